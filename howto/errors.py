@@ -1,0 +1,142 @@
+"""Everything howto raises on purpose, and the names of what can go wrong with one item.
+
+HowtoError
+├── UsageError            what was asked cannot mean anything; exit code 2
+├── ItemError             one item is bad and costs that item only; carries a Reason
+│   ├── MediaError        a video or sound file
+│   └── CaptionError      a caption file
+├── LibraryError          the library on disk
+│   ├── NewerLibrary      written by a newer howto
+│   ├── LibraryBusy       another process holds it for longer than we may wait
+│   └── RecipeMismatch    artefacts made in different ways would be mixed
+└── PluginError           a backend that was named
+    ├── UnknownPlugin     no distribution offers it
+    ├── DuplicatePlugin   two distributions offer it
+    └── BrokenPlugin      it is there and cannot be loaded
+
+Catch by level: `except ItemError` keeps a run over many videos going, `except HowtoError` is what the
+command line turns into one line of text. Anything else that escapes is a bug and keeps its traceback.
+"""
+
+from enum import StrEnum
+
+__all__ = [
+    "BrokenPlugin",
+    "CaptionError",
+    "DuplicatePlugin",
+    "HowtoError",
+    "ItemError",
+    "LibraryBusy",
+    "LibraryError",
+    "MediaError",
+    "NewerLibrary",
+    "PluginError",
+    "Reason",
+    "RecipeMismatch",
+    "UnknownPlugin",
+    "UsageError",
+]
+
+
+class Reason(StrEnum):
+    """Why a stage skipped or failed one video: the name a script matches, with words for a person."""
+
+    EMPTY_FILE = "empty_file"
+    UNREADABLE_FILE = "unreadable_file"
+    NOT_MEDIA = "not_media"
+    TRUNCATED = "truncated"
+    NO_VIDEO_STREAM = "no_video_stream"
+    NO_FRAMES = "no_frames"
+    TOO_SHORT = "too_short"
+    DECODER_CRASHED = "decoder_crashed"
+    TIME_LIMIT = "time_limit"
+    NO_NARRATION = "no_narration"
+    UNREADABLE_CAPTIONS = "unreadable_captions"
+    BROKEN_BACKEND = "broken_backend"
+
+    @property
+    def meaning(self) -> str:
+        """One line in plain words."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    Reason.EMPTY_FILE: "the file has no bytes",
+    Reason.UNREADABLE_FILE: "the file cannot be read (permission, or the disk)",
+    Reason.NOT_MEDIA: "not a video or sound file",
+    Reason.TRUNCATED: "the file was cut off before its index",
+    Reason.NO_VIDEO_STREAM: "sound only: there is no picture in it",
+    Reason.NO_FRAMES: "there is a video stream, but not one frame of it can be decoded",
+    Reason.TOO_SHORT: "shorter than half the time between two frames wanted",
+    Reason.DECODER_CRASHED: "the decoder crashed on this file",
+    Reason.TIME_LIMIT: "the decoder did not finish within the time limit",
+    Reason.NO_NARRATION: "no captions beside the file or inside it",
+    Reason.UNREADABLE_CAPTIONS: "there is a caption file, but no line of it can be read",
+    Reason.BROKEN_BACKEND: "the backend raised an error of its own",
+}
+
+
+class HowtoError(Exception):
+    """Base of all errors that howto raises on purpose."""
+
+
+class UsageError(HowtoError):
+    """The request itself is wrong: a missing folder, an empty query, two options that exclude each other."""
+
+
+class ItemError(HowtoError):
+    """One item cannot be used. The run goes on without it.
+
+    Args:
+        reason: the name under which the outcome is kept.
+        detail: what was found and what was expected, without the item's name (the caller knows it).
+    """
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        super().__init__(detail or reason.meaning)
+        self.reason = reason
+        self.detail = detail
+
+    def __reduce__(self) -> tuple[type["ItemError"], tuple[Reason, str]]:
+        # Errors cross from worker processes by pickle, which by default calls __init__ with args alone.
+        return (type(self), (self.reason, self.detail))
+
+
+class MediaError(ItemError):
+    """A video or sound file cannot be read as what it should be."""
+
+
+class CaptionError(ItemError):
+    """No line of a caption file can be read."""
+
+
+class LibraryError(HowtoError):
+    """The library on disk cannot be used as asked."""
+
+
+class NewerLibrary(LibraryError):
+    """The library was written by a newer howto than this one."""
+
+
+class LibraryBusy(LibraryError):
+    """Another process has held the library for longer than we were told to wait."""
+
+
+class RecipeMismatch(LibraryError):
+    """Two artefacts made by different recipes would be mixed."""
+
+
+class PluginError(HowtoError):
+    """A backend that was asked for by name cannot be had."""
+
+
+class UnknownPlugin(PluginError):
+    """No installed distribution offers a backend of this name."""
+
+
+class DuplicatePlugin(PluginError):
+    """Two installed distributions offer a backend of the same name."""
+
+
+class BrokenPlugin(PluginError):
+    """The backend is installed, and importing or constructing it fails."""
