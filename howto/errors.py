@@ -51,6 +51,7 @@ class Reason(StrEnum):
     DECODER_CRASHED = "decoder_crashed"
     TIME_LIMIT = "time_limit"
     NO_NARRATION = "no_narration"
+    NOTHING_SAID = "nothing_said"
     UNREADABLE_CAPTIONS = "unreadable_captions"
     BROKEN_BACKEND = "broken_backend"
 
@@ -71,6 +72,7 @@ _MEANINGS = {
     Reason.DECODER_CRASHED: "the decoder crashed on this file",
     Reason.TIME_LIMIT: "the decoder did not finish within the time limit",
     Reason.NO_NARRATION: "no captions beside the file or inside it",
+    Reason.NOTHING_SAID: "a speech recogniser listened and heard no speech",
     Reason.UNREADABLE_CAPTIONS: "there is a caption file, but no line of it can be read",
     Reason.BROKEN_BACKEND: "the backend raised an error of its own",
 }

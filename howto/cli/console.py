@@ -1,0 +1,63 @@
+"""What the commands share on the terminal: two consoles, times, paths, and a progress bar on stderr."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+
+__all__ = ["clock", "errors", "output", "print_json", "progress"]
+
+output = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+def clock(seconds: float) -> str:
+    """Seconds as a player shows them: 1:02:03, or 2:03 under an hour; the fraction is cut off."""
+    whole = int(seconds)
+    minutes, second = divmod(whole, 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON in ASCII, so that a file name of any bytes comes through whole."""
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
+    """A progress bar with rate and time left, gone when it is done; nothing where stderr is no terminal.
+
+    Args:
+        what: such as 'Looking at new files'.
+
+    Yields:
+        A function that takes how many are done, how many there are, and the item just finished.
+    """
+    if not errors.is_terminal:
+        yield lambda _done, _total, _item: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        # A file name may hold square brackets, which are no markup.
+        TextColumn("{task.fields[item]}", style="dim", markup=False),
+    )
+    began = time.monotonic()
+    with Progress(*columns, console=errors, transient=True) as bar:
+        task = bar.add_task(what, total=None, rate="", item="")
+
+        def show(done: int, total: int, item: str) -> None:
+            rate = done / max(time.monotonic() - began, 1e-3)
+            bar.update(task, completed=done, total=total, rate=f"{rate:.1f}/s", item=item)
+
+        yield show

@@ -1,0 +1,94 @@
+"""The `howto` program: the table of commands, and the one place where errors become text and exit codes."""
+
+import sys
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from howto import __version__
+from howto.errors import HowtoError, UsageError
+
+__all__ = ["COMMANDS", "app", "load_command", "main"]
+
+COMMANDS = {
+    "search": "Find the moments of your videos where something is said or shown.",
+    "status": "Show what a library holds, stage by stage, with failures.",
+    "plugins": "List the backends that are installed, and whether they load.",
+    "demo": "Draw a set of narrated how-to videos, and run every stage on them.",
+    "bench": "Measure how fast this machine is at each stage.",
+}
+"""Command to the first line of its help. Its code is in `howto.cli.<command>` and imported when it is run."""
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+
+class LazyGroup(TyperGroup):
+    """Commands whose modules are imported only when they are run, so that help and start-up stay quick."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, help_line in COMMANDS.items():
+            self.add_command(TyperCommand(name, help=help_line))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Put the real command in the place of the entry that stands for it in the help."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, load_command(name) if name else command, rest
+
+
+def load_command(name: str) -> Any:
+    """Import a command and build it from its function's signature."""
+    command = typer.Typer(add_completion=False)
+    command.command(name)(getattr(import_module(f"howto.cli.{name}"), name))
+    return typer.main.get_command(command)
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    name="howto",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"howto {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def howto(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    """Find the moment where a thing is shown, in videos that talk about what they do.
+
+    Start with a folder of videos:  howto search "fold a shirt" my_videos/
+
+    Or see the whole of it on drawn videos:  howto demo
+    """
+
+
+def main() -> None:
+    """Run the program; a HowtoError becomes one line on stderr and an exit code."""
+    # A file name need not be valid text in the terminal's encoding; printing it must not end the program.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app()
+    except UsageError as error:
+        sys.exit(_tell(error, EXIT_USAGE))
+    except HowtoError as error:
+        sys.exit(_tell(error, EXIT_FAILED))
+
+
+def _tell(error: HowtoError, code: int) -> int:
+    print(f"Error: {error}", file=sys.stderr)
+    return code

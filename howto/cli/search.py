@@ -1,0 +1,250 @@
+"""`howto search`: moments for a query, shown, listed, cut out or opened."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from howto.cli.console import clock, errors, output, print_json, progress
+from howto.errors import UsageError
+from howto.library import Library
+from howto.search.listen import Offer, listen
+from howto.search.query import Query
+from howto.search.refresh import Refreshed, refresh
+from howto.search.search import Answer, Hit, ask, check_options
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+__all__ = ["search"]
+
+EXIT_NO_VIDEOS = 1
+EXIT_STOPPED = 130
+
+
+def search(
+    query: Annotated[str, typer.Argument(help="What to look for. Any of its words may match.")],
+    folder: Annotated[
+        Path | None, typer.Argument(help="The folder of videos, by default this one.")
+    ] = None,
+    library: Annotated[
+        Path | None, typer.Option("--library", "-L", help="The same as FOLDER.")
+    ] = None,
+    top: Annotated[int, typer.Option(help="The most moments to show.")] = 10,
+    by: Annotated[str, typer.Option(help="Signals to rank by, with commas.")] = "words",
+    min_score: Annotated[
+        float, typer.Option(help="Leave out moments that score lower, 0 to 1.")
+    ] = 0.0,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    files: Annotated[
+        bool, typer.Option("--files", help="Print the paths of the videos alone, each once.")
+    ] = False,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Write a contact sheet of the moments: .png, .jpg or .webp.")
+    ] = None,
+    cut: Annotated[
+        Path | None, typer.Option(help="Cut the moments out, into this folder.")
+    ] = None,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="With --cut: to the frame, which encodes anew.")
+    ] = False,
+    open_: Annotated[
+        bool, typer.Option("--open", help="Play the best moment.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do the slow work that is offered, without asking.")
+    ] = False,
+    no_slow: Annotated[
+        bool, typer.Option("--no-slow", help="Never ask about slow work.")
+    ] = False,
+    state_dir: Annotated[
+        Path | None, typer.Option(help="Keep what howto knows here instead of FOLDER/.howto.")
+    ] = None,
+) -> None:
+    """Find the moments of your videos where something is said or shown.
+
+    Looks at new and changed files first, so the first search of a folder takes longer than the next ones.
+
+    Example:  howto search "fold a shirt" my_videos/ --sheet hits.png
+    """
+    parsed = Query.parse(query)
+    signals = tuple(name.strip() for name in by.split(",") if name.strip())
+    check_options(top, signals, min_score)
+    if exact and cut is None:
+        raise UsageError("--exact says how to cut; name a folder for the pieces with --cut DIR")
+    if yes and no_slow:
+        raise UsageError("--yes and --no-slow contradict each other")
+    place = chosen_folder(folder, library)
+    with Library.open(place, state_dir) as opened:
+        if opened.is_outside:
+            errors.print(f"{opened.folder} is kept in {opened.state}", style="dim", markup=False)
+        refreshed = _refresh(opened)
+
+        def answer() -> Answer:
+            return ask(
+                opened, parsed, place, refreshed, top=top, by=signals, min_score=min_score
+            )
+
+        found = answer()
+        if found.offer and _accepted(found.offer, yes=yes, never=no_slow or json or files):
+            _listen(opened, found.offer, answer)
+            found = answer()
+    if json:
+        print_json(as_json(found))
+    elif files:
+        for path in dict.fromkeys(str(hit.path) for hit in found.hits):
+            print(path)
+    else:
+        _show(found)
+    _use(found, sheet, cut, exact=exact, open_best=open_)
+    if not found.videos:
+        raise typer.Exit(EXIT_NO_VIDEOS)
+
+
+def chosen_folder(folder: Path | None, library: Path | None) -> Path:
+    """The folder meant by an argument and by -L, the current one where both are silent.
+
+    Raises:
+        UsageError: both are given and differ.
+    """
+    if folder is not None and library is not None and folder.resolve() != library.resolve():
+        raise UsageError(f"two folders are named, {folder} and -L {library}; name one")
+    return folder or library or Path()
+
+
+def as_json(answer: Answer) -> dict[str, object]:
+    """The answer as scripts read it; times in seconds, paths relative to `library`."""
+    return {
+        "query": answer.query.text,
+        "library": str(answer.folder),
+        "signals": list(answer.signals),
+        "hits": [
+            {
+                "video": hit.video,
+                "start": round(hit.start, 3),
+                "end": round(hit.end, 3),
+                "score": round(hit.score, 4),
+                "caption": hit.caption,
+                "ranks": dict(hit.ranks),
+                "matched": list(hit.matched),
+            }
+            for hit in answer.hits
+        ],
+        "notes": list(answer.notes),
+        "refreshed": {
+            "new": answer.refreshed.new,
+            "changed": answer.refreshed.changed,
+            "renamed": answer.refreshed.renamed,
+            "removed": answer.refreshed.removed,
+        },
+    }
+
+
+def _refresh(library: Library) -> Refreshed:
+    try:
+        with progress("Looking at new files") as show:
+            refreshed = refresh(library, on_progress=show)
+    except KeyboardInterrupt:
+        errors.print("Stopped. What was looked at is kept; run the same command to go on.")
+        raise typer.Exit(EXIT_STOPPED) from None
+    if refreshed.work_done:
+        parts = [
+            f"{count} {name}"
+            for name, count in (
+                ("new", refreshed.new),
+                ("changed", refreshed.changed),
+                ("renamed", refreshed.renamed),
+                ("removed", refreshed.removed),
+            )
+            if count
+        ]
+        errors.print(f"Brought up to date: {', '.join(parts)}.", style="dim")
+    return refreshed
+
+
+def _accepted(offer: Offer, *, yes: bool, never: bool) -> bool:
+    if offer.recogniser is None:
+        return False
+    if yes:
+        return True
+    if never or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    question = f"{offer.subject}; listen now with {offer.recogniser}? {offer.estimate}"
+    return typer.confirm(question, default=True, err=True)
+
+
+def _listen(library: Library, offer: Offer, answer: "Callable[[], Answer]") -> None:
+    """Listen video by video; new moments are shown as they come, and Ctrl-C keeps what was heard."""
+    seen = {(hit.video, hit.start) for hit in answer().hits}
+    try:
+        with progress("Listening") as show:
+            for done, (_, outcome) in enumerate(listen(library, offer), start=1):
+                show(done, len(offer.numbers), outcome.video_id)
+                for hit in answer().hits:
+                    if (hit.video, hit.start) not in seen:
+                        seen.add((hit.video, hit.start))
+                        errors.print(f"{_where(hit)}  {hit.caption}", markup=False)
+    except KeyboardInterrupt:
+        errors.print("Stopped listening. What was heard is kept; the same command goes on.")
+
+
+def _where(hit: Hit) -> str:
+    return f"{hit.video} {clock(hit.start)}-{clock(hit.end)}"
+
+
+def _show(answer: Answer) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    if answer.hits:
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        table.add_column("", justify="right", style="dim")
+        table.add_column("score", justify="right")
+        table.add_column("video", overflow="fold")
+        table.add_column("moment", no_wrap=True)
+        table.add_column("said or named", overflow="fold", ratio=1)
+        for number, hit in enumerate(answer.hits, start=1):
+            video = Text(hit.video, style=f"link {hit.path.as_uri()}" if _is_text(hit) else "")
+            moment = f"{clock(hit.start)} - {clock(hit.end)}"
+            table.add_row(
+                str(number), f"{hit.score:.2f}", video, moment, _highlighted(hit, answer.query)
+            )
+        output.print(table)
+    for note in answer.notes:
+        errors.print(f"Note: {note}", markup=False, soft_wrap=True)
+    if not answer.videos:
+        errors.print(f"There are no videos in {answer.folder}.", markup=False, soft_wrap=True)
+
+
+def _is_text(hit: Hit) -> bool:
+    return hit.video.isprintable() and hit.video.isascii()
+
+
+def _highlighted(hit: Hit, query: Query) -> "Text":
+    from rich.text import Text
+
+    caption = Text(hit.caption)
+    caption.highlight_words(query.terms, style="bold", case_sensitive=False)
+    if "narration" not in hit.matched:
+        caption.append(f"  ({', '.join(hit.matched)})", style="dim")
+    return caption
+
+
+def _use(
+    answer: Answer, sheet: Path | None, cut: Path | None, *, exact: bool, open_best: bool
+) -> None:
+    """Do with the moments what was asked for besides showing them."""
+    from howto.search.results import cut_hits, open_hit, write_sheet
+
+    if sheet is not None:
+        write_sheet(answer, sheet)
+        errors.print(f"Contact sheet: {sheet}", markup=False, soft_wrap=True)
+    if cut is not None:
+        with progress("Cutting") as show:
+            pieces = cut_hits(answer, cut, exact=exact, on_progress=show)
+        for piece in pieces:
+            text = f"Not cut: {piece.problem}" if piece.problem else f"Cut: {piece.path}"
+            errors.print(text, markup=False, soft_wrap=True)
+    if open_best and answer.hits:
+        open_hit(answer.hits[0])

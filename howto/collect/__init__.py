@@ -1,0 +1,1 @@
+"""Filling a library: which videos there are, and what lies beside them."""

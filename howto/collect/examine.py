@@ -1,0 +1,172 @@
+"""What one media file and its companions say: the function that runs in a worker, once for each video.
+
+It returns what it found, its failures included, and writes nothing: only the driver writes library.db.
+"""
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from howto.errors import ItemError, Reason
+from howto.recipe import Recipe
+from howto.records import Chapter, MediaInfo, Narration, Outcome, Stage, State, Video
+
+__all__ = ["Findings", "Task", "content_id", "examine"]
+
+_EDGE_BYTES = 1 << 20
+_ID_DIGITS = 20
+_INFO_JSON_BYTES = 64 << 20
+
+QUICK_SOURCES = ("sidecar", "embedded")
+"""Narration sources that cost next to nothing, in the order in which they are asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One video to look at.
+
+    Attributes:
+        video: with its path and caption files; its `info` is given where probing was already done.
+        info_json: yt-dlp's description beside it, or None.
+        companions: the text that changes when a companion does; part of the narration's recipe.
+    """
+
+    video: Video
+    info_json: Path | None
+    companions: str
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was found out about one video."""
+
+    info: MediaInfo | None
+    title: str
+    description: str
+    chapters: tuple[Chapter, ...]
+    narration: Narration | None
+    recipe: Recipe
+    outcomes: tuple[Outcome, ...]
+
+
+def content_id(path: Path) -> str:
+    """The id of a local file: a hash of its size and of its first and last MiB, so that renaming keeps it.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        digest = hashlib.sha256(str(size).encode())
+        for start in (0, max(0, size - _EDGE_BYTES)):
+            file.seek(start)
+            digest.update(file.read(_EDGE_BYTES))
+    return digest.hexdigest()[:_ID_DIGITS]
+
+
+def examine(task: Task) -> Findings:
+    """Probe a video and read the narration that lies beside it or inside it."""
+    video = task.video
+    info, probed = (video.info, _ok(video, Stage.PROBE)) if video.info else _probe(video)
+    described = _described(task.info_json)
+    if info is None:
+        return Findings(None, "", "", (), None, _recipe("none", task), (probed,))
+    video = replace(video, info=info)
+    narration, source, transcribed = _narrate(video)
+    return Findings(
+        info=info,
+        title=described.title or info.title,
+        description=described.description or info.description,
+        chapters=described.chapters or info.chapters,
+        narration=narration,
+        recipe=_recipe(source, task),
+        outcomes=(probed, transcribed),
+    )
+
+
+def _probe(video: Video) -> tuple[MediaInfo | None, Outcome]:
+    from howto.media.probe import probe
+
+    try:
+        return probe(video.path), _ok(video, Stage.PROBE)
+    except ItemError as error:
+        # Sound alone is a right thing to have in a folder; it just gives no moments to look at.
+        state = State.SKIPPED if error.reason == Reason.NO_VIDEO_STREAM else State.FAILED
+        return None, Outcome(video.video_id, Stage.PROBE, state, error.reason, error.detail)
+
+
+def _narrate(video: Video) -> tuple[Narration | None, str, Outcome]:
+    """Ask the quick sources in order; the first that has a narration wins, and a failure is kept."""
+    from howto.plugins import load
+
+    failure: ItemError | None = None
+    for name in QUICK_SOURCES:
+        try:
+            narration = load("asr", name)().narrate(video)
+        except ItemError as error:
+            failure = failure or error
+            continue
+        if narration is not None and narration.lines:
+            return narration, name, _ok(video, Stage.TRANSCRIBE)
+    if failure is None:
+        return None, "none", Outcome(
+            video.video_id, Stage.TRANSCRIBE, State.SKIPPED, Reason.NO_NARRATION
+        )
+    return None, "none", Outcome(
+        video.video_id, Stage.TRANSCRIBE, State.FAILED, failure.reason, failure.detail
+    )
+
+
+def _ok(video: Video, stage: Stage) -> Outcome:
+    return Outcome(video.video_id, stage, State.OK)
+
+
+def _recipe(source: str, task: Task) -> Recipe:
+    return Recipe.of(source=source, version=1, companions=task.companions)
+
+
+@dataclass(frozen=True, slots=True)
+class _Description:
+    title: str = ""
+    description: str = ""
+    chapters: tuple[Chapter, ...] = ()
+
+
+def _described(info_json: Path | None) -> _Description:
+    """What a .info.json says of the video; nothing where it is damaged, for it only adds to the video."""
+    if info_json is None:
+        return _Description()
+    try:
+        with info_json.open("rb") as file:
+            described = json.loads(file.read(_INFO_JSON_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return _Description()
+    if not isinstance(described, dict):
+        return _Description()
+    return _Description(
+        title=_text(described.get("title")),
+        description=_text(described.get("description")),
+        chapters=tuple(_chapters(described.get("chapters"))),
+    )
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _chapters(rows: Any) -> list[Chapter]:
+    chapters = []
+    for row in rows if isinstance(rows, list) else ():
+        if not isinstance(row, dict):
+            continue
+        start, end, title = row.get("start_time"), row.get("end_time"), _text(row.get("title"))
+        if title and _is_time(start) and _is_time(end) and start <= end:
+            chapters.append(Chapter(float(start), float(end), title))
+    return chapters
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value) and value >= 0

@@ -1,0 +1,462 @@
+"""A library: a folder of videos, and what howto knows about it, in `.howto/` inside it.
+
+SQLite in WAL mode holds the manifest: videos, files, narration, clips, outcomes and the word index. Everything
+that is written for one video is one transaction, so a kill at any instant leaves it absent or whole, and two
+processes on one library see each other's finished videos only.
+"""
+
+import hashlib
+import json
+import os
+import sqlite3
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from howto import schema
+from howto.errors import LibraryBusy, LibraryError, Reason, UsageError
+from howto.recipe import Recipe
+from howto.records import (
+    Chapter,
+    Clip,
+    Kind,
+    Line,
+    MediaInfo,
+    Narration,
+    Outcome,
+    Problem,
+    Stage,
+    State,
+    SubtitleTrack,
+    Video,
+    Word,
+)
+
+__all__ = ["STATE_FOLDER", "FileRow", "Library"]
+
+STATE_FOLDER = ".howto"
+_BUSY_SECONDS = 60
+_EXCLUSIVE_SECONDS = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """One media file as it was when it was last looked at.
+
+    Attributes:
+        path: relative to the library's folder.
+        number: the library's short key of its video.
+        companions: names, sizes and times of the caption and description files beside it, as one text.
+    """
+
+    path: str
+    number: int
+    size: int
+    mtime_ns: int
+    companions: str
+
+
+class Library:
+    """An open library. Use it as a context manager, or call `close`.
+
+    Attributes:
+        folder: the folder of videos, absolute.
+        state: the folder that holds library.db and all that is derived.
+        connection: in autocommit mode; write inside `writing()`.
+    """
+
+    def __init__(self, folder: Path, state: Path, connection: sqlite3.Connection) -> None:
+        self.folder = folder
+        self.state = state
+        self.connection = connection
+
+    @classmethod
+    def open(cls, folder: Path, state_dir: Path | None = None, *, create: bool = True) -> "Library":
+        """Open the library that a folder belongs to.
+
+        Args:
+            folder: the folder, or any folder inside it: parents are climbed to the nearest library.
+            state_dir: where to keep the state instead of `.howto`; then nothing is climbed.
+            create: make a new library where there is none.
+
+        Raises:
+            UsageError: the folder is missing or no folder.
+            LibraryError: there is no library and `create` is False, or its file is damaged.
+            NewerLibrary: a newer howto wrote it.
+        """
+        folder = _existing_folder(folder)
+        root, state = (folder, state_dir.resolve()) if state_dir else _find(folder)
+        if not (state / "library.db").exists() and not create:
+            raise LibraryError(
+                f"{folder} is no library yet. Make it one by searching it: howto search QUERY {folder}"
+            )
+        _make_state_folder(state)
+        try:
+            return cls(root, state, _connect(state))
+        except sqlite3.DatabaseError as error:
+            raise LibraryError(
+                f"{state / 'library.db'} cannot be read as a library ({error}). Move it away and run the "
+                "command again: it is rebuilt from the videos, which howto never changes."
+            ) from error
+
+    def close(self) -> None:
+        """Close the database. What was written inside `writing()` is already safe."""
+        self.connection.close()
+
+    def __enter__(self) -> "Library":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def is_outside(self) -> bool:
+        """The state lies outside the folder, because it cannot be written or because it was asked for."""
+        return self.state.parent != self.folder
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction: all that is written inside is kept together, or nothing of it."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self.connection
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
+
+    @contextmanager
+    def exclusive(self, work: str, *, seconds: float = _EXCLUSIVE_SECONDS) -> Iterator[None]:
+        """Hold one kind of work on this library, so that two processes do not do it twice.
+
+        The lock belongs to the process: it is gone when the process is, however it ended.
+
+        Args:
+            work: a short name such as `refresh`.
+            seconds: how long to wait for another process.
+
+        Raises:
+            LibraryBusy: it took longer.
+        """
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.state / f"{work}.lock")
+        try:
+            lock.acquire(timeout=seconds)
+        except Timeout as error:
+            raise LibraryBusy(
+                f"another howto has been working on {self.folder} for {seconds:.0f} s. "
+                "Wait for it, or end it, and run the command again."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    # Files and videos
+
+    def files(self) -> dict[str, FileRow]:
+        """All files known, by path relative to the folder."""
+        rows = self.connection.execute("SELECT path, number, size, mtime_ns, companions FROM files")
+        return {os.fsdecode(row[0]): FileRow(os.fsdecode(row[0]), *row[1:]) for row in rows}
+
+    def paths(self) -> dict[int, list[str]]:
+        """The paths of every video that has any, sorted, by the video's number."""
+        paths: dict[int, list[str]] = {}
+        for path, number in self.connection.execute(
+            "SELECT path, number FROM files ORDER BY path"
+        ):
+            paths.setdefault(number, []).append(os.fsdecode(path))
+        return paths
+
+    def number_of(self, video_id: str) -> int:
+        """The short key of a video; it is given one where it has none. Call inside `writing()`."""
+        self.connection.execute("INSERT OR IGNORE INTO videos (video_id) VALUES (?)", (video_id,))
+        row = self.connection.execute("SELECT number FROM videos WHERE video_id = ?", (video_id,))
+        number: int = row.fetchone()[0]
+        return number
+
+    def numbers(self, video_ids: Iterable[str]) -> dict[str, int]:
+        """The short keys of those videos that the library knows."""
+        wanted = set(video_ids)
+        rows = self.connection.execute("SELECT video_id, number FROM videos")
+        return {video_id: number for video_id, number in rows if video_id in wanted}
+
+    def number_of_file(self, path: str) -> int | None:
+        """The short key of the video at a path, or None."""
+        row = self.connection.execute(
+            "SELECT number FROM files WHERE path = ?", (os.fsencode(path),)
+        ).fetchone()
+        return row[0] if row else None
+
+    def put_file(self, file: FileRow) -> None:
+        """Remember a file as it is now."""
+        self.connection.execute(
+            "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)",
+            (os.fsencode(file.path), file.number, file.size, file.mtime_ns, file.companions),
+        )
+
+    def forget_files(self, paths: Iterable[str]) -> None:
+        """Forget files that are gone. Their videos stay known: a file that comes back costs nothing."""
+        self.connection.executemany(
+            "DELETE FROM files WHERE path = ?", [(os.fsencode(path),) for path in paths]
+        )
+
+    def video(self, number: int, path: Path) -> Video:
+        """The record of a video, without its caption files.
+
+        Args:
+            path: which of its files to name, absolute.
+        """
+        video_id, info = self.connection.execute(
+            "SELECT video_id, info FROM videos WHERE number = ?", (number,)
+        ).fetchone()
+        return Video(video_id, path, info=_info_from_json(info) if info else None)
+
+    def info(self, video_id: str) -> MediaInfo | None:
+        """What probing found, or None where the video is unknown or could not be probed."""
+        row = self.connection.execute(
+            "SELECT info FROM videos WHERE video_id = ? AND info IS NOT NULL", (video_id,)
+        ).fetchone()
+        return _info_from_json(row[0]) if row else None
+
+    def examined(self, video_id: str) -> str | None:
+        """The companions of a video when it was last looked at; None where it never was."""
+        row = self.connection.execute(
+            "SELECT examined FROM videos WHERE video_id = ?", (video_id,)
+        ).fetchone()
+        return row[0] if row else None
+
+    def put_video(
+        self, number: int, info: MediaInfo | None, title: str, description: str, examined: str
+    ) -> None:
+        """Remember what probing found (None where it failed), and with which companions."""
+        self.connection.execute(
+            "UPDATE videos SET duration = ?, info = ?, title = ?, description = ?, examined = ?"
+            " WHERE number = ?",
+            (
+                info.duration if info else None,
+                _info_to_json(info) if info else None,
+                title,
+                description,
+                examined,
+                number,
+            ),
+        )
+
+    # Narration, chapters and clips
+
+    def put_narration(self, number: int, narration: Narration | None, recipe: Recipe) -> None:
+        """Replace the narration of a video; None takes it away."""
+        self.connection.execute("DELETE FROM lines WHERE number = ?", (number,))
+        self.connection.execute("DELETE FROM narrations WHERE number = ?", (number,))
+        if narration is None:
+            return
+        problems = json.dumps([[problem.line, problem.what] for problem in narration.problems])
+        self.connection.execute(
+            "INSERT INTO narrations VALUES (?, ?, ?, ?, ?, ?)",
+            (number, narration.language, narration.kind, narration.source, recipe.text, problems),
+        )
+        self.connection.executemany(
+            "INSERT INTO lines VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                (number, position, line.start, line.end, line.text, _words_to_json(line.words))
+                for position, line in enumerate(narration.lines)
+            ),
+        )
+
+    def narration_source(self, number: int) -> str | None:
+        """Name of the narration source that a video's narration is from, or None."""
+        row = self.connection.execute(
+            "SELECT recipe FROM narrations WHERE number = ?", (number,)
+        ).fetchone()
+        return str(Recipe(row[0]).parts["source"]) if row else None
+
+    def narration(self, number: int) -> Narration | None:
+        """The narration of a video, or None."""
+        row = self.connection.execute(
+            "SELECT language, kind, source, problems FROM narrations WHERE number = ?", (number,)
+        ).fetchone()
+        if row is None:
+            return None
+        language, kind, source, problems = row
+        lines = self.connection.execute(
+            "SELECT start, end, text, words FROM lines WHERE number = ? ORDER BY position", (number,)
+        )
+        return Narration(
+            lines=tuple(
+                Line(start, end, text, _words_from_json(words)) for start, end, text, words in lines
+            ),
+            language=language,
+            kind=Kind(kind),
+            source=source,
+            problems=tuple(Problem(line, what) for line, what in json.loads(problems)),
+        )
+
+    def put_chapters(self, number: int, chapters: Iterable[Chapter]) -> None:
+        """Replace the chapters of a video. Take the old ones out of the word index first."""
+        self.connection.execute("DELETE FROM chapters WHERE number = ?", (number,))
+        self.connection.executemany(
+            "INSERT INTO chapters (number, start, end, title) VALUES (?, ?, ?, ?)",
+            [(number, chapter.start, chapter.end, chapter.title) for chapter in chapters],
+        )
+
+    def put_clips(self, number: int, clips: Iterable[Clip]) -> None:
+        """Replace the clips of a video. Take the old ones out of the word index first."""
+        self.connection.execute("DELETE FROM clips WHERE number = ?", (number,))
+        self.connection.executemany(
+            "INSERT INTO clips (number, start, end, caption) VALUES (?, ?, ?, ?)",
+            [(number, clip.start, clip.end, clip.caption) for clip in clips],
+        )
+
+    # Outcomes
+
+    def clear_outcomes(self, number: int) -> None:
+        """Forget how the stages ended for a video that is looked at anew."""
+        self.connection.execute("DELETE FROM outcomes WHERE number = ?", (number,))
+
+    def put_outcome(self, number: int, outcome: Outcome) -> None:
+        """Remember how a stage ended for a video, in place of how it ended before."""
+        self.connection.execute(
+            "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?)",
+            (number, outcome.stage, outcome.state, outcome.reason, outcome.detail),
+        )
+
+    def outcomes(self) -> list[Outcome]:
+        """The outcomes of all videos that have a file, by first path and stage."""
+        paths = self.paths()
+        rows = self.connection.execute(
+            "SELECT number, video_id, stage, state, reason, detail FROM outcomes JOIN videos USING (number)"
+        )
+        outcomes = [
+            Outcome(
+                video_id,
+                Stage(stage),
+                State(state),
+                Reason(reason) if reason else None,
+                detail,
+                tuple(paths[number]),
+            )
+            for number, video_id, stage, state, reason, detail in rows
+            if number in paths
+        ]
+        order = list(Stage)
+        return sorted(outcomes, key=lambda outcome: (outcome.paths[0], order.index(outcome.stage)))
+
+    def counts(self) -> Mapping[str, float]:
+        """How much of everything there is, counting only videos that have a file."""
+        row = self.connection.execute(
+            """
+            WITH present AS (SELECT DISTINCT number FROM files)
+            SELECT (SELECT count(*) FROM present),
+                   (SELECT count(*) FROM files),
+                   (SELECT count(*) FROM videos WHERE number NOT IN present),
+                   (SELECT coalesce(sum(duration), 0) FROM videos WHERE number IN present),
+                   (SELECT count(*) FROM narrations WHERE number IN present),
+                   (SELECT count(*) FROM lines WHERE number IN present),
+                   (SELECT count(*) FROM chapters WHERE number IN present),
+                   (SELECT count(*) FROM clips WHERE number IN present)
+            """
+        ).fetchone()
+        names = "videos files absent seconds narrations lines chapters clips".split()
+        return dict(zip(names, row, strict=True))
+
+
+def _existing_folder(folder: Path) -> Path:
+    if not folder.exists():
+        raise UsageError(f"there is no folder {folder}")
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is a file; name the folder that it lies in")
+    return folder.resolve()
+
+
+def _find(folder: Path) -> tuple[Path, Path]:
+    """The library a folder belongs to: its root and its state folder, existing or to be made."""
+    candidates = (folder, *folder.parents)
+    for place in (lambda candidate: candidate / STATE_FOLDER, _outside_state):
+        for candidate in candidates:
+            if (place(candidate) / "library.db").exists():
+                return candidate, place(candidate)
+    inside = folder / STATE_FOLDER
+    return folder, inside if _writable(folder) else _outside_state(folder)
+
+
+def _outside_state(folder: Path) -> Path:
+    from platformdirs import user_data_path
+
+    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    return user_data_path("howto", appauthor=False) / "libraries" / name
+
+
+def _writable(folder: Path) -> bool:
+    # The superuser may write anywhere; a folder that nobody is meant to write is left alone all the same.
+    return os.access(folder, os.W_OK) and bool(folder.stat().st_mode & (
+        stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+    ))
+
+
+def _make_state_folder(state: Path) -> None:
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LibraryError(
+            f"cannot make the folder {state} ({error.strerror}). "
+            "Name another place for what howto keeps: --state-dir DIR"
+        ) from error
+
+
+def _connect(state: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        state / "library.db", timeout=_BUSY_SECONDS, isolation_level=None
+    )
+    try:
+        if connection.execute("PRAGMA user_version").fetchone()[0] != schema.SCHEMA:
+            _set_up(connection, state)
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _set_up(connection: sqlite3.Connection, state: Path) -> None:
+    from filelock import FileLock
+
+    # Two processes that meet a new library at once: the second finds it made.
+    with FileLock(state / "library.lock"):
+        connection.execute("PRAGMA journal_mode = WAL")
+        schema.migrate(connection, str(state / "library.db"))
+
+
+def _info_to_json(info: MediaInfo) -> str:
+    return json.dumps(asdict(info), default=str, ensure_ascii=False)
+
+
+def _info_from_json(text: str) -> MediaInfo:
+    parts: dict[str, Any] = json.loads(text)
+    rate = parts["frame_rate"]
+    return MediaInfo(
+        **{
+            **parts,
+            "pixel_aspect": Fraction(parts["pixel_aspect"]),
+            "frame_rate": Fraction(rate) if rate is not None else None,
+            "subtitles": tuple(SubtitleTrack(**track) for track in parts["subtitles"]),
+            "chapters": tuple(Chapter(**chapter) for chapter in parts["chapters"]),
+        }
+    )
+
+
+def _words_to_json(words: tuple[Word, ...]) -> str | None:
+    if not words:
+        return None
+    rows = [[word.start, word.end, word.text] for word in words]
+    return json.dumps(rows, ensure_ascii=False)
+
+
+def _words_from_json(text: str | None) -> tuple[Word, ...]:
+    return tuple(Word(*row) for row in json.loads(text)) if text else ()

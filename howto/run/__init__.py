@@ -1,0 +1,1 @@
+"""Running one function over many videos: the engines."""

@@ -1,0 +1,92 @@
+"""The local engine: one function over many items in worker processes that may crash or hang.
+
+A decoder is C code that reads what strangers wrote. Whatever it does to its own process, the run goes on with
+the next item; a worker that crashed or ran out of time is replaced.
+"""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, wait
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from howto.errors import Reason
+
+__all__ = ["Ended", "default_workers", "run_local"]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_WAITING_PER_WORKER = 4
+"""Items handed out ahead of the workers: enough to keep them busy, few enough to stop soon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended(Generic[Item, Result]):
+    """How the function ended for one item: with a result, or with a reason and none."""
+
+    item: Item
+    result: Result | None
+    reason: Reason | None = None
+    detail: str = ""
+
+
+def default_workers() -> int:
+    """As many workers as this process may use cores."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_local(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    workers: int | None = None,
+    time_limit: float = 120.0,
+) -> Iterator[Ended[Item, Result]]:
+    """Run a function over items in worker processes, and yield each end as it comes.
+
+    Args:
+        function: importable by name; it and the items are pickled. It returns its own failures as results:
+            an exception that escapes it is a bug and is raised here.
+        items: taken one by one, a few ahead of the workers.
+        workers: processes; by default one for each core.
+        time_limit: seconds an item may take before its worker is ended.
+
+    Yields:
+        In the order in which they end. Reason is TIME_LIMIT or DECODER_CRASHED where there is no result.
+    """
+    from pebble import ProcessFuture, ProcessPool
+
+    workers = workers or default_workers()
+    pool = ProcessPool(max_workers=workers, context=multiprocessing.get_context("spawn"))
+    pending: dict[ProcessFuture, Item] = {}
+    source = iter(items)
+    try:
+        while True:
+            while len(pending) < workers * _WAITING_PER_WORKER:
+                try:
+                    item = next(source)
+                except StopIteration:
+                    break
+                pending[pool.schedule(function, args=[item], timeout=time_limit)] = item
+            if not pending:
+                return
+            done, _ = wait(pending, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield _ended(future, pending.pop(future), time_limit)
+    finally:
+        # Ends workers at once: when the run is over they are idle, and when it was left they are not wanted.
+        pool.stop()
+        pool.join()
+
+
+def _ended(future: "ProcessFuture", item: Item, time_limit: float) -> Ended[Item, Result]:
+    from pebble import ProcessExpired
+
+    try:
+        return Ended(item, future.result())
+    except TimeoutError:
+        return Ended(item, None, Reason.TIME_LIMIT, f"no result within {time_limit:g} s")
+    except ProcessExpired as error:
+        return Ended(item, None, Reason.DECODER_CRASHED, f"exit code {error.exitcode}")

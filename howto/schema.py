@@ -1,0 +1,122 @@
+"""The tables of library.db, as the steps that lead to them.
+
+Step n takes a library of schema n to schema n + 1 (0 is an empty file). A step that has been released is never
+edited: a change is a new step at the end.
+"""
+
+import sqlite3
+
+from howto import __version__
+from howto.errors import NewerLibrary
+
+__all__ = ["SCHEMA", "migrate"]
+
+_STEPS = (
+    # Paths are bytes: a file name need not be valid UTF-8. `number` is the short key that other tables and the
+    # full-text index use; `video_id` is the key that people and feature files use. `examined` holds the
+    # companions (captions, descriptions) of all its files when it was last looked at; NULL: never.
+    """
+    CREATE TABLE videos (
+        number      INTEGER PRIMARY KEY,
+        video_id    TEXT NOT NULL UNIQUE,
+        duration    REAL,
+        info        TEXT,
+        title       TEXT NOT NULL DEFAULT '',
+        description TEXT NOT NULL DEFAULT '',
+        examined    TEXT
+    );
+    CREATE TABLE files (
+        path         BLOB PRIMARY KEY,
+        number       INTEGER NOT NULL REFERENCES videos,
+        size         INTEGER NOT NULL,
+        mtime_ns     INTEGER NOT NULL,
+        companions   TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX files_of_video ON files (number);
+    CREATE TABLE narrations (
+        number   INTEGER PRIMARY KEY REFERENCES videos,
+        language TEXT,
+        kind     TEXT NOT NULL,
+        source   TEXT NOT NULL,
+        recipe   TEXT NOT NULL,
+        problems TEXT NOT NULL
+    );
+    CREATE TABLE lines (
+        number   INTEGER NOT NULL REFERENCES videos,
+        position INTEGER NOT NULL,
+        start    REAL NOT NULL,
+        end      REAL NOT NULL,
+        text     TEXT NOT NULL,
+        words    TEXT,
+        PRIMARY KEY (number, position)
+    ) WITHOUT ROWID;
+    CREATE TABLE chapters (
+        chapter INTEGER PRIMARY KEY,
+        number  INTEGER NOT NULL REFERENCES videos,
+        start   REAL NOT NULL,
+        end     REAL NOT NULL,
+        title   TEXT NOT NULL
+    );
+    CREATE INDEX chapters_of_video ON chapters (number);
+    CREATE TABLE clips (
+        clip    INTEGER PRIMARY KEY,
+        number  INTEGER NOT NULL REFERENCES videos,
+        start   REAL NOT NULL,
+        end     REAL NOT NULL,
+        caption TEXT NOT NULL
+    );
+    CREATE INDEX clips_of_video ON clips (number);
+    CREATE TABLE outcomes (
+        number INTEGER NOT NULL REFERENCES videos,
+        stage  TEXT NOT NULL,
+        state  TEXT NOT NULL,
+        reason TEXT,
+        detail TEXT NOT NULL,
+        PRIMARY KEY (number, stage)
+    ) WITHOUT ROWID;
+    -- Contentless: the index alone, without a second copy of the text. Rows are taken out again with the very
+    -- text that was put in, which howto.search.words does in the transaction that changes the text.
+    CREATE VIRTUAL TABLE clip_words USING fts5 (
+        caption, content='', tokenize='porter unicode61 remove_diacritics 2');
+    CREATE VIRTUAL TABLE chapter_words USING fts5 (
+        title, content='', tokenize='porter unicode61 remove_diacritics 2');
+    CREATE VIRTUAL TABLE video_words USING fts5 (
+        title, name, description, content='', tokenize='porter unicode61 remove_diacritics 2');
+    -- The videos that are in the word index now, with what was put there: a video without files is in none.
+    CREATE TABLE indexed_videos (
+        number      INTEGER PRIMARY KEY REFERENCES videos,
+        title       TEXT NOT NULL,
+        name        TEXT NOT NULL,
+        description TEXT NOT NULL
+    );
+    """,
+)
+
+SCHEMA = len(_STEPS)
+
+
+def migrate(connection: sqlite3.Connection, where: str) -> None:
+    """Bring a library to the newest schema, each step whole or not at all.
+
+    Args:
+        connection: in autocommit mode.
+        where: the library, for the message.
+
+    Raises:
+        NewerLibrary: a newer howto wrote it.
+    """
+    while (found := _version(connection)) != SCHEMA:
+        if found > SCHEMA:
+            raise NewerLibrary(
+                f"the library {where} has schema {found}; howto {__version__} knows schemas up to "
+                f"{SCHEMA}. Update howto: pip install --upgrade howto"
+            )
+        # executescript commits first, so the transaction is opened within the script.
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {_STEPS[found]} PRAGMA user_version = {found + 1}; COMMIT;"
+        )
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version

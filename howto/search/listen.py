@@ -1,0 +1,173 @@
+"""Listening: speech recognition for videos that nobody captioned. Slow, so it is offered and never just done."""
+
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from howto.collect.examine import QUICK_SOURCES
+from howto.errors import HowtoError, ItemError, Reason
+from howto.library import Library
+from howto.recipe import Recipe
+from howto.records import Narration, Outcome, Stage, State, Video
+from howto.search import words
+from howto.search.refresh import search_units
+
+if TYPE_CHECKING:
+    from howto.contracts import NarrationSource
+
+__all__ = ["Offer", "listen", "offer"]
+
+MENDING_PACKAGE = "howto-whisper"
+_REMOTE_SOURCES = frozenset({"youtube-captions"})
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Slow work that would find more.
+
+    Attributes:
+        numbers: the videos without narration that have sound.
+        seconds: of sound in them.
+        recogniser: name of the installed narration source that would do it, or None.
+        work_seconds: how long that takes, estimated; None without a recogniser.
+    """
+
+    numbers: tuple[int, ...]
+    seconds: float
+    recogniser: str | None
+    work_seconds: float | None
+
+    @property
+    def subject(self) -> str:
+        """Such as '12 videos have no narration'."""
+        count = len(self.numbers)
+        return "1 video has no narration" if count == 1 else f"{count} videos have no narration"
+
+    @property
+    def estimate(self) -> str:
+        """Such as 'about 14 min'."""
+        return _about(self.work_seconds or 0.0)
+
+    def note(self, folder: Path) -> str:
+        """One sentence with the one command that mends it."""
+        from howto.search.search import shown
+
+        if self.recogniser is None:
+            return (
+                f"{self.subject}. Speech recognition would make what is said in them searchable: "
+                f"pip install {MENDING_PACKAGE}, then run this search again"
+            )
+        return (
+            f"{self.subject}. To listen to them with {self.recogniser} ({self.estimate}): "
+            f"howto search QUERY {shown(folder)} --yes"
+        )
+
+
+def offer(library: Library, numbers: Set[int]) -> Offer | None:
+    """What listening would cost, or None where every video that has sound has a narration.
+
+    Args:
+        numbers: the videos to consider.
+    """
+    rows = library.connection.execute(
+        "SELECT number, duration FROM videos JOIN outcomes USING (number)"
+        " WHERE stage = ? AND state = ? AND reason = ?"
+        " AND json_extract(info, '$.has_audio') ORDER BY number",
+        (Stage.TRANSCRIBE, State.SKIPPED, Reason.NO_NARRATION),
+    )
+    silent = [(number, duration) for number, duration in rows if number in numbers]
+    if not silent:
+        return None
+    seconds = sum(duration for _, duration in silent)
+    recogniser = _recogniser()
+    return Offer(
+        numbers=tuple(number for number, _ in silent),
+        seconds=seconds,
+        recogniser=recogniser.name if recogniser else None,
+        work_seconds=seconds / recogniser.sound_per_second if recogniser else None,
+    )
+
+
+def _recogniser() -> "type[NarrationSource] | None":
+    """The first installed narration source that listens, by name; a broken one hurts nobody here."""
+    from howto.plugins import installed, load
+
+    for plugin in installed("asr"):
+        if plugin.name in QUICK_SOURCES or plugin.name in _REMOTE_SOURCES:
+            continue
+        try:
+            source: type[NarrationSource] = load("asr", plugin.name)
+        except HowtoError:
+            continue
+        if source.listens:
+            return source
+    return None
+
+
+def listen(library: Library, offered: Offer) -> Iterator[tuple[int, Outcome]]:
+    """Do what was offered, video by video; each is committed and searchable when it is yielded.
+
+    Yields:
+        The video's number and how it ended.
+    """
+    from howto.plugins import create
+
+    if offered.recogniser is None:
+        return
+    source: NarrationSource = create("asr", offered.recogniser)
+    paths = library.paths()
+    with library.exclusive("listen"):
+        for number in offered.numbers:
+            video = library.video(number, library.folder / paths[number][0])
+            outcome, narration = _hear(source, video)
+            _commit(library, number, video, narration, outcome, source.name, paths[number][0])
+            yield number, outcome
+
+
+def _hear(source: "NarrationSource", video: Video) -> tuple[Outcome, Narration | None]:
+    try:
+        narration = source.narrate(video)
+    except ItemError as error:
+        return (
+            Outcome(video.video_id, Stage.TRANSCRIBE, State.FAILED, error.reason, error.detail),
+            None,
+        )
+    if narration is None or not narration.lines:
+        return (
+            Outcome(
+                video.video_id,
+                Stage.TRANSCRIBE,
+                State.SKIPPED,
+                Reason.NOTHING_SAID,
+                f"{source.name} heard no speech",
+            ),
+            None,
+        )
+    return Outcome(video.video_id, Stage.TRANSCRIBE, State.OK), narration
+
+
+def _commit(
+    library: Library,
+    number: int,
+    video: Video,
+    narration: Narration | None,
+    outcome: Outcome,
+    source: str,
+    path: str,
+) -> None:
+    with library.writing() as connection:
+        words.remove_video(connection, number)
+        if narration is not None:
+            library.put_narration(number, narration, Recipe.of(source=source, version=1))
+            library.put_clips(number, search_units(video, narration))
+        library.put_outcome(number, outcome)
+        words.add_video(connection, number, path)
+
+
+def _about(seconds: float) -> str:
+    if seconds < 90:
+        return f"about {max(1, round(seconds))} s"
+    if seconds < 5400:
+        return f"about {round(seconds / 60)} min"
+    return f"about {round(seconds / 3600)} h"

@@ -1,0 +1,108 @@
+"""Moments: neighbouring hits of one video joined into the span that a person wants to watch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from howto.search.fusion import Fused
+from howto.search.words import Candidate
+
+__all__ = ["Moment", "join"]
+
+MAX_GAP_SECONDS = 2.0
+"""A pause longer than this parts two moments: the next sentence is about something else."""
+MAX_SECONDS = 30.0
+"""A talk that names its subject in every line would else be one moment of ten minutes."""
+MIN_SCORE_SHARE = 0.5
+"""A neighbour with less than this share of the best line's score says a common word, not the thing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A span of one video that answers a query.
+
+    Attributes:
+        number: the library's short key of the video.
+        caption: what is said in it, its lines joined; or the name of the chapter or video.
+        score: of its best line, 0..1.
+        ranks: of its best line, for each signal that ranked it; counted from 1.
+        matched: where the words were found, over all its lines.
+    """
+
+    number: int
+    start: float
+    end: float
+    caption: str
+    score: float
+    ranks: Mapping[str, int]
+    matched: tuple[str, ...]
+
+
+def join(ranked: Sequence[Fused[Candidate]], top: int) -> list[Moment]:
+    """Join neighbouring hits, best hit first.
+
+    Args:
+        ranked: best first.
+        top: how many moments are wanted.
+
+    Returns:
+        At most `top` moments, by the rank of their best hit. No clip is in two of them.
+    """
+    by_video: dict[int, list[Fused[Candidate]]] = {}
+    for hit in ranked:
+        if hit.item.clip is not None:
+            by_video.setdefault(hit.item.number, []).append(hit)
+    for hits in by_video.values():
+        hits.sort(key=lambda hit: (hit.item.start, hit.item.end))
+    taken: set[Candidate] = set()
+    moments = []
+    for hit in ranked:
+        if hit.item in taken:
+            continue
+        if len(moments) == top:
+            break
+        alone = hit.item.clip is None
+        lines = [hit] if alone else _neighbours(hit, by_video[hit.item.number], taken)
+        taken.update(line.item for line in lines)
+        moments.append(_moment(hit, lines))
+    return moments
+
+
+def _neighbours(
+    best: Fused[Candidate], hits: list[Fused[Candidate]], taken: set[Candidate]
+) -> list[Fused[Candidate]]:
+    """The run of hits around the best one that belong to the same moment, in order of time."""
+    first = last = hits.index(best)
+    start, end = best.item.start, best.item.end
+    while True:
+        grown = False
+        for step, edge in ((-1, first - 1), (1, last + 1)):
+            if not 0 <= edge < len(hits):
+                continue
+            item = hits[edge].item
+            gap = start - item.end if step < 0 else item.start - end
+            span = max(end, item.end) - min(start, item.start)
+            if (
+                item in taken
+                or gap > MAX_GAP_SECONDS
+                or span > MAX_SECONDS
+                or item.score < MIN_SCORE_SHARE * best.item.score
+            ):
+                continue
+            start, end = min(start, item.start), max(end, item.end)
+            first, last = min(first, edge), max(last, edge)
+            grown = True
+        if not grown:
+            return hits[first : last + 1]
+
+
+def _moment(best: Fused[Candidate], lines: list[Fused[Candidate]]) -> Moment:
+    items = [line.item for line in lines]
+    return Moment(
+        number=best.item.number,
+        start=min(item.start for item in items),
+        end=max(item.end for item in items),
+        caption=" ".join(item.caption for item in items),
+        score=best.item.score,
+        ranks=best.ranks,
+        matched=tuple(dict.fromkeys(where for item in items for where in item.matched)),
+    )

@@ -1,0 +1,252 @@
+"""Bringing a library up to date with its folder: new, changed, renamed and removed files.
+
+Each video is committed by itself when it is done, so a run that is killed goes on where it stopped, and a run
+that finds nothing changed reads the folder and one table and is done.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Set
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from howto.clip.lines import LinesClipper
+from howto.clip.windows import silent_windows
+from howto.collect.examine import QUICK_SOURCES, Findings, Task, content_id, examine
+from howto.collect.scan import FoundFile, scan
+from howto.errors import Reason
+from howto.library import FileRow, Library
+from howto.records import Clip, Narration, Outcome, Stage, State, Video
+from howto.search import words
+
+if TYPE_CHECKING:
+    from howto.run.local import Ended
+
+__all__ = ["Progress", "Refreshed", "refresh", "search_units"]
+
+Progress = Callable[[int, int, str], None]
+"""Called with files done, files to do, and the path just finished."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """What changed in the folder since the last time."""
+
+    new: int = 0
+    changed: int = 0
+    renamed: int = 0
+    removed: int = 0
+
+    @property
+    def work_done(self) -> bool:
+        """Anything at all was done."""
+        return self != Refreshed()
+
+
+def refresh(
+    library: Library, *, workers: int | None = None, on_progress: Progress | None = None
+) -> Refreshed:
+    """Bring the library up to date.
+
+    Args:
+        workers: processes that look at new files; by default one for each core.
+
+    Raises:
+        LibraryBusy: another process has been doing this for an hour.
+    """
+    if not _differences(library, scan(library.folder)):
+        return Refreshed()
+    with library.exclusive("refresh"):
+        # Looked at again: another process may have done it all while we waited.
+        found = scan(library.folder)
+        return _bring_up_to_date(library, found, workers, on_progress or (lambda *_: None))
+
+
+def _differences(library: Library, found: list[FoundFile]) -> bool:
+    known = library.files()
+    return len(found) != len(known) or any(_is_new(file, known) for file in found)
+
+
+def _is_new(file: FoundFile, known: dict[str, FileRow]) -> bool:
+    row = known.get(file.path)
+    return row is None or (row.size, row.mtime_ns, row.companions) != (
+        file.size,
+        file.mtime_ns,
+        file.companions,
+    )
+
+
+def _bring_up_to_date(
+    library: Library, found: list[FoundFile], workers: int | None, on_progress: Progress
+) -> Refreshed:
+    known = library.files()
+    gone = known.keys() - {file.path for file in found}
+    jobs = _jobs(library, found, known, gone)
+    for done, (job, ended) in enumerate(_ends(jobs, workers), start=1):
+        _commit(library, job, ended)
+        on_progress(done, len(jobs), job.files[0].path)
+    _forget(library, gone)
+    return _summary(known, gone, jobs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A video with files that are new, changed or renamed.
+
+    Attributes:
+        number: the library's short key of it, None where it is new.
+        fresh: those of its files that are new or changed.
+        files: all its files that are there now, by path.
+        task: what to find out; None where the library already knows all about this content.
+        unreadable: why its bytes cannot be read, or ''.
+    """
+
+    video_id: str
+    number: int | None
+    fresh: tuple[FoundFile, ...]
+    files: tuple[FoundFile, ...]
+    task: Task | None
+    unreadable: str = ""
+
+
+def _jobs(
+    library: Library, found: list[FoundFile], known: dict[str, FileRow], gone: Set[str]
+) -> list[_Job]:
+    """Group what is new by content: the same content at two paths is one video."""
+    bereft = {known[path].number for path in gone}
+    groups: dict[str, list[FoundFile]] = {}
+    unreadable: dict[str, str] = {}
+    unchanged: dict[int, list[FoundFile]] = {}
+    for file in found:
+        row = known.get(file.path)
+        if row is not None and not _is_new(file, known) and row.number not in bereft:
+            unchanged.setdefault(row.number, []).append(file)
+            continue
+        try:
+            video_id = content_id(library.folder / file.path)
+        except FileNotFoundError:
+            continue  # gone since the scan; the next refresh sees that
+        except OSError as error:
+            # No content to be known by: its path stands for it until it can be read.
+            name = hashlib.sha256(os.fsencode(file.path)).hexdigest()
+            video_id = f"unreadable-{name[:16]}"
+            unreadable[video_id] = error.strerror or str(error)
+        groups.setdefault(video_id, []).append(file)
+    numbers = library.numbers(groups)
+    jobs = []
+    for video_id, files in groups.items():
+        number = numbers.get(video_id)
+        others = unchanged.get(number, []) if number is not None else []
+        together = tuple(sorted([*files, *others], key=lambda file: file.path))
+        reason = unreadable.get(video_id, "")
+        task = None if reason else _task(library, video_id, together)
+        jobs.append(_Job(video_id, number, tuple(files), together, task, reason))
+    return jobs
+
+
+def _task(library: Library, video_id: str, files: tuple[FoundFile, ...]) -> Task | None:
+    companions = "\n".join(filter(None, (file.companions for file in files)))
+    if library.examined(video_id) == companions:
+        return None
+    places = [(library.folder / file.path, file) for file in files]
+    described = [path.with_name(file.info_json) for path, file in places if file.info_json]
+    return Task(
+        video=Video(
+            video_id,
+            places[0][0],
+            captions=tuple(path.with_name(name) for path, file in places for name in file.captions),
+            info=library.info(video_id),
+        ),
+        info_json=described[0] if described else None,
+        companions=companions,
+    )
+
+
+def _ends(
+    jobs: list[_Job], workers: int | None
+) -> Iterator[tuple[_Job, "Ended[Task, Findings] | None"]]:
+    """Every job with how looking at it ended; None where there was nothing to find out."""
+    for job in jobs:
+        if job.task is None:
+            yield job, None
+    of_video = {job.video_id: job for job in jobs}
+    tasks = [job.task for job in jobs if job.task is not None]
+    if tasks:
+        from howto.run.local import run_local
+
+        for ended in run_local(examine, tasks, workers=workers):
+            yield of_video[ended.item.video.video_id], ended
+
+
+def _commit(library: Library, job: _Job, ended: "Ended[Task, Findings] | None") -> None:
+    """Write all that is known about one video, and put it into the word index: one transaction."""
+    with library.writing() as connection:
+        number = library.number_of(job.video_id)
+        words.remove_video(connection, number)
+        before = [library.number_of_file(file.path) for file in job.files]
+        for file in job.files:
+            library.put_file(
+                FileRow(file.path, number, file.size, file.mtime_ns, file.companions)
+            )
+        for other in {other for other in before if other is not None} - {number}:
+            words.remove_if_absent(connection, other)
+        if job.unreadable:
+            _put_failure(library, number, job, Reason.UNREADABLE_FILE, job.unreadable)
+        elif ended is not None and ended.result is not None:
+            _put_findings(library, number, ended.item, ended.result)
+        elif ended is not None and ended.reason is not None:
+            _put_failure(library, number, job, ended.reason, ended.detail)
+        words.add_video(connection, number, job.files[0].path)
+
+
+def _put_findings(library: Library, number: int, task: Task, findings: Findings) -> None:
+    library.put_video(
+        number, findings.info, findings.title, findings.description, task.companions
+    )
+    library.put_chapters(number, findings.chapters)
+    if findings.narration is None and library.narration_source(number) not in (None, *QUICK_SOURCES):
+        return  # a recogniser listened for a long time: a file that changed beside the video undoes nothing
+    library.put_narration(number, findings.narration, findings.recipe)
+    video = replace(task.video, info=findings.info)
+    library.put_clips(number, search_units(video, findings.narration))
+    library.clear_outcomes(number)
+    for outcome in findings.outcomes:
+        library.put_outcome(number, outcome)
+
+
+def _put_failure(library: Library, number: int, job: _Job, reason: Reason, detail: str) -> None:
+    library.clear_outcomes(number)
+    library.put_outcome(
+        number, Outcome(job.video_id, Stage.PROBE, State.FAILED, reason, detail)
+    )
+
+
+def search_units(video: Video, narration: Narration | None) -> list[Clip]:
+    """The clips that search returns: the narration's lines, and windows where nothing is said."""
+    if video.info is None:
+        return []
+    lines = narration.lines if narration else ()
+    clips = LinesClipper().pairs(narration, video) if narration else []
+    silence = silent_windows(lines, video.info.duration)
+    clips += [Clip(video.video_id, start, end, "") for start, end in silence]
+    return sorted(clips, key=lambda clip: (clip.start, clip.end))
+
+
+def _forget(library: Library, gone: Set[str]) -> None:
+    known = library.files()
+    with library.writing() as connection:
+        library.forget_files(gone)
+        for number in {known[path].number for path in gone}:
+            words.remove_if_absent(connection, number)
+
+
+def _summary(known: dict[str, FileRow], gone: Set[str], jobs: list[_Job]) -> Refreshed:
+    """Tell a renamed file from a new one: its video lost a path and won another."""
+    arrived = changed = renamed = 0
+    for job in jobs:
+        new = sum(file.path not in known for file in job.files)
+        lost = sum(known[path].number == job.number for path in gone)
+        arrived += new
+        renamed += min(new, lost)
+        changed += sum(file.path in known for file in job.fresh)
+    return Refreshed(arrived - renamed, changed, renamed, len(gone) - renamed)

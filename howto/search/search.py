@@ -1,0 +1,225 @@
+"""The search stage: a query against a library, answered with moments. A notebook can call it as it stands."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from howto.errors import UsageError
+from howto.library import Library
+from howto.records import Outcome, Stage, State
+from howto.search import words
+from howto.search.fusion import fuse
+from howto.search.listen import Offer, offer
+from howto.search.moments import Moment, join
+from howto.search.query import Query
+from howto.search.refresh import Progress, Refreshed, refresh
+from howto.search.words import Candidate
+
+__all__ = ["SIGNALS", "Answer", "Hit", "ask", "search"]
+
+SIGNALS: Mapping[str, Callable[[Library, Query], list[Candidate]]] = {
+    "words": lambda library, query: words.rank(library.connection, query),
+}
+"""Signal to the function that ranks a library's spans by it. Fusion takes any number of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A moment, named as a person names it.
+
+    Attributes:
+        video: path of the video, relative to the folder searched.
+        path: the same, absolute.
+        start, end: seconds.
+        score: 0..1; see `howto.search.words`.
+        caption: what is said there, or the name of the chapter or video that matched.
+        ranks: rank of its best line in every signal that ranked it, from 1.
+        matched: where the words were found: `narration`, `chapter`, `title`.
+    """
+
+    video: str
+    path: Path
+    start: float
+    end: float
+    score: float
+    caption: str
+    ranks: Mapping[str, int]
+    matched: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a search gives.
+
+    Attributes:
+        folder: the folder searched.
+        signals: those that ranked.
+        notes: what the person should know beside the hits, one sentence each.
+        refreshed: what was brought up to date first.
+        videos: how many videos with a picture the folder holds.
+        offer: slow work that would find more, or None.
+    """
+
+    query: Query
+    folder: Path
+    signals: tuple[str, ...]
+    hits: tuple[Hit, ...]
+    notes: tuple[str, ...]
+    refreshed: Refreshed
+    videos: int
+    offer: Offer | None = field(default=None)
+
+
+def search(
+    query: str,
+    folder: str | Path = ".",
+    *,
+    top: int = 10,
+    by: Sequence[str] = ("words",),
+    min_score: float = 0.0,
+    state_dir: Path | None = None,
+    on_progress: Progress | None = None,
+) -> Answer:
+    """Bring the library of a folder up to date, and find moments in it.
+
+    Args:
+        query: any string; any of its words may match, rare ones count more.
+        folder: the folder of videos, or one inside it: then only what lies in that one is found.
+        top: the most hits wanted.
+        by: signals to rank by.
+        min_score: leave out hits below it, 0..1.
+        state_dir: where to keep the state instead of `.howto` in the folder.
+        on_progress: told of every file that is looked at.
+
+    Raises:
+        UsageError: the query is empty, the folder is missing, or a signal is unknown.
+        LibraryError: the library cannot be used.
+    """
+    parsed = Query.parse(query)
+    check_options(top, by, min_score)
+    with Library.open(Path(folder), state_dir) as library:
+        refreshed = refresh(library, on_progress=on_progress)
+        return ask(
+            library, parsed, Path(folder), refreshed, top=top, by=by, min_score=min_score
+        )
+
+
+def check_options(top: int, by: Sequence[str], min_score: float) -> None:
+    """Refuse what cannot mean anything, before any work is done.
+
+    Raises:
+        UsageError: with what was expected.
+    """
+    unknown = [name for name in by if name not in SIGNALS]
+    if unknown or not by:
+        raise UsageError(
+            f"cannot search by {', '.join(unknown) or 'nothing'}. Signals there are: {', '.join(SIGNALS)}"
+        )
+    if top < 1:
+        raise UsageError(f"--top is {top}; ask for at least 1 hit")
+    if not 0 <= min_score <= 1:
+        raise UsageError(f"--min-score is {min_score:g}; scores lie between 0 and 1")
+
+
+def ask(
+    library: Library,
+    query: Query,
+    folder: Path,
+    refreshed: Refreshed | None = None,
+    *,
+    top: int = 10,
+    by: Sequence[str] = ("words",),
+    min_score: float = 0.0,
+) -> Answer:
+    """Find moments in a library as it stands.
+
+    Args:
+        folder: the library's folder, or one inside it to which the hits are restricted.
+        refreshed: what was brought up to date before, to be passed on.
+        top, by, min_score: as in `search`.
+    """
+    names = _names(library, folder.resolve())
+    rankings = {
+        signal: [
+            one
+            for one in SIGNALS[signal](library, query)
+            if one.number in names and one.score >= min_score
+        ]
+        for signal in dict.fromkeys(by)
+    }
+    moments = join(fuse(rankings), top)
+    outcomes = [one for one in library.outcomes() if _within(library, folder, one)]
+    listening = offer(library, set(names))
+    return Answer(
+        query=query,
+        folder=folder.resolve(),
+        signals=tuple(rankings),
+        hits=tuple(_hit(moment, names, folder.resolve()) for moment in moments),
+        notes=tuple(_notes(query, folder, moments, outcomes, listening)),
+        refreshed=refreshed or Refreshed(),
+        videos=_videos(outcomes),
+        offer=listening,
+    )
+
+
+def _names(library: Library, folder: Path) -> dict[int, str]:
+    """The path of each video inside the folder, relative to it."""
+    inside = PurePosixPath(folder.relative_to(library.folder).as_posix())
+    prefix = "" if inside == PurePosixPath(".") else f"{inside}/"
+    names: dict[int, str] = {}
+    for number, paths in library.paths().items():
+        within = [path for path in paths if path.startswith(prefix)]
+        if within:
+            names[number] = within[0].removeprefix(prefix)
+    return names
+
+
+def _within(library: Library, folder: Path, outcome: Outcome) -> bool:
+    inside = folder.resolve()
+    return any((library.folder / path).is_relative_to(inside) for path in outcome.paths)
+
+
+def _hit(moment: Moment, names: Mapping[int, str], folder: Path) -> Hit:
+    video = names[moment.number]
+    return Hit(
+        video=video,
+        path=folder / video,
+        start=moment.start,
+        end=moment.end,
+        score=moment.score,
+        caption=moment.caption,
+        ranks=moment.ranks,
+        matched=moment.matched,
+    )
+
+
+def _videos(outcomes: Sequence[Outcome]) -> int:
+    return sum(one.stage == Stage.PROBE and one.state == State.OK for one in outcomes)
+
+
+def _notes(
+    query: Query,
+    folder: Path,
+    moments: Sequence[Moment],
+    outcomes: Sequence[Outcome],
+    listening: Offer | None,
+) -> list[str]:
+    notes = []
+    if not query.terms:
+        notes.append(f"there is no word in {query.text!r} to look for")
+    elif not moments:
+        notes.append(f"no moment matches {query.text!r}")
+    failed = sum(one.state == State.FAILED for one in outcomes)
+    if failed:
+        files = "1 file" if failed == 1 else f"{failed} files"
+        notes.append(f"{files} could not be read; howto status -L {shown(folder)} says why")
+    if listening is not None:
+        notes.append(listening.note(folder))
+    return notes
+
+
+def shown(folder: Path) -> str:
+    """A folder as it can be typed into a shell."""
+    import shlex
+
+    return shlex.quote(str(folder))

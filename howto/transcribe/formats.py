@@ -1,0 +1,126 @@
+"""Reading a caption file of any known format: `read_captions`."""
+
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+from howto.errors import CaptionError, Reason
+from howto.records import Kind, Narration, Problem
+from howto.transcribe import ass, sami, sbv, srt, ttml, vtt
+from howto.transcribe.cues import CaptionFormat, Parsed
+from howto.transcribe.language import language_tag
+from howto.transcribe.names import CaptionName, describe, describe_without_stem
+from howto.transcribe.text import decode
+
+__all__ = ["CAPTION_SUFFIXES", "FORMATS", "MAX_BYTES", "parse_captions", "read_captions"]
+
+FORMATS: tuple[CaptionFormat, ...] = (
+    vtt.FORMAT,
+    srt.FORMAT,
+    sbv.FORMAT,
+    ass.FORMAT,
+    ttml.FORMAT,
+    sami.FORMAT,
+)
+"""Most wanted first: where a video has the same captions in two formats, the earlier one is read."""
+
+CAPTION_SUFFIXES: tuple[str, ...] = tuple(suffix for form in FORMATS for suffix in form.suffixes)
+"""Lower case, with the dot, most wanted first."""
+
+MAX_BYTES = 32 * 1024 * 1024
+"""A day of narration is about 2 MB; what is larger than this is no caption file."""
+
+_HEAD = 4096
+_NARRATION_TRACKS = ("", "captions", "subtitles", "asr")
+
+
+def read_captions(path: Path, language: str = "en", stem: str | None = None) -> Narration:
+    """Read one caption file.
+
+    The suffix says the format, unless the content is surely another one; that is then a problem of the
+    narration, as is everything in the file that could not be read. The language is the one in the file's name,
+    else the one the file states. A file without cues, or in which only music plays, gives no lines.
+
+    Args:
+        path: a file with one of `CAPTION_SUFFIXES`, or with any other: then the content decides.
+        language: the wanted one, for formats that hold several in one file.
+        stem: the name of the video without its suffix, where known; only what follows it in the file's name
+            can be a language. Else `how.to.do.it.srt` would be Italian.
+
+    Raises:
+        CaptionError: `unreadable_file`, the disk or a permission; `empty_file`, no bytes;
+            `unreadable_captions`, there is something in it, but not one cue can be read, or it is larger than
+            `MAX_BYTES`; `no_narration`, it holds chapters, descriptions or metadata.
+    """
+    name = _describe(path, stem)
+    _refuse_other_track(name.other_track)
+    decoded = decode(_read_bytes(path))
+    form, note = _format_of(decoded.text[:_HEAD], path.suffix.lower())
+    parsed = form.read(decoded.text, language)
+    if parsed.track not in _NARRATION_TRACKS:
+        _refuse_other_track(parsed.track)
+    if not (parsed.lines or parsed.silent) and parsed.problems:
+        raise CaptionError(Reason.UNREADABLE_CAPTIONS, _first_problem(parsed, form))
+    return Narration(
+        lines=parsed.lines,
+        language=name.language or language_tag(parsed.language or ""),
+        kind=Kind.AUTOMATIC if name.automatic or parsed.track == "asr" else Kind.MANUAL,
+        source=path.name,
+        problems=(*([Problem(None, note)] if note else []), *parsed.problems),
+    )
+
+
+def parse_captions(data: bytes, suffix: str = "", language: str = "en") -> Parsed:
+    """Read the bytes of a caption file, as `read_captions` does but without a file and without its errors."""
+    text = decode(data).text
+    form, note = _format_of(text[:_HEAD], suffix.lower())
+    parsed = form.read(text, language)
+    return replace(parsed, problems=(Problem(None, note), *parsed.problems)) if note else parsed
+
+
+def _describe(path: Path, stem: str | None) -> CaptionName:
+    name = path.name.removesuffix(path.suffix)
+    if stem is None:
+        return describe_without_stem(name.split("."))
+    return describe([part for part in name.removeprefix(stem).split(".") if part])
+
+
+def _refuse_other_track(track: str) -> None:
+    if track:
+        raise CaptionError(Reason.NO_NARRATION, f"the file holds {track}, not what is said")
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            # Opening a pipe would wait for ever.
+            raise CaptionError(Reason.UNREADABLE_FILE, "not a regular file")
+        if status.st_size > MAX_BYTES:
+            raise CaptionError(
+                Reason.UNREADABLE_CAPTIONS,
+                f"{status.st_size} bytes: expected at most {MAX_BYTES} in a caption file",
+            )
+        data = path.read_bytes()
+    except OSError as error:
+        raise CaptionError(Reason.UNREADABLE_FILE, error.strerror or str(error)) from error
+    if not data:
+        raise CaptionError(Reason.EMPTY_FILE)
+    return data
+
+
+def _format_of(head: str, suffix: str) -> tuple[CaptionFormat, str | None]:
+    """The format of a text, and a note where the suffix says another."""
+    named = next((form for form in FORMATS if suffix in form.suffixes), None)
+    if named is not None and named.recognises(head):
+        return named, None
+    found = next((form for form in FORMATS if form is not named and form.recognises(head)), None)
+    if found is None:
+        return named or vtt.FORMAT, None
+    return found, f"named {suffix or 'without a suffix'}, but holds {found.name}"
+
+
+def _first_problem(parsed: Parsed, form: CaptionFormat) -> str:
+    first = parsed.problems[0]
+    where = f"line {first.line}: " if first.line is not None else ""
+    return f"no cue of {form.name} in it; {where}{first.what}"

@@ -1,0 +1,81 @@
+"""Times of caption files: exact integer milliseconds, and what counts as a timing line."""
+
+import re
+
+__all__ = ["Span", "has_bare_numbers", "looks_like_timing", "read_span", "read_time", "seconds"]
+
+Span = tuple[int, int, str]
+"""Start and end in milliseconds, and what follows on the line."""
+
+# Hours may be missing. Minutes without hours may pass 59, as some writers count them so.
+_TIME = r"(?:(\d{1,6})\s?:\s?)?(\d{1,3})\s?:\s?(\d{1,2})(?:\s?[.,:]\s?(\d{0,12}))?(?![\d:.,])"
+_ARROW = r"(?:-{1,3} ?>|[–—]>|→)"
+_SPAN = re.compile(rf"\s*{_TIME}\s*{_ARROW}\s*{_TIME}(.*)", re.DOTALL)
+_ONE_TIME = re.compile(rf"\s*{_TIME}\s*")
+_ARROW_IN_ROW = re.compile(_ARROW)
+_CLOCK = re.compile(r"\d\s?:\s?\w")
+_NUMBER = re.compile(r"\s*\d[\d.,]{0,12}\s*")
+_BARE = re.compile(r"^[ \t]*(?:\d{1,6}:)?\d:\d{1,2}[.,]\d{1,3}[ \t]*-->", re.MULTILINE)
+
+
+def seconds(milliseconds: int) -> float:
+    """The float nearest to the exact time."""
+    return milliseconds / 1000
+
+
+def read_span(row: str, bare_numbers: bool = False) -> Span | None:
+    """Read `START --> END rest`, or None where the row is not that.
+
+    Args:
+        row: with dots or commas, with or without hours and fraction.
+        bare_numbers: the fraction is a count of milliseconds, see `has_bare_numbers`.
+    """
+    found = _SPAN.match(row)
+    if found is None:
+        return None
+    h0, m0, s0, f0, h1, m1, s1, f1, rest = found.groups()
+    start = _milliseconds(h0, m0, s0, f0, bare_numbers)
+    end = _milliseconds(h1, m1, s1, f1, bare_numbers)
+    return None if start is None or end is None else (start, end, rest)
+
+
+def read_time(text: str, bare_numbers: bool = False) -> int | None:
+    """Read one time in milliseconds, or None."""
+    found = _ONE_TIME.fullmatch(text)
+    return None if found is None else _milliseconds(*found.groups(), bare_numbers)
+
+
+def _milliseconds(
+    hours: str | None, minutes: str, secs: str, fraction: str | None, bare_numbers: bool
+) -> int | None:
+    s, m = int(secs), int(minutes)
+    if s > 59 or (hours is not None and (m > 59 or len(minutes) > 2)):
+        return None
+    whole = (int(hours or 0) * 3600 + m * 60 + s) * 1000
+    if not fraction:
+        return whole
+    if len(fraction) == 3 or (bare_numbers and len(fraction) < 3):
+        return whole + int(fraction)
+    # Rounded half up, in integers: 0.0005 s is a millisecond.
+    return whole + (int(fraction) * 2000 + 10 ** len(fraction)) // (2 * 10 ** len(fraction))
+
+
+def has_bare_numbers(text: str) -> bool:
+    """Tell whether the file writes numbers without leading zeros, as Teams does: `0:0:6.90` is 6.090 s.
+
+    Seen in such files: `0:0:6.90 --> 0:0:6.500`, which makes sense in no other reading.
+    """
+    return _BARE.search(text) is not None
+
+
+def looks_like_timing(row: str) -> bool:
+    """Tell whether a row is meant as a timing, well-formed or not; `a --> b` in a text is not."""
+    if ">" not in row and "→" not in row:
+        return False
+    arrow = _ARROW_IN_ROW.search(row)
+    if arrow is None:
+        return False
+    left, right = row[: arrow.start()], row[arrow.end() : arrow.end() + 24]
+    if _CLOCK.search(left[-24:]) or _CLOCK.match(right.lstrip()):
+        return True
+    return _NUMBER.fullmatch(left) is not None and _NUMBER.match(right) is not None

@@ -1,0 +1,249 @@
+"""TTML and its older name DFXP (.ttml, .dfxp, .xml).
+
+Source: W3C, Timed Text Markup Language 1 (third edition), sections 8 and 10. Read here and not by pysubs2, which
+reads none of a file that counts frames or ticks, says `dur`, puts its times on spans, uses a namespace of before
+2010, or is damaged anywhere.
+
+lxml reads what is left of a damaged file. It expands no entities and opens no other file or address.
+"""
+
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from howto.transcribe.cue_text import tidy
+from howto.transcribe.cues import CaptionFormat, Cues, Parsed
+from howto.transcribe.language import language_tag, same_language
+from howto.transcribe.timing import read_time
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element
+
+__all__ = ["FORMAT", "read_ttml"]
+
+_DECLARATION = re.compile(r"\s*<\?xml[^<>]*\?>")
+_ROOT = re.compile(r"<(?:\w+:)?tt[\s>]")
+_OFFSET = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)\s*(h|ms|m|s|f|t)")
+_FRAMES = re.compile(r"(\d{1,4}):(\d{2}):(\d{2})[:;](\d{1,4})(?:\.\d+)?")
+_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+_DEFAULT_FRAME_RATE = 30  # TTML1 section 6.2.4
+
+
+def read_ttml(text: str, language: str = "en") -> Parsed:
+    """Read a TTML file.
+
+    Args:
+        text: the whole file.
+        language: where the file's divisions are in several languages, the one to take.
+    """
+    cues = Cues()
+    root = _parse(text, cues)
+    if root is None or _name(root) != "tt":
+        found = "no markup" if root is None else f"<{_name(root)}>"
+        if text.strip():
+            cues.problem(None if root is None else root.sourceline, f"expected <tt>, found {found}")
+        return cues.parsed()
+    reader = _Reader(_Clock.of(root), cues)
+    body = next((child for child in root if _name(child) == "body"), None)
+    if body is None:
+        cues.problem(root.sourceline, "expected a <body> within <tt>, found none")
+        return cues.parsed(root.get(_LANG))
+    said_language = _choose_language(root, body, language)
+    reader.container(body, _Interval(Fraction(0), None), said_language, root.get(_LANG))
+    return cues.parsed(said_language)
+
+
+def _parse(text: str, cues: Cues) -> "_Element | None":
+    from lxml import etree
+
+    # The text is decoded already: what its declaration says about the encoding no longer holds. Replaced by
+    # as many newlines, so that line numbers stay.
+    if found := _DECLARATION.match(text):
+        text = "\n" * found[0].count("\n") + text[found.end() :]
+    parser = etree.XMLParser(
+        encoding="utf-8", recover=True, resolve_entities=False, no_network=True, load_dtd=False
+    )
+    parser.feed(text.encode("utf-8", errors="replace"))
+    try:
+        root = parser.close()
+    except etree.XMLSyntaxError:
+        root = None
+    errors = [error for error in parser.error_log if error.level >= etree.ErrorLevels.ERROR]
+    if errors:
+        more = f", and {len(errors) - 1} more" if len(errors) > 1 else ""
+        cues.problem(errors[0].line or None, f"damaged XML: {errors[0].message.strip()}{more}")
+    return root
+
+
+def _name(element: "_Element") -> str:
+    """The name without its namespace, which differs between the versions; '' for comments and the like."""
+    tag = element.tag
+    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+
+
+def _attribute(element: "_Element", name: str) -> str | None:
+    for key, value in element.items():
+        if str(key).rpartition("}")[2] == name:
+            return str(value)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """What a frame and a tick last, in milliseconds."""
+
+    frame: Fraction
+    tick: Fraction
+
+    @classmethod
+    def of(cls, root: "_Element") -> "_Clock":
+        stated = _positive(_attribute(root, "frameRate"))
+        rate = Fraction(stated or _DEFAULT_FRAME_RATE)
+        # `1000 1001` in TTML1; drafts wrote `1000:1001`.
+        factor = re.split(r"[\s:]+", (_attribute(root, "frameRateMultiplier") or "").strip())
+        if len(factor) == 2 and (above := _positive(factor[0])) and (below := _positive(factor[1])):
+            rate = rate * above / below
+        ticks = _positive(_attribute(root, "tickRate"))
+        tick_rate = Fraction(ticks) if ticks else (rate if stated else Fraction(1))
+        return cls(1000 / rate, 1000 / tick_rate)
+
+    def read(self, text: str) -> Fraction | None:
+        """Read a time expression in milliseconds, or None."""
+        text = text.strip()
+        if found := _OFFSET.fullmatch(text):
+            unit = {
+                "h": Fraction(3_600_000),
+                "m": Fraction(60_000),
+                "s": Fraction(1000),
+                "ms": Fraction(1),
+                "f": self.frame,
+                "t": self.tick,
+            }[found[2]]
+            return Fraction(found[1]) * unit
+        if found := _FRAMES.fullmatch(text):
+            hours, minutes, secs, frames = (int(part) for part in found.groups())
+            return (hours * 3600 + minutes * 60 + secs) * 1000 + frames * self.frame
+        milliseconds = read_time(text)
+        return None if milliseconds is None else Fraction(milliseconds)
+
+
+def _positive(text: str | None) -> int | None:
+    text = (text or "").strip()
+    return int(text) or None if text.isascii() and text.isdecimal() and len(text) < 10 else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Interval:
+    """When an element is active, in milliseconds; it ends with its parent where `end` is None."""
+
+    begin: Fraction
+    end: Fraction | None
+
+
+def _choose_language(root: "_Element", body: "_Element", wanted: str) -> str | None:
+    """Of the languages that divisions state, the wanted one, else the first; None: take all of the file."""
+    whole = body.get(_LANG) or root.get(_LANG)
+    stated = [lang for child in body if _name(child) == "div" and (lang := child.get(_LANG))]
+    for lang in stated:
+        if same_language(language_tag(lang), wanted):
+            return lang
+    return stated[0] if stated else whole
+
+
+class _Reader:
+    def __init__(self, clock: _Clock, cues: Cues) -> None:
+        self.clock = clock
+        self.cues = cues
+
+    def container(
+        self, element: "_Element", parent: _Interval, wanted: str | None, lang: str | None
+    ) -> None:
+        """Read body or div: its paragraphs and divisions, each within the time of its parent."""
+        lang = element.get(_LANG) or lang
+        own = self._interval(element, parent)
+        if own is None:
+            return
+        sequential = _attribute(element, "timeContainer") == "seq"
+        at = own
+        for child in element:
+            if _name(child) == "div":
+                self.container(child, at, wanted, lang)
+            elif _name(child) == "p" and (child.get(_LANG) or lang) == (wanted or lang):
+                self._paragraph(child, at)
+            if sequential and _name(child) in ("div", "p"):
+                at = self._after(child, at)
+
+    def _after(self, element: "_Element", at: _Interval) -> _Interval:
+        """In a sequence the next one begins where this one ends."""
+        own = self._interval(element, at, report=False)
+        return at if own is None or own.end is None else _Interval(own.end, at.end)
+
+    def _paragraph(self, element: "_Element", parent: _Interval) -> None:
+        own = self._interval(element, parent)
+        if own is None:
+            return
+        timed = "begin" in element.attrib or "end" in element.attrib or "dur" in element.attrib
+        spans = [] if timed else [e for e in element.iter() if "begin" in e.attrib]
+        if not spans:
+            self._cue(element, own)
+        for span in spans:
+            within = self._interval(span, own)
+            if within is not None:
+                self._cue(span, within)
+
+    def _cue(self, element: "_Element", when: _Interval) -> None:
+        text = tidy("".join(_texts(element)))
+        row = element.sourceline or 1
+        if when.end is None:
+            if text:
+                self.cues.problem(row, "expected a begin and an end or a duration, found no end")
+            return
+        self.cues.add_plain(round(when.begin), round(when.end), text, row)
+
+    def _interval(
+        self, element: "_Element", parent: _Interval, report: bool = True
+    ) -> _Interval | None:
+        """The times of an element, which count from its parent's begin; None where they cannot be read."""
+        times: dict[str, Fraction] = {}
+        for name in ("begin", "end", "dur"):
+            value = element.get(name)
+            if value is None:
+                continue
+            time = self.clock.read(value)
+            if time is None:
+                if report:
+                    self.cues.problem(
+                        element.sourceline, f"expected a time in {name}, found {value[:60]!r}"
+                    )
+                return None
+            times[name] = time
+        begin = parent.begin + times.get("begin", Fraction(0))
+        ends = [parent.begin + times["end"]] if "end" in times else []
+        if "dur" in times:
+            ends.append(begin + times["dur"])
+        return _Interval(begin, min(ends) if ends else parent.end)
+
+
+def _texts(element: "_Element") -> Iterator[str]:
+    """The text of a paragraph or span with its nested spans; metadata in it is not said."""
+    yield element.text or ""
+    for child in element:
+        name = _name(child)
+        if name == "br":
+            yield "\n"
+        elif name == "span":
+            yield from _texts(child)
+        elif not name and (child.text or "").startswith("&"):
+            # An entity that XML does not know, as `&nbsp;`.
+            yield html.unescape(child.text or "")
+        yield child.tail or ""
+
+
+def _recognises(head: str) -> bool:
+    return _ROOT.search(head) is not None
+
+
+FORMAT = CaptionFormat("TTML", (".ttml", ".dfxp", ".xml"), _recognises, read_ttml)
