@@ -46,6 +46,7 @@ class Reason(StrEnum):
     NOT_MEDIA = "not_media"
     TRUNCATED = "truncated"
     NO_VIDEO_STREAM = "no_video_stream"
+    NO_AUDIO_STREAM = "no_audio_stream"
     NO_FRAMES = "no_frames"
     TOO_SHORT = "too_short"
     DECODER_CRASHED = "decoder_crashed"
@@ -53,7 +54,7 @@ class Reason(StrEnum):
     NO_NARRATION = "no_narration"
     NOTHING_SAID = "nothing_said"
     UNREADABLE_CAPTIONS = "unreadable_captions"
-    BROKEN_BACKEND = "broken_backend"
+    INTERNAL_ERROR = "internal_error"
 
     @property
     def meaning(self) -> str:
@@ -67,6 +68,7 @@ _MEANINGS = {
     Reason.NOT_MEDIA: "not a video or sound file",
     Reason.TRUNCATED: "the file was cut off before its index",
     Reason.NO_VIDEO_STREAM: "sound only: there is no picture in it",
+    Reason.NO_AUDIO_STREAM: "there is no sound in it, or none that can be decoded",
     Reason.NO_FRAMES: "there is a video stream, but not one frame of it can be decoded",
     Reason.TOO_SHORT: "shorter than half the time between two frames wanted",
     Reason.DECODER_CRASHED: "the decoder crashed on this file",
@@ -74,7 +76,7 @@ _MEANINGS = {
     Reason.NO_NARRATION: "no captions beside the file or inside it",
     Reason.NOTHING_SAID: "a speech recogniser listened and heard no speech",
     Reason.UNREADABLE_CAPTIONS: "there is a caption file, but no line of it can be read",
-    Reason.BROKEN_BACKEND: "the backend raised an error of its own",
+    Reason.INTERNAL_ERROR: "a bug in howto or in a plugin met this file; please report what was found",
 }
 
 

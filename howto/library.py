@@ -241,8 +241,8 @@ class Library:
             (
                 info.duration if info else None,
                 _info_to_json(info) if info else None,
-                title,
-                description,
+                _storable(title),
+                _storable(description),
                 examined,
                 number,
             ),
@@ -259,12 +259,26 @@ class Library:
         problems = json.dumps([[problem.line, problem.what] for problem in narration.problems])
         self.connection.execute(
             "INSERT INTO narrations VALUES (?, ?, ?, ?, ?, ?)",
-            (number, narration.language, narration.kind, narration.source, recipe.text, problems),
+            (
+                number,
+                narration.language,
+                narration.kind,
+                _storable(narration.source),
+                recipe.text,
+                problems,
+            ),
         )
         self.connection.executemany(
             "INSERT INTO lines VALUES (?, ?, ?, ?, ?, ?)",
             (
-                (number, position, line.start, line.end, line.text, _words_to_json(line.words))
+                (
+                    number,
+                    position,
+                    line.start,
+                    line.end,
+                    _storable(line.text),
+                    _words_to_json(line.words),
+                )
                 for position, line in enumerate(narration.lines)
             ),
         )
@@ -302,7 +316,7 @@ class Library:
         self.connection.execute("DELETE FROM chapters WHERE number = ?", (number,))
         self.connection.executemany(
             "INSERT INTO chapters (number, start, end, title) VALUES (?, ?, ?, ?)",
-            [(number, chapter.start, chapter.end, chapter.title) for chapter in chapters],
+            [(number, one.start, one.end, _storable(one.title)) for one in chapters],
         )
 
     def put_clips(self, number: int, clips: Iterable[Clip]) -> None:
@@ -310,7 +324,7 @@ class Library:
         self.connection.execute("DELETE FROM clips WHERE number = ?", (number,))
         self.connection.executemany(
             "INSERT INTO clips (number, start, end, caption) VALUES (?, ?, ?, ?)",
-            [(number, clip.start, clip.end, clip.caption) for clip in clips],
+            [(number, clip.start, clip.end, _storable(clip.caption)) for clip in clips],
         )
 
     # Outcomes
@@ -323,7 +337,7 @@ class Library:
         """Remember how a stage ended for a video, in place of how it ended before."""
         self.connection.execute(
             "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?)",
-            (number, outcome.stage, outcome.state, outcome.reason, outcome.detail),
+            (number, outcome.stage, outcome.state, outcome.reason, _storable(outcome.detail)),
         )
 
     def outcomes(self) -> list[Outcome]:
@@ -433,8 +447,13 @@ def _set_up(connection: sqlite3.Connection, state: Path) -> None:
         schema.migrate(connection, str(state / "library.db"))
 
 
+def _storable(text: str) -> str:
+    """Text that SQLite takes: half characters (from file names, tags, JSON) become question marks."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
+
+
 def _info_to_json(info: MediaInfo) -> str:
-    return json.dumps(asdict(info), default=str, ensure_ascii=False)
+    return json.dumps(asdict(info), default=str)
 
 
 def _info_from_json(text: str) -> MediaInfo:
@@ -455,7 +474,7 @@ def _words_to_json(words: tuple[Word, ...]) -> str | None:
     if not words:
         return None
     rows = [[word.start, word.end, word.text] for word in words]
-    return json.dumps(rows, ensure_ascii=False)
+    return json.dumps(rows)
 
 
 def _words_from_json(text: str | None) -> tuple[Word, ...]:

@@ -19,6 +19,7 @@ import inspect
 import re
 import sys
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from howto.errors import BrokenPlugin, DuplicatePlugin, HowtoError, UnknownPlugi
 __all__ = ["Plugin", "check", "create", "find", "installed", "load", "noun", "unreadable"]
 
 VALID_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_UNREADABLE = (configparser.Error, UnicodeError, OSError)
 _IRREGULAR_NOUNS = {"asr": "narration source"}
 
 
@@ -200,7 +202,7 @@ _Configs = list[tuple[configparser.ConfigParser, entrypoints.Distribution]]
 def _read_folder(folder: str) -> tuple[_Configs, list[str]]:
     try:
         return list(entrypoints.iter_files_distros([folder], repeated_distro="all")), []
-    except (configparser.Error, UnicodeError, OSError, zipfile.BadZipFile) as error:
+    except (*_UNREADABLE, zipfile.BadZipFile, zlib.error) as error:
         # One unreadable file ends the generator, and with it all of site-packages.
         if Path(folder).is_dir():
             return _read_one_by_one(Path(folder))
@@ -215,7 +217,7 @@ def _read_one_by_one(folder: Path) -> tuple[_Configs, list[str]]:
         config = entrypoints.CaseSensitiveConfigParser(delimiters=("=",))
         try:
             config.read_string(file.read_text(encoding="utf-8"), source=str(file))
-        except (configparser.Error, UnicodeError, OSError) as error:
+        except _UNREADABLE as error:
             if _offers_backends(file):
                 name = f"{_normalised(distribution.name)} {_version(distribution)}".rstrip()
                 problems.append(f"{name}: its entry_points.txt cannot be read: {_cause(error)}")

@@ -1,26 +1,32 @@
-"""What the commands share on the terminal: two consoles, times, paths, and a progress bar on stderr."""
+"""What the commands share: the folder meant, two consoles, JSON, and a progress bar on stderr."""
 
 import json
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-__all__ = ["clock", "errors", "output", "print_json", "progress"]
+from howto.errors import UsageError
+
+__all__ = ["chosen_folder", "errors", "output", "print_json", "progress"]
 
 output = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
 
-def clock(seconds: float) -> str:
-    """Seconds as a player shows them: 1:02:03, or 2:03 under an hour; the fraction is cut off."""
-    whole = int(seconds)
-    minutes, second = divmod(whole, 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+def chosen_folder(folder: Path | None, library: Path | None) -> Path:
+    """The folder meant by an argument and by -L, the current one where both are silent.
+
+    Raises:
+        UsageError: both are given and differ.
+    """
+    if folder is not None and library is not None and folder.resolve() != library.resolve():
+        raise UsageError(f"two folders are named, {folder} and -L {library}; name one")
+    return folder or library or Path()
 
 
 def print_json(value: Any) -> None:

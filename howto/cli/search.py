@@ -6,20 +6,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from howto.cli.console import clock, errors, output, print_json, progress
+from howto.cli.console import chosen_folder, errors, output, print_json, progress
 from howto.errors import UsageError
 from howto.library import Library
 from howto.search.listen import Offer, listen
 from howto.search.query import Query
 from howto.search.refresh import Refreshed, refresh
+from howto.search.phrases import clock
 from howto.search.search import Answer, Hit, ask, check_options
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.text import Text
 
-__all__ = ["search"]
+__all__ = ["as_json", "search", "show_answer"]
 
-EXIT_NO_VIDEOS = 1
+EXIT_FAILED = 1
 EXIT_STOPPED = 130
 
 
@@ -96,21 +99,10 @@ def search(
         for path in dict.fromkeys(str(hit.path) for hit in found.hits):
             print(path)
     else:
-        _show(found)
-    _use(found, sheet, cut, exact=exact, open_best=open_)
-    if not found.videos:
-        raise typer.Exit(EXIT_NO_VIDEOS)
-
-
-def chosen_folder(folder: Path | None, library: Path | None) -> Path:
-    """The folder meant by an argument and by -L, the current one where both are silent.
-
-    Raises:
-        UsageError: both are given and differ.
-    """
-    if folder is not None and library is not None and folder.resolve() != library.resolve():
-        raise UsageError(f"two folders are named, {folder} and -L {library}; name one")
-    return folder or library or Path()
+        show_answer(found)
+    whole = _use(found, sheet, cut, exact=exact, open_best=open_)
+    if not (found.videos and whole):
+        raise typer.Exit(EXIT_FAILED)
 
 
 def as_json(answer: Answer) -> dict[str, object]:
@@ -193,7 +185,8 @@ def _where(hit: Hit) -> str:
     return f"{hit.video} {clock(hit.start)}-{clock(hit.end)}"
 
 
-def _show(answer: Answer) -> None:
+def show_answer(answer: Answer, *, notes: bool = True) -> None:
+    """Show the hits as a table on stdout, and the notes on stderr."""
     from rich.table import Table
     from rich.text import Text
 
@@ -211,10 +204,10 @@ def _show(answer: Answer) -> None:
                 str(number), f"{hit.score:.2f}", video, moment, _highlighted(hit, answer.query)
             )
         output.print(table)
+    if not notes:
+        return
     for note in answer.notes:
         errors.print(f"Note: {note}", markup=False, soft_wrap=True)
-    if not answer.videos:
-        errors.print(f"There are no videos in {answer.folder}.", markup=False, soft_wrap=True)
 
 
 def _is_text(hit: Hit) -> bool:
@@ -233,18 +226,24 @@ def _highlighted(hit: Hit, query: Query) -> "Text":
 
 def _use(
     answer: Answer, sheet: Path | None, cut: Path | None, *, exact: bool, open_best: bool
-) -> None:
-    """Do with the moments what was asked for besides showing them."""
+) -> bool:
+    """Do with the moments what was asked for besides showing them; False if a part of it failed."""
     from howto.search.results import cut_hits, open_hit, write_sheet
 
+    problems: list[str] = []
     if sheet is not None:
-        write_sheet(answer, sheet)
+        problems += write_sheet(answer, sheet)
         errors.print(f"Contact sheet: {sheet}", markup=False, soft_wrap=True)
     if cut is not None:
         with progress("Cutting") as show:
-            pieces = cut_hits(answer, cut, exact=exact, on_progress=show)
-        for piece in pieces:
-            text = f"Not cut: {piece.problem}" if piece.problem else f"Cut: {piece.path}"
-            errors.print(text, markup=False, soft_wrap=True)
+            for done, piece in enumerate(cut_hits(answer, cut, exact=exact), start=1):
+                show(done, len(answer.hits), piece.hit.video)
+                if piece.path is None:
+                    problems.append(piece.problem)
+                else:
+                    errors.print(f"Cut: {piece.path}", markup=False, soft_wrap=True)
     if open_best and answer.hits:
         open_hit(answer.hits[0])
+    for problem in problems:
+        errors.print(f"Failed: {problem}", markup=False, soft_wrap=True)
+    return not problems

@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 __all__ = ["Canvas", "Colour", "Points", "arc", "mix", "shade"]
 
 Colour = tuple[int, int, int]
-Points = Sequence[tuple[float, float]]
+# (N, 2)
+Points = Sequence[tuple[float, float]] | NDArray[np.float64]
 
 UNITS_HIGH = 240
 # OpenCV takes coordinates with this many binary digits after the point: slow motion stays smooth.
 SHIFT = 4
-CIRCLE = [(math.cos(a), math.sin(a)) for a in np.linspace(0, 2 * math.pi, 40, endpoint=False)]
+TURN = np.linspace(0, 2 * math.pi, 40, endpoint=False)
+CIRCLE = np.column_stack([np.cos(TURN), np.sin(TURN)])
 
 
 class Canvas:
@@ -71,7 +73,7 @@ class Canvas:
         self, x: float, y: float, rx: float, ry: float, fill: Colour, edge: float = 1.2
     ) -> None:
         """Fill an ellipse with half axes `rx` and `ry`."""
-        self.shape([(x + rx * cos, y + ry * sin) for cos, sin in CIRCLE], fill, edge)
+        self.shape(CIRCLE * (rx, ry) + (x, y), fill, edge)
 
     def box(
         self,

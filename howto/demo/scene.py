@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from howto.demo.canvas import Canvas, Colour, mix, shade
 from howto.demo.spec import DemoSpec
 
-__all__ = ["HERO_COLOURS", "SETTINGS", "Look", "Scene", "make_scene"]
+__all__ = ["HERO_COLOURS", "Look", "Scene", "make_scene"]
 
 # What the colour words of the phrases look like.
 HERO_COLOURS: dict[str, Colour] = {
@@ -29,6 +29,8 @@ HERO_COLOURS: dict[str, Colour] = {
     "pink": (238, 130, 170),
     "grey": (135, 140, 148),
 }
+# The table is at least so far from the main thing's colour, summed over the channels.
+LEAST_CONTRAST = 150
 SKINS: tuple[Colour, ...] = (
     (250, 214, 186),
     (236, 188, 150),
@@ -74,14 +76,12 @@ class Scene:
     """The place of one video.
 
     Attributes:
-        setting: one of `SETTINGS`.
         background: uint8 (H, W, 3), RGB: the empty place.
         shift: of the camera, in units of the canvas.
         zoom: of the camera.
         light: uint8 (256, 1, 3): what the lamp makes of each value of each channel.
     """
 
-    setting: str
     background: NDArray[np.uint8]
     shift: tuple[float, float]
     zoom: float
@@ -97,14 +97,12 @@ def make_scene(spec: DemoSpec, setting: str, colour: str, chance: random.Random)
     """Decide on the place of one video.
 
     Args:
-        setting: usual for the task; kept with a chance of `spec.setting_share`.
+        setting: one of `howto.demo.tasks.SETTINGS`.
         colour: of the main thing, a key of `HERO_COLOURS`.
     """
-    if chance.random() >= spec.setting_share:
-        setting = chance.choice(list(SETTINGS))
     width, height = spec.size
     image = np.zeros((height, width, 3), np.uint8)
-    table = _paint_place(Canvas(image), setting, chance)
+    table = _paint_place(Canvas(image), setting, HERO_COLOURS[colour], chance)
     _shade_edges(image, chance)
     extent = spec.variation
     look = Look(
@@ -119,7 +117,7 @@ def make_scene(spec: DemoSpec, setting: str, colour: str, chance: random.Random)
     )
     shift = (12 * extent * chance.uniform(-1, 1), 6 * extent * chance.uniform(-1, 1))
     zoom = 1 + 0.1 * extent * chance.uniform(-1, 1)
-    return Scene(setting, image, shift, zoom, _light(extent, chance), look)
+    return Scene(image, shift, zoom, _light(extent, chance), look)
 
 
 def _light(extent: float, chance: random.Random) -> NDArray[np.uint8]:
@@ -160,13 +158,13 @@ def _shade_edges(image: NDArray[np.uint8], chance: random.Random) -> None:
 # The places. A painter fills the wall behind the table, above the line `edge`.
 
 
-def _paint_place(pic: Canvas, setting: str, chance: random.Random) -> Colour:
+def _paint_place(pic: Canvas, setting: str, hero: Colour, chance: random.Random) -> Colour:
     """Wall, table and what stands about; returns the colour of the table."""
     edge = chance.uniform(-52, -38)
-    SETTINGS[setting](pic, edge, chance)
+    WALLS[setting](pic, edge, chance)
     _ornament(pic, setting, -1, edge, chance)
     _ornament(pic, setting, 1, edge, chance)
-    return _table(pic, edge, chance)
+    return _table(pic, edge, hero, chance)
 
 
 def _wall(pic: Canvas, edge: float, colour: Colour) -> None:
@@ -248,7 +246,7 @@ def _living_room(pic: Canvas, edge: float, chance: random.Random) -> None:
     pic.box(0, edge - 4, 900, 8, shade(colour, 0.6), 0)
 
 
-SETTINGS: dict[str, Callable[[Canvas, float, random.Random], None]] = {
+WALLS: dict[str, Callable[[Canvas, float, random.Random], None]] = {
     "kitchen": _kitchen,
     "bedroom": _bedroom,
     "workshop": _workshop,
@@ -304,8 +302,10 @@ def _hanging_basket(pic: Canvas, colour: Colour, chance: random.Random) -> None:
     pic.shape([(-15, 2), (15, 2), (9, 15), (-9, 15)], (150, 100, 60))
 
 
-def _table(pic: Canvas, edge: float, chance: random.Random) -> Colour:
+def _table(pic: Canvas, edge: float, hero: Colour, chance: random.Random) -> Colour:
     colour = _any_colour(chance, (0.1, 0.55), (0.55, 0.9))
+    while sum(abs(a - b) for a, b in zip(colour, hero, strict=True)) < LEAST_CONTRAST:
+        colour = _any_colour(chance, (0.1, 0.55), (0.55, 0.9))
     pic.box(0, (edge + 125) / 2, 900, 125 - edge, colour, 0)
     kind = chance.choice(("planks", "stripes", "checks", "speckles"))
     dark, light = shade(colour, 0.86), shade(colour, 1.1)

@@ -11,7 +11,7 @@ from typing import Literal
 
 from howto.demo.phrases import COLOURS, FILLERS, GOODBYES, GREETINGS, LEADS, TAILS, WRONG
 from howto.demo.spec import CaptionForm, DemoSpec
-from howto.demo.tasks import TASKS, Step, Task
+from howto.demo.tasks import SETTINGS, TASKS, Step, Task
 
 __all__ = ["DemoLine", "DemoScript", "DemoStep", "LineKind", "make_script", "make_scripts"]
 
@@ -72,6 +72,7 @@ class DemoScript:
         number: of the video within its task, from 1.
         title: tag of the container, '' for some.
         description: tag of the container, '' for some.
+        setting: the surroundings, one of `howto.demo.tasks.SETTINGS`.
         colour: of the main thing, one of `howto.demo.phrases.COLOURS`.
         num_frames: of the whole video.
         duration: seconds.
@@ -84,6 +85,7 @@ class DemoScript:
     number: int
     title: str
     description: str
+    setting: str
     colour: str
     num_frames: int
     duration: float
@@ -109,6 +111,8 @@ def make_script(spec: DemoSpec, task_slug: str, number: int) -> DemoScript:
     name = f"{task.slug}-{number:02d}"
     chance = chances(spec, name, "script")
     colour = chance.choice(COLOURS)
+    elsewhere = chance.choice(SETTINGS)
+    setting = task.setting if chance.random() < spec.setting_share else elsewhere
     steps, num_frames = _plan_steps(spec, task, chance)
     duration = num_frames / spec.frame_rate
     speaker = _Speaker(spec, task, colour, steps, duration, chance)
@@ -119,6 +123,7 @@ def make_script(spec: DemoSpec, task_slug: str, number: int) -> DemoScript:
         number=number,
         title=f"How to {task.title[0].lower()}{task.title[1:]}" if titled else "",
         description=f"A drawn how-to video: {task.topic}.".format(colour=colour) if titled else "",
+        setting=setting,
         colour=colour,
         num_frames=num_frames,
         duration=duration,
@@ -206,8 +211,8 @@ class _Speaker:
         while (line := self._next_line(now, next(kinds))).end <= stop - PAUSES[0]:
             yield line
             now = self._after(line)
-        if framed and last_start >= now:
-            yield self._line(max(now, last_start), goodbye, "distractor")
+        if framed and last_start >= stop:
+            yield self._line(stop, goodbye, "distractor")
 
     def _deal_kinds(self, expected: float, framed: bool) -> Iterator[LineKind]:
         """Kinds in random order, in the wanted shares over about `expected` lines, then on at random."""

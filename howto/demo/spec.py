@@ -68,10 +68,10 @@ class DemoSpec:
     )
     videos_per_task: int = 3
     size: tuple[int, int] = (426, 240)
-    frame_rate: int = 15
+    frame_rate: int = 12
     crf: int = 23
     sample_rate: int = 22_050
-    seconds_per_step: float = 7.0
+    seconds_per_step: float = 6.0
     gap_seconds: float = 0.8
     intro_seconds: float = 4.5
     outro_seconds: float = 4.0

@@ -7,7 +7,10 @@ motions to several, so that neither a word nor a colour gives the task away.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["TASKS", "Step", "Task"]
+__all__ = ["SETTINGS", "TASKS", "Step", "Task"]
+
+# Surroundings, each with its own kind of wall; `howto.demo.scene` paints them.
+SETTINGS = ("kitchen", "bedroom", "workshop", "garden", "living-room")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class Task:
         slug: names the files.
         title: as a person would search for it.
         topic: the title within a sentence, with the colour where the thing has one.
-        setting: the surroundings usual for it, one of `howto.demo.scene.SETTINGS`.
+        setting: the surroundings usual for it, one of `SETTINGS`.
         steps: in the order in which they are done.
         things: nouns of the task, for lines that name something out of place elsewhere.
     """

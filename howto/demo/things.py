@@ -434,7 +434,7 @@ def wheel(pic: Canvas, turn: float, tyre: float = 1) -> None:
     for spoke in range(14):
         angle = math.radians(turn + spoke * 360 / 14)
         end = (56 * math.cos(angle), 56 * math.sin(angle))
-        pic.line([(0, 0), end], (150, 155, 162), 1.4)
+        pic.line([(0, 0), end], (232, 235, 240), 1.6)
     flag = math.radians(turn)
     pic.oval(42 * math.cos(flag), 42 * math.sin(flag), 5, 5, (250, 150, 40))
     pic.oval(0, 0, 9, 9, STEEL)
@@ -522,8 +522,14 @@ def pot(pic: Canvas, colour: Colour, soil: float = 0) -> None:
     pic.oval(0, -20, 40, 9, shade(colour, 0.5), 0)
     if soil > 0:
         pic.oval(0, -16 - 4 * soil, 28 + 11 * soil, 5 + 4 * soil, SOIL, 0)
-    pic.shape([(-46, -20), *arc(0, -20, 46, 12, 180, 0), (46, -8), *arc(0, -8, 46, 10, 0, 180)],
-              colour)  # fmt: skip
+    pot_front(pic, colour)
+
+
+def pot_front(pic: Canvas, colour: Colour) -> None:
+    """The near side of a flower pot: what stands in it goes behind this."""
+    rim = arc(0, -20, 46, 12, 180, 0)
+    pic.shape([(-40, -12), *arc(0, -12, 40, 8, 180, 0), (40, -12), (30, 48), (-30, 48)], colour)
+    pic.shape([*rim, (46, -8), *arc(0, -8, 46, 10, 0, 180)], colour)
 
 
 def plant(pic: Canvas, wave: float, dry: int = 0, roots: bool = False) -> None:

@@ -1,7 +1,7 @@
-"""Opening a media file safely, and what every reader of one needs: the stream, its clock, its rotation.
+"""Opening a media file safely, and what every reader of one needs: its stream, clock and rotation.
 
-All of FFmpeg's errors are turned into MediaError here or right where they are raised; nothing of PyAV
-escapes the package.
+FFmpeg's errors are turned into MediaError here, or right where they are raised; none escapes the
+package.
 """
 
 import stat
@@ -12,10 +12,11 @@ from pathlib import Path
 
 import av
 import av.error
+from av.buffer import Buffer
 from av.container import InputContainer
 from av.packet import Packet
-from av.sidedata.sidedata import Type as SideDataType
 from av.stream import Discard, Disposition, Stream
+from av.subtitles.stream import SubtitleStream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -26,6 +27,7 @@ __all__ = [
     "Clock",
     "decoded",
     "display_filters",
+    "is_text",
     "main_video",
     "only",
     "open_media",
@@ -39,11 +41,14 @@ FORMATS = (
     "m4v,h263,vc1,mjpeg,gif,yuv4mpegpipe,bink,smk,roq,flic,nsv,film_cpk,ea,wav,w64,aiff,au,caf,mp3,flac,"
     "aac,ac3,eac3,dts,amr,amrnb,amrwb,ape,wv,tta,tak,mpc,mpc8,voc,dsf,shn"
 )
-"""The containers we read. Left out are those that name other files or addresses (playlists, `concat`, image
-sequences chosen by a `%d` in the file's name), still pictures, and plain text read as subtitles or as a
-terminal recording: a file must never choose what else is opened."""
+"""The containers we read.
 
-_START_OF_MEDIA = (b"\x1aE\xdf\xa3", b"OggS", b"fLaC", b"FLV\x01", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11")
+Left out are those that name other files or addresses (playlists, `concat`, image sequences chosen
+by a `%d` in the file's name): a file must never choose what else is opened. So are still pictures,
+and plain text read as subtitles or as a terminal recording.
+"""
+
+_START_OF_MEDIA = (b"\x1aE\xdf\xa3", b"OggS", b"fLaC", b"FLV\x01", b"\x30\x26\xb2\x75\x8e\x66\xcf")
 _START_OF_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 _START_OF_RIFF = (b"AVI ", b"WAVE")
 
@@ -53,7 +58,7 @@ _TICKS_PER_SECOND = 1_000_000  # of a container's own start and duration (AV_TIM
 
 
 def url_of(path: Path) -> str:
-    """The address FFmpeg is given for a local file: no name can select a protocol or read as an option."""
+    """The address FFmpeg is given for a local file: no name can select a protocol or an option."""
     return f"file:{path}"
 
 
@@ -94,7 +99,7 @@ def _first_bytes(path: Path) -> bytes:
         raise MediaError(Reason.UNREADABLE_FILE, str(error)) from error
 
 
-def _refusal(head: bytes, error: av.error.FFmpegError | None) -> MediaError:
+def _refusal(head: bytes, error: Exception | None) -> MediaError:
     """Why FFmpeg could not open a file that begins with these bytes."""
     if isinstance(error, OSError):
         return MediaError(Reason.UNREADABLE_FILE, error.strerror or "")
@@ -107,7 +112,9 @@ def _refusal(head: bytes, error: av.error.FFmpegError | None) -> MediaError:
 
 
 def main_video(container: InputContainer) -> VideoStream:
-    """The video stream that the ffmpeg program would take: the largest, default ones first; no cover pictures.
+    """The video stream that the ffmpeg program would take: the largest, preferring default ones.
+
+    Cover pictures are not video.
 
     Raises:
         MediaError: NO_VIDEO_STREAM; NO_FRAMES where no decoder exists for any of them.
@@ -115,7 +122,8 @@ def main_video(container: InputContainer) -> VideoStream:
     videos = [s for s in container.streams.video if not s.disposition & _NOT_A_VIDEO]
     if not videos:
         raise MediaError(Reason.NO_VIDEO_STREAM)
-    known = [stream for stream in videos if stream.codec_context is not None]
+    # The stubs do not know that the context is None where there is no decoder.
+    known = [s for s in videos if s.codec_context is not None]  # type: ignore[redundant-expr]
     if not known:
         raise MediaError(Reason.NO_FRAMES, "no decoder for its video codec")
     return max(known, key=_preference)
@@ -126,8 +134,15 @@ def _preference(stream: VideoStream) -> int:
     return size + _DEFAULT_BONUS * bool(stream.disposition & Disposition.default)
 
 
+def is_text(stream: SubtitleStream) -> bool:
+    """A subtitle stream holds text; the others hold pictures of text."""
+    context = stream.codec_context
+    # The stubs do not know that the context is None where there is no decoder.
+    return context is not None and context.codec.text_sub  # type: ignore[redundant-expr]
+
+
 def only(container: InputContainer, stream: Stream) -> None:
-    """Have the demuxer throw away the packets of all other streams: less to read, nothing to queue."""
+    """Have the demuxer drop the packets of all other streams: less to read, nothing to queue."""
     for other in container.streams:
         if other.index != stream.index:
             other.discard = Discard.all
@@ -177,7 +192,10 @@ class Clock:
         self._duration = 0
 
     def tick(self, frame: "VideoFrame | Packet[Stream]") -> int:
-        """When a frame is shown. Call once per frame, in order: a frame without a time follows the last."""
+        """When a frame is shown.
+
+        Call once per frame, in order: a frame without a time of its own follows the last.
+        """
         stamp = frame.pts if frame.pts is not None else frame.dts
         ticks = self.end if stamp is None else stamp - self.offset
         if self._last is not None and ticks > self._last:
@@ -203,13 +221,14 @@ class Clock:
 
 
 def _display_matrix(frame: VideoFrame) -> memoryview | None:
-    data = frame.side_data.get(SideDataType.DISPLAYMATRIX)
+    # The stubs say TypedDict; it is a mapping that takes the type's name.
+    data: Buffer | None = frame.side_data.get("DISPLAYMATRIX")  # type: ignore[assignment]
     return None if data is None else memoryview(bytes(data)).cast("i")
 
 
 def rotation_of(frame: VideoFrame) -> int:
     """Degrees clockwise to turn the stored picture for display: 0, 90, 180 or 270."""
-    # PyAV's angle is counterclockwise. Angles between the four are not applied: no camera writes them.
+    # PyAV's angle is counterclockwise. No camera writes angles between the four.
     return -frame.rotation % 360 if frame.rotation % 90 == 0 else 0
 
 

@@ -3,8 +3,8 @@
 Needs PyAV and numpy. What it promises, and how its frames compare with those of the ffmpeg program:
 docs/decode.md. The rule by which frames are chosen: `howto.media.schedule`.
 
-Only a chosen frame is scaled, once, by FFmpeg's own filters; that gives the bytes of
-`ffmpeg -i x -filter:v fps=..,scale=..[,crop=..] -f rawvideo -pix_fmt rgb24 -`, and exact times beside.
+Only a chosen frame is scaled, once, by FFmpeg's own filters, with exact times beside. That gives
+the bytes of `ffmpeg -i x -filter:v fps=..,scale=..[,crop=..] -f rawvideo -pix_fmt rgb24 -`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,6 @@ from typing import Literal
 import av.error
 import numpy as np
 from av.filter import Graph
-from av.filter.context import FilterContext
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
@@ -189,7 +188,9 @@ class Scaler:
         flags: name of swscale's method.
     """
 
-    def __init__(self, spec: FrameSpec | None, *, coded: bool = False, flags: str = "bicubic") -> None:
+    def __init__(
+        self, spec: FrameSpec | None, *, coded: bool = False, flags: str = "bicubic"
+    ) -> None:
         self._spec = spec
         self._coded = coded
         self._flags = flags
@@ -211,12 +212,12 @@ class Scaler:
             if key != self._key:
                 self._build(frame, upright)
                 self._key = key
-            self._source.push(frame)
-            self._scaled = self._sink.pull()
+            self._graph.vpush(frame)
+            self._scaled = self._graph.vpull()
         except av.error.FFmpegError as error:
             raise MediaError(Reason.NO_FRAMES, f"cannot scale: {error.strerror}") from error
         plane = self._scaled.planes[0]
-        rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
         return rows[:, : 3 * plane.width].reshape(plane.height, plane.width, 3)
 
     def _build(self, frame: VideoFrame, upright: Filters) -> None:
@@ -235,11 +236,8 @@ class Scaler:
             range=str(int(frame.color_range)),
         )
         chain = [self._graph.add(name, args) for name, args in (*upright, *self._filters)]
-        sink = self._graph.add("buffersink")
-        self._graph.link_nodes(source, *chain, sink)
+        self._graph.link_nodes(source, *chain, self._graph.add("buffersink"))
         self._graph.configure()
-        self._source: FilterContext = source
-        self._sink: FilterContext = sink
 
     def _size_filters(self, frame: VideoFrame, upright: Filters) -> Filters:
         rgb = ("format", "rgb24")

@@ -16,7 +16,7 @@ import av
 import numpy as np
 from av.audio.stream import AudioStream
 from av.codec.context import Flags
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from av.subtitles.stream import SubtitleStream
 from numpy.typing import NDArray
 
@@ -25,7 +25,9 @@ from howto.records import Line
 __all__ = ["H264Writer"]
 
 PRESET = "veryfast"
-SOUND_BITS_PER_SECOND = 64_000
+SOUND_BITS_PER_SECOND = 48_000
+# The same bits on every processor.
+EXACT_SCALING = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 # FFmpeg's mov_text encoder will not open without the header of an ASS file; its styles are not used.
 ASS_HEADER = b"""[Script Info]
 ScriptType: v4.00+
@@ -91,6 +93,8 @@ class H264Writer:
         self._video = self._add_video(crf, gop or max(1, round(2 * frame_rate)), threads)
         self._sound = None if sample_rate is None else self._add_sound(sample_rate)
         self._captions = None if caption_language is None else self._add_captions(caption_language)
+        # One for all frames: VideoFrame.reformat makes a new one each time, at three times the cost.
+        self._to_yuv = VideoReformatter()
         self._num_frames = 0
         self._num_samples = 0
 
@@ -106,8 +110,13 @@ class H264Writer:
         width, height = self._size
         if rgb.shape != (height, width, 3):
             raise ValueError(f"expected a frame of shape {(height, width, 3)}, not {rgb.shape}.")
-        frame = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(
-            format="yuv420p", dst_colorspace=Colorspace.ITU601, dst_color_range=ColorRange.MPEG
+        frame = self._to_yuv.reformat(
+            av.VideoFrame.from_ndarray(rgb, format="rgb24"),
+            format="yuv420p",
+            dst_colorspace=Colorspace.ITU601,
+            dst_color_range=ColorRange.MPEG,
+            interpolation=EXACT_SCALING,
+            threads=1,
         )
         frame.time_base = 1 / self._frame_rate
         frame.pts = self._num_frames
@@ -194,7 +203,9 @@ class H264Writer:
         return stream
 
     def _add_sound(self, sample_rate: int) -> AudioStream:
-        stream = self._container.add_stream("aac", rate=sample_rate, layout="mono")
+        stream = self._container.add_stream(
+            "aac", rate=sample_rate, layout="mono", options={"aac_coder": "fast"}
+        )
         stream.bit_rate = SOUND_BITS_PER_SECOND
         stream.codec_context.flags |= Flags.bitexact
         return stream

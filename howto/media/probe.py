@@ -1,7 +1,7 @@
-"""What a video file is: its times, its picture, its tracks, and whether one frame of it can be decoded at all.
+"""What a video file is: times, picture, tracks, and whether one frame of it can be decoded at all.
 
-Needs PyAV. The containers' answers are checked against sense before they are passed on: where a duration is
-missing or absurd, the packets are read to measure it.
+Needs PyAV. A container's answers are checked against sense before they are passed on: where a
+duration is missing or absurd, the packets are read to measure it.
 """
 
 from fractions import Fraction
@@ -17,6 +17,7 @@ from howto.errors import MediaError, Reason
 from howto.media.container import (
     Clock,
     decoded,
+    is_text,
     main_video,
     only,
     open_media,
@@ -40,13 +41,13 @@ def probe(path: Path) -> MediaInfo:
         path: a local file; any name.
 
     Returns:
-        Times in seconds from the container's start over all its streams. Rotation, size and pixel format
-        are those of the first frame that can be decoded.
+        Times in seconds from the container's start over all its streams. Rotation, size and pixel
+        format are those of the first frame that can be decoded.
 
     Raises:
-        MediaError: EMPTY_FILE, UNREADABLE_FILE (also a folder or a device), NOT_MEDIA, TRUNCATED (it begins
-            as a media file and its index is missing), NO_VIDEO_STREAM (sound only; a cover picture is no
-            video), NO_FRAMES (not one frame can be decoded).
+        MediaError: EMPTY_FILE, UNREADABLE_FILE (also a folder or a device), NOT_MEDIA, TRUNCATED
+            (it begins as a media file and its index is missing), NO_VIDEO_STREAM (sound only; a
+            cover picture is no video), NO_FRAMES (not one frame can be decoded).
     """
     with open_media(path) as container:
         stream = main_video(container)
@@ -127,12 +128,12 @@ def _text_subtitles(container: InputContainer) -> tuple[SubtitleTrack, ...]:
             title=_clean(stream.metadata.get("title", "")),
         )
         for stream in container.streams.subtitles
-        if stream.codec_context is not None and stream.codec_context.codec.text_sub
+        if is_text(stream)
     )
 
 
 def _language(stream: Stream) -> str | None:
-    """The track's language tag as stored, mostly ISO 639-2 such as `eng`; None where it is undetermined."""
+    """The language tag as stored, mostly ISO 639-2 such as `eng`; None where undetermined."""
     language = _clean(stream.language or "")
     return None if language.lower() in ("", "und", "unk", "mis", "zxx") else language
 
@@ -148,7 +149,7 @@ def _clean(text: str) -> str:
 
 
 def _chapters(container: InputContainer, start: float) -> tuple[Chapter, ...]:
-    """Chapters in order of start, on the clock of everything else; without those that end before they begin."""
+    """Chapters in order of start, without those that end before they begin."""
     found = []
     for chapter in container.chapters():
         base = chapter["time_base"]

@@ -6,9 +6,11 @@ the next item; a worker that crashed or ran out of time is replaced.
 
 import multiprocessing
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from howto.errors import Reason
@@ -47,14 +49,14 @@ def run_local(
     """Run a function over items in worker processes, and yield each end as it comes.
 
     Args:
-        function: importable by name; it and the items are pickled. It returns its own failures as results:
-            an exception that escapes it is a bug and is raised here.
+        function: importable by name; it and the items are pickled. It returns its own failures as results.
         items: taken one by one, a few ahead of the workers.
         workers: processes; by default one for each core.
         time_limit: seconds an item may take before its worker is ended.
 
     Yields:
-        In the order in which they end. Reason is TIME_LIMIT or DECODER_CRASHED where there is no result.
+        In the order in which they end. Where there is no result the reason is TIME_LIMIT, DECODER_CRASHED, or
+        INTERNAL_ERROR for an exception that escaped the function: a bug, and it still costs one item only.
     """
     from pebble import ProcessFuture, ProcessPool
 
@@ -82,6 +84,8 @@ def run_local(
 
 
 def _ended(future: "ProcessFuture", item: Item, time_limit: float) -> Ended[Item, Result]:
+    from concurrent.futures.process import BrokenProcessPool
+
     from pebble import ProcessExpired
 
     try:
@@ -90,3 +94,14 @@ def _ended(future: "ProcessFuture", item: Item, time_limit: float) -> Ended[Item
         return Ended(item, None, Reason.TIME_LIMIT, f"no result within {time_limit:g} s")
     except ProcessExpired as error:
         return Ended(item, None, Reason.DECODER_CRASHED, f"exit code {error.exitcode}")
+    except BrokenProcessPool:
+        raise  # no worker can even start, so no item ever ends: not the item's fault
+    except Exception as error:  # noqa: BLE001 whatever it is came out of one item's worker
+        return Ended(item, None, Reason.INTERNAL_ERROR, _told(error))
+
+
+def _told(error: Exception) -> str:
+    """The error and the line of code it came from, which a worker sends as text (pebble's RemoteTraceback)."""
+    where = re.findall(r'File "([^"]+)", line (\d+)', str(error.__cause__))
+    place = f" at {Path(where[-1][0]).name}:{where[-1][1]}" if where else ""
+    return f"{type(error).__name__}: {error}{place}"

@@ -11,6 +11,7 @@ from howto.library import Library
 from howto.recipe import Recipe
 from howto.records import Narration, Outcome, Stage, State, Video
 from howto.search import words
+from howto.search.phrases import about, counted, shown
 from howto.search.refresh import search_units
 
 if TYPE_CHECKING:
@@ -41,21 +42,19 @@ class Offer:
     @property
     def subject(self) -> str:
         """Such as '12 videos have no narration'."""
-        count = len(self.numbers)
-        return "1 video has no narration" if count == 1 else f"{count} videos have no narration"
+        verb = "has" if len(self.numbers) == 1 else "have"
+        return f"{counted(len(self.numbers), 'video')} {verb} no narration"
 
     @property
     def estimate(self) -> str:
         """Such as 'about 14 min'."""
-        return _about(self.work_seconds or 0.0)
+        return about(self.work_seconds or 0.0)
 
     def note(self, folder: Path) -> str:
         """One sentence with the one command that mends it."""
-        from howto.search.search import shown
-
         if self.recogniser is None:
             return (
-                f"{self.subject}. Speech recognition would make what is said in them searchable: "
+                f"{self.subject}. Put captions beside them (VIDEO.en.vtt), or have them recognised: "
                 f"pip install {MENDING_PACKAGE}, then run this search again"
             )
         return (
@@ -163,11 +162,3 @@ def _commit(
             library.put_clips(number, search_units(video, narration))
         library.put_outcome(number, outcome)
         words.add_video(connection, number, path)
-
-
-def _about(seconds: float) -> str:
-    if seconds < 90:
-        return f"about {max(1, round(seconds))} s"
-    if seconds < 5400:
-        return f"about {round(seconds / 60)} min"
-    return f"about {round(seconds / 3600)} h"

@@ -11,6 +11,7 @@ from howto.search import words
 from howto.search.fusion import fuse
 from howto.search.listen import Offer, offer
 from howto.search.moments import Moment, join
+from howto.search.phrases import counted, shown
 from howto.search.query import Query
 from howto.search.refresh import Progress, Refreshed, refresh
 from howto.search.words import Candidate
@@ -204,6 +205,8 @@ def _notes(
     outcomes: Sequence[Outcome],
     listening: Offer | None,
 ) -> list[str]:
+    if not outcomes:
+        return [f"there are no videos in {shown(folder)}"]
     notes = []
     if not query.terms:
         notes.append(f"there is no word in {query.text!r} to look for")
@@ -211,15 +214,9 @@ def _notes(
         notes.append(f"no moment matches {query.text!r}")
     failed = sum(one.state == State.FAILED for one in outcomes)
     if failed:
-        files = "1 file" if failed == 1 else f"{failed} files"
-        notes.append(f"{files} could not be read; howto status -L {shown(folder)} says why")
+        notes.append(
+            f"{counted(failed, 'file')} could not be read; howto status {shown(folder)} says why"
+        )
     if listening is not None:
         notes.append(listening.note(folder))
     return notes
-
-
-def shown(folder: Path) -> str:
-    """A folder as it can be typed into a shell."""
-    import shlex
-
-    return shlex.quote(str(folder))

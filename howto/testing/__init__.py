@@ -5,10 +5,10 @@
     class TestMeanColour(BackboneContract):
         plugin = "mean-colour"
 
-pytest runs every test of the suite on the installed plugin of that name. Each suite has attributes
-and hook methods to override where a backend needs weights, a real video or other options; they
-stand at the top of its class. howto's own backends run the same suites. Importing this module
-needs pytest, and torch only when a backbone is tested. More: docs/plugins.md.
+pytest runs every test of the suite on the installed plugin of that name. A suite has attributes and
+hook methods to override where a backend needs weights, a real video or other options; they stand at
+the top of its class. howto's own backends run the same suites. Importing this module needs pytest,
+and torch only where a backbone is tested. More: docs/plugins.md.
 """
 
 try:

@@ -17,7 +17,7 @@ __all__ = ["BackboneContract"]
 
 
 class BackboneContract(PluginContract):
-    """A backbone gives float32 (ceil(T / frames_per_feature), D), finite, the same bits every time.
+    """A backbone gives float32 (ceil(T / frames_per_feature), D), finite, always the same bits.
 
     Override `weights` where the default ones would be downloaded, and `frames` where random
     pictures will not do. A loaded backbone is kept for all tests of the class.
@@ -39,21 +39,22 @@ class BackboneContract(PluginContract):
     _loaded: ClassVar[dict[type, Any]] = {}
 
     def weights(self) -> str | None:
-        """Return the weights to load: a path, or a name the backbone knows; None for its
-        default.""" return None
+        """Return the weights to load, a path or a name that is known; None for the default."""
+        return None
 
     def frames(self, num_frames: int, portrait: bool = False) -> "torch.Tensor":
         """Return uint8 (num_frames, H, W, 3) of the size that the backbone asks for.
 
-        The same call gives the same frames, and the first of them do not depend on how many there
-        are.
+        The same call gives the same frames; the first of them do not depend on how many there are.
         """
         import torch
 
         spec: FrameSpec = self.backbone().frames
-        short, long = (spec.crop, spec.crop) if spec.crop else (spec.short_side,
-        _long(spec.short_side)) height, width = (long, short) if portrait else (short, long)
-        generator = torch.Generator().manual_seed(0) pictures = [
+        short = spec.crop or spec.short_side
+        long = spec.crop or _long(spec.short_side)
+        height, width = (long, short) if portrait else (short, long)
+        generator = torch.Generator().manual_seed(0)
+        pictures = [
             torch.randint(0, 256, (height, width, 3), generator=generator, dtype=torch.uint8)
             for _ in range(num_frames)
         ]
@@ -68,23 +69,21 @@ class BackboneContract(PluginContract):
     def test_says_what_it_is(self) -> None:
         """version, dim, frames and frames_per_feature are set before the weights are loaded."""
         backbone = self.create()
-        version, dim, spec = backbone.version, backbone.dim, backbone.frames
+        version, dim, count = backbone.version, backbone.dim, backbone.frames_per_feature
         expect(isinstance(version, str) and version, f"version: expected text, got {version!r}")
         expect(_positive_int(dim), f"dim: expected a positive int, got {dim!r}")
-        count = backbone.frames_per_feature
         expect(_positive_int(count), f"frames_per_feature: expected an int >= 1, got {count!r}")
-        expect(isinstance(spec, FrameSpec), f"frames: expected a howto.records.FrameSpec, got
-        {spec!r}") expect(
-            isinstance(spec.rate, Fraction) and spec.rate > 0,
-            f"frames.rate: expected a positive Fraction (it is exact), got {spec.rate!r}",
-        )
+        spec = backbone.frames
+        expect(isinstance(spec, FrameSpec), f"frames: expected a FrameSpec, got {spec!r}")
+        rate, side, crop = spec.rate, spec.short_side, spec.crop
         expect(
-            _positive_int(spec.short_side),
-            f"frames.short_side: expected pixels, got {spec.short_side!r}",
+            isinstance(rate, Fraction) and rate > 0,
+            f"frames.rate: expected a positive Fraction, which is exact, got {rate!r}",
         )
+        expect(_positive_int(side), f"frames.short_side: expected pixels, got {side!r}")
         expect(
-            spec.crop is None or (_positive_int(spec.crop) and spec.crop <= spec.short_side),
-            f"frames.crop: expected None, or 1 .. short_side {spec.short_side}, got {spec.crop!r}",
+            crop is None or (_positive_int(crop) and crop <= side),
+            f"frames.crop: expected None or 1 .. {side}, the short side, got {crop!r}",
         )
 
     def test_shape_type_and_values(self) -> None:
@@ -95,45 +94,36 @@ class BackboneContract(PluginContract):
             self._expect_features(backbone.encode(self.frames(num_frames)), num_frames)
 
     def test_portrait_video(self) -> None:
-        """A video that is higher than wide keeps its aspect, and gives features of the same
-        length.""" if self.backbone().frames.crop:
+        """A video that is higher than wide gives features of the same length."""
+        if self.backbone().frames.crop:
             pytest.skip("it asks for square crops")
-        num_frames = self.backbone().frames_per_feature
-        self._expect_features(self.backbone().encode(self.frames(num_frames, portrait=True)),
-        num_frames)
+        count = self.backbone().frames_per_feature
+        self._expect_features(self.backbone().encode(self.frames(count, portrait=True)), count)
 
     def test_black_frames(self) -> None:
         """A black picture gives numbers, too: nothing is divided by its own zero length."""
-        num_frames = self.backbone().frames_per_feature
-        black = self.frames(num_frames) * 0
-        self._expect_features(self.backbone().encode(black), num_frames)
+        count = self.backbone().frames_per_feature
+        self._expect_features(self.backbone().encode(self.frames(count) * 0), count)
 
     def test_computes_in_other_types(self) -> None:
         """In whatever type it computes, features come back as float32."""
-        num_frames = self.backbone().frames_per_feature
+        count = self.backbone().frames_per_feature
         for dtype in self.dtypes[1:]:
-            self._expect_features(self._load(dtype).encode(self.frames(num_frames)), num_frames,
-            dtype)
+            features = self._load(dtype).encode(self.frames(count))
+            self._expect_features(features, count, f" in {dtype}")
 
     def test_the_same_bits_again(self) -> None:
-        """The same frames give the same bits: from this object, from a new one, whatever the
-        seed.""" import torch
+        """The same frames give the same bits: from this object or a new one, whatever the seed."""
+        import torch
 
         frames = self.frames(2 * self.backbone().frames_per_feature)
         torch.manual_seed(1)
         first = self.backbone().encode(frames).clone()
         torch.manual_seed(2)
-        expect(
-            torch.equal(first, self.backbone().encode(frames)),
-            f"a second call gave other features (is it in eval mode?): {_difference(first,
-            self.backbone().encode(frames))}",
-        )
+        again = self.backbone().encode(frames)
+        _expect_equal(first, again, "a second call gave other features; is it in eval mode?")
         fresh = self._load(self.dtypes[0]).encode(frames)
-        expect(
-            torch.equal(first, fresh),
-            f"a second object with the same weights gave other features: {_difference(first,
-            fresh)}",
-        )
+        _expect_equal(first, fresh, "a second object with the same weights gave other features")
 
     def test_leaves_the_frames_alone(self) -> None:
         """Frames are shared with other backbones, so encoding does not write to them."""
@@ -146,26 +136,21 @@ class BackboneContract(PluginContract):
 
     def test_frames_that_are_a_view(self) -> None:
         """How the frames lie in memory makes no difference."""
-        import torch
-
         frames = self.frames(self.backbone().frames_per_feature)
         view = frames.permute(0, 3, 1, 2).contiguous().permute(0, 2, 3, 1)
         first, second = self.backbone().encode(frames), self.backbone().encode(view)
-        expect(torch.equal(first, second), f"a permuted view gave others: {_difference(first,
-        second)}")
+        _expect_equal(first, second, "the same frames as a permuted view gave other features")
 
     def test_features_show_the_frames(self) -> None:
         """Other pictures give other features."""
         import torch
 
         frames = self.frames(self.backbone().frames_per_feature)
-        expect(
-            not torch.equal(self.backbone().encode(frames), self.backbone().encode(frames // 4)),
-            "expected other features for darker frames, got the same",
-        )
+        bright, dark = self.backbone().encode(frames), self.backbone().encode(frames // 4)
+        expect(not torch.equal(bright, dark), "expected other features for darker frames")
 
     def test_in_chunks_as_at_once(self) -> None:
-        """A long video is encoded in chunks of a multiple of frames_per_feature; so is its rest."""
+        """A long video is encoded in chunks of a multiple of frames_per_feature, and a rest."""
         import torch
 
         if not self.independent:
@@ -175,23 +160,23 @@ class BackboneContract(PluginContract):
         frames = self.frames(4 * count - count // 2)  # the last feature has half its frames
         at_once = backbone.encode(frames)
         for size in (count, 2 * count):
-            chunks = torch.cat([backbone.encode(chunk) for chunk in frames.split(size)])
+            pieces = [frames[start : start + size] for start in range(0, len(frames), size)]
+            chunks = torch.cat([backbone.encode(piece) for piece in pieces])
             self._expect_features(chunks, len(frames))
             allowed = self.tolerance * float(at_once.abs().max())
             worst = float((chunks - at_once).abs().max())
             expect(
                 worst <= allowed,
-                f"in chunks of {size} frames: expected differences up to {allowed:.3g}, got
-                {worst:.3g}",
+                f"in chunks of {size}: expected differences up to {allowed:.3g}, got {worst:.3g}",
             )
 
     def test_refuses_unknown_weights(self) -> None:
         """Weights that are not there are an error that says so, not features of other weights."""
         import torch
 
+        dtype = getattr(torch, self.dtypes[0])
         with pytest.raises(PluginError):
-            self.create().load(self.device, getattr(torch, self.dtypes[0]),
-            "no-such-weights.safetensors")
+            self.create().load(self.device, dtype, "no-such-weights.safetensors")
 
     def _load(self, dtype: str) -> Any:
         import torch
@@ -200,20 +185,20 @@ class BackboneContract(PluginContract):
         backbone.load(self.device, getattr(torch, dtype), self.weights())
         return backbone
 
-    def _expect_features(self, features: "torch.Tensor", num_frames: int, computed: str = "") ->
-    None:
+    def _expect_features(
+        self, features: "torch.Tensor", num_frames: int, computed: str = ""
+    ) -> None:
         import torch
 
         backbone = self.backbone()
-        what = f"features of {num_frames} frames{f' in {computed}' if computed else ''}"
+        what = f"features of {num_frames} frames{computed}: expected"
         shape = (math.ceil(num_frames / backbone.frames_per_feature), backbone.dim)
-        expect(isinstance(features, torch.Tensor), f"{what}: expected a tensor, got
-        {type(features)}") expect(tuple(features.shape) == shape, f"{what}: expected {shape}, got
-        {tuple(features.shape)}") expect(features.dtype == torch.float32, f"{what}: expected
-        float32, got {features.dtype}") expect(features.device.type == "cpu", f"{what}: expected
-        the CPU, got {features.device}") expect(not features.requires_grad, f"{what}: expected no
-        gradient (use torch.inference_mode)") expect(bool(features.isfinite().all()), f"{what}:
-        expected finite values, got inf or NaN")
+        expect(isinstance(features, torch.Tensor), f"{what} a tensor, got {type(features)}")
+        expect(tuple(features.shape) == shape, f"{what} {shape}, got {tuple(features.shape)}")
+        expect(features.dtype == torch.float32, f"{what} float32, got {features.dtype}")
+        expect(features.device.type == "cpu", f"{what} them on the CPU, got {features.device}")
+        expect(not features.requires_grad, f"{what} no gradient; use torch.inference_mode()")
+        expect(bool(features.isfinite().all()), f"{what} finite values, got inf or NaN")
 
 
 def _long(short_side: int) -> int:
@@ -225,7 +210,9 @@ def _positive_int(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
-def _difference(first: "torch.Tensor", second: "torch.Tensor") -> str:
-    if first.shape != second.shape:
-        return f"shapes {tuple(first.shape)} and {tuple(second.shape)}"
-    return f"greatest difference {float((first - second).abs().max()):.3g}"
+def _expect_equal(first: "torch.Tensor", second: "torch.Tensor", message: str) -> None:
+    """Compare bit for bit."""
+    shapes = f"{tuple(first.shape)} and {tuple(second.shape)}"
+    expect(first.shape == second.shape, f"{message} Shapes: {shapes}")
+    worst = float((first - second).abs().max())
+    expect(bool((first == second).all()), f"{message} Greatest difference: {worst:.3g}")

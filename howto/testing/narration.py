@@ -14,8 +14,7 @@ __all__ = ["NarrationSourceContract"]
 
 
 class NarrationSourceContract(PluginContract):
-    """A narration source gives sorted lines, None where there is nothing, ItemError where it is
-    broken.
+    """A narration source gives sorted lines, None where there is nothing, else an ItemError.
 
     Override `narrated_videos`, and the other two where the case can occur. Each puts its files into
     the empty folder it is given and returns the videos.
@@ -41,31 +40,31 @@ class NarrationSourceContract(PluginContract):
         return []
 
     def test_says_how_it_works(self) -> None:
-        """`listens` decides whether it is started without being asked, the rate makes the
-        estimate.""" source = self.create() expect(isinstance(source.listens, bool), f"listens:
-        expected a bool, got {source.listens!r}") rate = source.sound_per_second
+        """`listens` decides whether it starts unasked; the rate makes the estimate."""
+        source = self.create()
+        listens, rate = source.listens, source.sound_per_second
+        expect(isinstance(listens, bool), f"listens: expected a bool, got {listens!r}")
         expect(isinstance(rate, int | float), f"sound_per_second: expected a number, got {rate!r}")
         expect(
-            not source.listens or rate > 0,
+            not listens or rate > 0,
             f"sound_per_second: expected seconds of sound per second of work, got {rate}",
         )
 
     def test_lines_are_sorted_and_timed(self, tmp_path: Path) -> None:
-        """At least one line; start <= end, finite, not negative; sorted by start; words inside."""
+        """At least one line; 0 <= start <= end, finite; sorted by start, and so are its words."""
         source = self.create()
         videos = self.narrated_videos(tmp_path)
         expect(videos, "narrated_videos: expected at least one video, got none")
         for video in videos:
-            narration = source.narrate(video)
+            narration, what = source.narrate(video), video.path.name
             expect(
-                isinstance(narration, Narration),
-                f"{video.path.name}: expected a howto.records.Narration, got {narration!r}",
+                isinstance(narration, Narration), f"{what}: expected a Narration, got {narration!r}"
             )
-            expect(narration.lines, f"{video.path.name}: expected at least one line, got none")
+            expect(narration.lines, f"{what}: expected at least one line, got none")
             starts = [line.start for line in narration.lines]
-            expect(starts == sorted(starts), f"{video.path.name}: expected lines sorted by start")
+            expect(starts == sorted(starts), f"{what}: expected lines sorted by start: {starts}")
             for line in narration.lines:
-                _expect_line(video, line)
+                _expect_line(f"{what}, line at {line.start} s", line)
 
     def test_says_what_it_is(self, tmp_path: Path) -> None:
         """Kind, language, source and problems are what the records say."""
@@ -74,7 +73,9 @@ class NarrationSourceContract(PluginContract):
             narration = source.narrate(video)
             expect(isinstance(narration.lines, tuple), "lines: expected a tuple")
             expect(isinstance(narration.problems, tuple), "problems: expected a tuple")
-            expect(isinstance(narration.kind, Kind), f"expected a Kind, got {narration.kind!r}")
+            expect(
+                isinstance(narration.kind, Kind), f"kind: expected a Kind, got {narration.kind!r}"
+            )
             expect(narration.source, "source: expected words for a person, got nothing")
             expect(
                 narration.language is None or narration.language.strip(),
@@ -109,9 +110,9 @@ class NarrationSourceContract(PluginContract):
         for video in videos:
             with pytest.raises(ItemError) as caught:
                 source.narrate(video)
+            reason = caught.value.reason
             expect(
-                isinstance(caught.value.reason, Reason),
-                f"{video.path.name}: expected a Reason, got {caught.value.reason!r}",
+                isinstance(reason, Reason), f"{video.path.name}: expected a Reason, got {reason!r}"
             )
 
     def test_leaves_the_files_alone(self, tmp_path: Path) -> None:
@@ -121,12 +122,11 @@ class NarrationSourceContract(PluginContract):
         for video in videos:
             source.narrate(video)
         after = _contents(tmp_path)
-        changed = sorted(str(path) for path, _ in before.items() ^ after.items())
+        changed = sorted({path.name for path, _ in before.items() ^ after.items()})
         expect(not changed, f"expected the video's folder as it was; changed: {changed}")
 
 
-def _expect_line(video: Video, line: Line) -> None:
-    what = f"{video.path.name}: line at {line.start} s"
+def _expect_line(what: str, line: Line) -> None:
     expect(
         0 <= line.start <= line.end < math.inf,
         f"{what}: expected 0 <= start <= end, got {line.start} .. {line.end}",

@@ -1,7 +1,8 @@
 """SubStation Alpha (.ssa) and Advanced SubStation Alpha (.ass).
 
-Read here and not by pysubs2, which raises on the first bad time of a file, ignores the order of columns that the
-`Format:` line states, and leaves the outlines of drawings (`{\\p1}m 0 0 l 10 10{\\p0}`) in the text.
+Read here and not by pysubs2, which raises on the first bad time of a file, ignores the order of
+columns that the `Format:` line states, and leaves the outlines of drawings (`{\\p1}m 0 0 l 10
+10{\\p0}`) in the text.
 """
 
 import re
@@ -13,20 +14,18 @@ from howto.transcribe.timing import read_time
 __all__ = ["FORMAT", "plain_text", "read_ass"]
 
 _COLUMNS = "layer, start, end, style, name, marginl, marginr, marginv, effect, text"
-_OVERRIDE = re.compile(r"\{([^}]*)\}")
 _DRAWING = re.compile(r"\\p\s*(\d)")
 _ROW_BREAK = re.compile(r"\\[Nn]")
 
 
-def read_ass(text: str, language: str = "en") -> Parsed:
+def read_ass(text: str) -> Parsed:
     """Read the dialogue of a SubStation file; comments and drawings are left out.
 
-    Typesetters put the same line on several layers for effects: a line that has the same times and text as
-    another is taken once.
+    Typesetters put the same line on several layers for effects: a line that has the same times and
+    text as another is taken once.
 
     Args:
         text: the whole file, with any newlines.
-        language: not used; a SubStation file holds one language.
     """
     columns = _columns(_COLUMNS)
     cues = Cues()
@@ -74,20 +73,20 @@ def plain_text(raw: str) -> str:
 
 
 def _without_overrides(raw: str) -> str:
-    # split() gives text, override, text, ...: whether a text is a drawing is said by the overrides before it.
-    parts = _OVERRIDE.split(raw)
-    texts = [parts[0]]
-    drawing = False
-    for override, text in zip(parts[1::2], parts[2::2], strict=True):
-        for scale in _DRAWING.findall(override):
-            drawing = scale != "0"
+    texts: list[str] = []
+    at, drawing = 0, False
+    # By hand: a pattern for `{...}` would look for the `}` anew at every `{` of a damaged text.
+    while (opens := raw.find("{", at)) >= 0 and (closes := raw.find("}", opens)) >= 0:
         if not drawing:
-            texts.append(text)
-    return "".join(texts)
+            texts.append(raw[at:opens])
+        for scale in _DRAWING.findall(raw[opens:closes]):
+            drawing = scale != "0"
+        at = closes + 1
+    return "".join(texts) if drawing else "".join(texts) + raw[at:]
 
 
 def _recognises(head: str) -> bool:
     return head.lstrip()[:13].lower() == "[script info]" or "\n[Events]" in head
 
 
-FORMAT = CaptionFormat("SubStation", (".ass", ".ssa"), _recognises, read_ass)
+FORMAT = CaptionFormat("SubStation", (".ass", ".ssa"), _recognises, lambda text, _: read_ass(text))

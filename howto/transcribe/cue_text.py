@@ -2,13 +2,14 @@
 
 Rules, and why:
 
-* tags (`<i>`, `<c.class>`, `<v Name>`, `<00:00:01.000>`, `{\\an8}`) go, with the speaker's name in `<v Name>`;
+* tags (`<i>`, `<c.class>`, `<v Name>`, `<00:00:01.000>`, `{\\an8}`) go, with the speaker's name in
+  `<v Name>`;
 * entities are resolved once, after the tags: `&lt;i&gt;` is the text `<i>`;
-* `>>` at the start of a row says that the speaker changes, like `<v>`, and goes; a dialogue dash stays, for it
-  cannot be told from a minus or a list, and word search does not see it;
+* `>>` at the start of a row says that the speaker changes, like `<v>`, and goes; a dialogue dash
+  stays, for it cannot be told from a minus or a list, and word search does not see it;
 * rows are joined and white space is collapsed;
-* a cue of nothing but `[Music]`-like brackets and notes says nothing and is dropped, in any language; among
-  words such a bracket stays. Round brackets stay: people also speak in parentheses;
+* a cue of nothing but `[Music]`-like brackets and notes says nothing and is dropped, in any
+  language; among words such a bracket stays. Round brackets stay: people also speak in parentheses;
 * everything else is left as it was written.
 """
 
@@ -26,6 +27,7 @@ _OPEN_TAG = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _OVERRIDE = re.compile(r"\{\\[^{}]*\}|\{[yYcCfFsSpP]:[^{}]*\}")
+_LONG_NUMBER = re.compile(r"&#\d{9,};?", re.ASCII)
 _SPEAKER = re.compile(r"^[ \t]*>>+[ \t]*", re.MULTILINE)
 _SAYS_NOTHING = re.compile(
     r"(?:[\s♪♫♬♩\u200b-\u200f\u2060\ufeff\u00ad#*]|\[[^\[\]]*\]|［[^［］]*］)*"
@@ -46,7 +48,10 @@ def strip_markup(raw: str) -> str:
         raw = _TAG.sub("", _BREAK.sub("\n", raw))
         if "<" in raw:
             raw = _OPEN_TAG.sub("", raw)
-    return html.unescape(raw) if "&" in raw else raw
+    if "&" not in raw:
+        return raw
+    # No character has so long a number, and int() refuses one of thousands of digits.
+    return html.unescape(_LONG_NUMBER.sub("\ufffd", raw))
 
 
 def tidy(text: str) -> str:

@@ -36,7 +36,7 @@ class Parsed:
 
 @dataclass(frozen=True, slots=True)
 class CaptionFormat:
-    """One format: how to tell it and how to read it. A module that reads one joins `formats.FORMATS`.
+    """One format: how to tell it and how to read it. Its module joins `formats.FORMATS`.
 
     Attributes:
         name: for people, such as `WebVTT`.
@@ -61,7 +61,13 @@ class Cues:
     unlisted: int = 0
 
     def add(self, start: int, end: int, raw: str, row: int) -> None:
-        """Add a cue whose text has markup. Times in milliseconds; `row` is the line number of its timing."""
+        """Add a cue whose text has markup.
+
+        Args:
+            start, end: in milliseconds.
+            raw: with any rows, tags and entities.
+            row: line number of its timing, from 1.
+        """
         self.add_plain(start, end, clean(raw), row)
 
     def add_plain(self, start: int, end: int, text: str, row: int) -> None:

@@ -99,7 +99,8 @@ def _read(video: Video, track: SubtitleTrack) -> Narration:
 def _cues(events: Iterable[tuple[float, float, str]]) -> Cues:
     cues = Cues()
     for number, (start, end, raw) in enumerate(events, 1):
-        # FFmpeg hands every text subtitle over as SubStation, so its row breaks may be left in the text.
+        # FFmpeg hands every text subtitle over as SubStation, so its row breaks may be left in the
+        # text.
         cues.add_plain(round(start * 1000), round(end * 1000), clean(plain_text(raw)), number)
     # The numbers count events, which is no line of a file that a person could look up.
     cues.problems = [Problem(None, problem.what) for problem in cues.problems]

@@ -1,7 +1,6 @@
 """Reading a caption file of any known format: `read_captions`."""
 
 import stat
-from dataclasses import replace
 from pathlib import Path
 
 from howto.errors import CaptionError, Reason
@@ -12,7 +11,7 @@ from howto.transcribe.language import language_tag
 from howto.transcribe.names import CaptionName, describe, describe_without_stem
 from howto.transcribe.text import decode
 
-__all__ = ["CAPTION_SUFFIXES", "FORMATS", "MAX_BYTES", "parse_captions", "read_captions"]
+__all__ = ["CAPTION_SUFFIXES", "FORMATS", "MAX_BYTES", "read_captions"]
 
 FORMATS: tuple[CaptionFormat, ...] = (
     vtt.FORMAT,
@@ -22,7 +21,7 @@ FORMATS: tuple[CaptionFormat, ...] = (
     ttml.FORMAT,
     sami.FORMAT,
 )
-"""Most wanted first: where a video has the same captions in two formats, the earlier one is read."""
+"""Most wanted first: of the same captions in two formats the earlier one is read."""
 
 CAPTION_SUFFIXES: tuple[str, ...] = tuple(suffix for form in FORMATS for suffix in form.suffixes)
 """Lower case, with the dot, most wanted first."""
@@ -37,20 +36,22 @@ _NARRATION_TRACKS = ("", "captions", "subtitles", "asr")
 def read_captions(path: Path, language: str = "en", stem: str | None = None) -> Narration:
     """Read one caption file.
 
-    The suffix says the format, unless the content is surely another one; that is then a problem of the
-    narration, as is everything in the file that could not be read. The language is the one in the file's name,
-    else the one the file states. A file without cues, or in which only music plays, gives no lines.
+    The suffix says the format, unless the content is surely another one; that is then a problem of
+    the narration, as is everything in the file that could not be read. The language is the one in
+    the file's name, else the one the file states. A file without cues, or in which only music
+    plays, gives no lines.
 
     Args:
         path: a file with one of `CAPTION_SUFFIXES`, or with any other: then the content decides.
         language: the wanted one, for formats that hold several in one file.
-        stem: the name of the video without its suffix, where known; only what follows it in the file's name
+        stem: the name of the video without its suffix, where known; only what follows it in the
+        file's name
             can be a language. Else `how.to.do.it.srt` would be Italian.
 
     Raises:
         CaptionError: `unreadable_file`, the disk or a permission; `empty_file`, no bytes;
-            `unreadable_captions`, there is something in it, but not one cue can be read, or it is larger than
-            `MAX_BYTES`; `no_narration`, it holds chapters, descriptions or metadata.
+            `unreadable_captions`, there is something in it, but not one cue can be read, or it is
+            larger than `MAX_BYTES`; `no_narration`, it holds chapters, descriptions or metadata.
     """
     name = _describe(path, stem)
     _refuse_other_track(name.other_track)
@@ -68,14 +69,6 @@ def read_captions(path: Path, language: str = "en", stem: str | None = None) -> 
         source=path.name,
         problems=(*([Problem(None, note)] if note else []), *parsed.problems),
     )
-
-
-def parse_captions(data: bytes, suffix: str = "", language: str = "en") -> Parsed:
-    """Read the bytes of a caption file, as `read_captions` does but without a file and without its errors."""
-    text = decode(data).text
-    form, note = _format_of(text[:_HEAD], suffix.lower())
-    parsed = form.read(text, language)
-    return replace(parsed, problems=(Problem(None, note), *parsed.problems)) if note else parsed
 
 
 def _describe(path: Path, stem: str | None) -> CaptionName:
@@ -115,9 +108,12 @@ def _format_of(head: str, suffix: str) -> tuple[CaptionFormat, str | None]:
     if named is not None and named.recognises(head):
         return named, None
     found = next((form for form in FORMATS if form is not named and form.recognises(head)), None)
-    if found is None:
-        return named or vtt.FORMAT, None
-    return found, f"named {suffix or 'without a suffix'}, but holds {found.name}"
+    if found is not None:
+        return found, f"named {suffix or 'without a suffix'}, but holds {found.name}"
+    if named is None:
+        known = ", ".join(form.name for form in FORMATS)
+        raise CaptionError(Reason.UNREADABLE_CAPTIONS, f"expected one of {known}")
+    return named, None
 
 
 def _first_problem(parsed: Parsed, form: CaptionFormat) -> str:

@@ -4,16 +4,18 @@ import re
 
 __all__ = ["language_tag", "primary", "same_language"]
 
-_ISO_639_1 = frozenset(
-    "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz "
-    "ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik "
-    "io is it iu iw ja jv ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv mg mh mi mk "
-    "ml mn mr ms mt my na nb nd ne ng nl nn no nr nv ny oc oj om or os pa pi pl ps pt qu rm rn ro ru rw sa sc "
-    "sd se sg sh si sk sl sm sn so sq sr ss st su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz "
-    "ve vi vo wa wo xh yi yo za zh zu".split()
-)
+_CODES = """
+    aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy
+    da de dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu
+    hy hz ia id ie ig ii ik io is it iu iw ja jv ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la
+    lb lg li ln lo lt lu lv mg mh mi mk ml mn mr ms mt my na nb nd ne ng nl nn no nr nv ny oc oj
+    om or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg sh si sk sl sm sn so sq sr ss st su
+    sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu
+"""
+_ISO_639_1 = frozenset(_CODES.split())
 
-# The three-letter codes (both kinds of ISO 639-2) and names that occur in file names and containers.
+# The three-letter codes (both kinds of ISO 639-2) and names that occur in file names and
+# containers.
 _LONG = {
     name: short
     for short, names in {
@@ -71,7 +73,7 @@ _LONG = {
 
 _TAG = re.compile(
     r"(?P<language>[a-z]{2,3})(?:[-_](?P<script>[a-z]{4}))?(?:[-_](?P<region>[a-z]{2}|\d{3}))?"
-    r"(?:[-_](?P<rest>[\w-]{4,}))?",
+    r"(?:[-_](?:orig|[\w-]{11}))?",
     re.ASCII | re.IGNORECASE,
 )
 
@@ -79,8 +81,8 @@ _TAG = re.compile(
 def language_tag(text: str) -> str | None:
     """Return the BCP 47 tag that a text means, or None where it is not the name of a language.
 
-    `eng`, `English` and `en` give `en`; `pt_br` gives `pt-BR`, `ZH-hans` gives `zh-Hans`. What a site appends
-    (`en-orig`, `en-eEY6OEpapPo`) is dropped.
+    `eng`, `English` and `en` give `en`; `pt_br` gives `pt-BR`, `ZH-hans` gives `zh-Hans`. What a
+    site appends (`en-orig`, `en-eEY6OEpapPo`) is dropped.
     """
     text = text.strip()
     if named := _LONG.get(text.lower()):

@@ -1,4 +1,4 @@
-"""What the name of a caption file says: `video.en-US.auto.vtt` is automatic, in American English."""
+"""What the name of a caption file says: `video.en-US.auto.vtt` is automatic and in English."""
 
 import re
 from collections.abc import Sequence
@@ -50,7 +50,8 @@ def describe(parts: Sequence[str]) -> CaptionName:
     other_track = ""
     for i, part in enumerate(parts):
         word = part.lower()
-        # `hi` is Hindi where nothing else names the language: `video.hi.vtt`, but `video.en.hi.vtt`.
+        # `hi` is Hindi where nothing else names the language: `video.hi.vtt`, but
+        # `video.en.hi.vtt`.
         if word in _MARKERS and not (word == "hi" and not _names_language(parts, i)):
             markers.add(word)
         elif word == "a" and i + 1 < len(parts) and language_tag(parts[i + 1]):
@@ -84,11 +85,15 @@ def _names_language(parts: Sequence[str], besides: int) -> bool:
 
 
 def describe_without_stem(parts: Sequence[str]) -> CaptionName:
-    """Read a whole name without its suffix, whose first parts are the video's name, nobody knows how many.
+    """Read a whole name without its suffix, in which nobody says where the video's name ends.
 
-    From the end, parts are taken for as long as they have a meaning.
+    From the end, parts are taken for as long as they have a meaning. The first part is the video's,
+    even where it is called `it`; only a file called `chapters.en.vtt` needs no video's name to be
+    what it says.
     """
     first = len(parts)
-    while first > 0 and not describe(parts[first - 1 : first]).unknown:
+    while first > 1 and not describe(parts[first - 1 : first]).unknown:
         first -= 1
+    if first == 1 and parts[0].lower() in _OTHER_TRACKS:
+        first = 0
     return describe(parts[first:])

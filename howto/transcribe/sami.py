@@ -1,6 +1,7 @@
 """SAMI (.smi, .sami): a text lasts from its SYNC to the next one of the same language.
 
-Read here and not by pysubs2, which joins the languages of one SYNC into one text and estimates every end.
+Read here and not by pysubs2, which joins the languages of one SYNC into one text and estimates
+every end.
 """
 
 import re
@@ -13,7 +14,7 @@ __all__ = ["FORMAT", "read_sami"]
 
 _SYNC = re.compile(r"<sync\b([^<>]*)>", re.IGNORECASE)
 _START = re.compile(
-    r"\bstart\s*=\s*[\"']?\s*(-?\d{1,12})(?:\.\d*)?\s*(?:ms)?\s*(?:[\"'\s/]|$)", re.IGNORECASE
+    r"\bstart\s*=[\s\"']*(-?\d{1,12})(?:\.\d*)?(?:\s*ms)?(?=[\s\"'/]|$)", re.IGNORECASE
 )
 _PARAGRAPH = re.compile(r"<p\b([^<>]*)>", re.IGNORECASE)
 _CLASS = re.compile(r"\bclass\s*=\s*[\"']?([\w-]+)", re.IGNORECASE)
@@ -21,7 +22,8 @@ _STYLE = re.compile(r"\.([\w-]+)\s*\{([^{}]*)\}")
 _LANG = re.compile(r"\blang\s*:\s*([\w-]+)", re.IGNORECASE)
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 
-# A last text that nothing ends: what pysubs2 takes for it, half a second and 15 characters a second.
+# A last text that nothing ends: what pysubs2 takes for it, half a second and 15 characters a
+# second.
 _LAST_MS, _LAST_MS_PER_CHARACTER = 500, 67
 
 _Text = tuple[int, str, int]
@@ -33,7 +35,8 @@ def read_sami(text: str, language: str = "en") -> Parsed:
 
     Args:
         text: the whole file, with any newlines.
-        language: of the languages in the file, the one to take; where it is not there, the fullest one.
+        language: of the languages in the file, the one to take; where it is not there, the fullest
+        one.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     cues = Cues()

@@ -4,29 +4,30 @@ As with SubRip a timing starts a cue, and text behind an empty line still belong
 """
 
 import re
+from itertools import pairwise
 
 from howto.transcribe.cues import CaptionFormat, Cues, Parsed
 from howto.transcribe.timing import read_time
 
 __all__ = ["FORMAT", "read_sbv"]
 
-# Meant as a timing, well-formed or not: two words of clock characters that both begin with a number and a colon.
+# Meant as a timing, well-formed or not: two words of clock characters that both begin with a number
+# and a colon.
 _TIMING = re.compile(r"\s*(\d{1,6}:[\w.:]{1,24})\s*,\s*(\d{1,6}:[\w.:]{1,24})\s*")
 _BREAK = "[br]"
 
 
-def read_sbv(text: str, language: str = "en") -> Parsed:
+def read_sbv(text: str) -> Parsed:
     """Read a SubViewer file.
 
     Args:
         text: the whole file, with any newlines.
-        language: not used; a SubViewer file holds one language.
     """
     rows = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff").split("\n")
     timings = [i for i, row in enumerate(rows) if "," in row and _TIMING.fullmatch(row)]
     cues = Cues()
     _before_first(rows[: timings[0]] if timings else rows, cues)
-    for timing, end in zip(timings, [*timings[1:], len(rows)], strict=True):
+    for timing, end in pairwise([*timings, len(rows)]):
         _cue(rows, timing, end, cues)
     return cues.parsed()
 
@@ -57,4 +58,4 @@ def _recognises(head: str) -> bool:
     return _TIMING.fullmatch(head.lstrip().split("\n", 1)[0]) is not None
 
 
-FORMAT = CaptionFormat("SubViewer", (".sbv",), _recognises, read_sbv)
+FORMAT = CaptionFormat("SubViewer", (".sbv",), _recognises, lambda text, _: read_sbv(text))

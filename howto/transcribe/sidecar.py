@@ -17,7 +17,8 @@ __all__ = ["SidecarSource", "captions_of", "group_captions"]
 
 _SUFFIX_RANK = {suffix: rank for rank, suffix in enumerate(CAPTION_SUFFIXES)}
 _MEDIA = frozenset(
-    "mp4 m4v mkv webm mov avi mpg mpeg ts m2ts flv wmv ogv ogg 3gp mp3 m4a wav flac opus".split()
+    {"mp4", "m4v", "mkv", "webm", "mov", "avi", "mpg", "mpeg", "ts", "m2ts", "flv", "wmv"}
+    | {"ogv", "ogg", "3gp", "mp3", "m4a", "wav", "flac", "opus"}
 )
 _MOST_PARTS = 6
 """`stem.mp4.en-US.sdh.auto.vtt` has four between stem and suffix."""
@@ -26,9 +27,10 @@ _MOST_PARTS = 6
 def captions_of(stem: str, names: Iterable[str], language: str = "en") -> list[str]:
     """Choose the caption files of one video among the names of its folder, most wanted first.
 
-    Wanted most is the preferred language, then a file that does not say its language, then the others by name
-    of the language; within a language what a person wrote before what a recogniser wrote, then the format, by
-    the order of `CAPTION_SUFFIXES`. Forced subtitles, which hold next to nothing, come last of all.
+    Wanted most is the preferred language, then a file that does not say its language, then the
+    others by name of the language; within a language what a person wrote before what a recogniser
+    wrote, then the format, by the order of `CAPTION_SUFFIXES`. Forced subtitles, which hold next to
+    nothing, come last of all.
 
     Args:
         stem: the video's file name without its suffix.
@@ -51,8 +53,9 @@ def group_captions(
 ) -> dict[str, list[str]]:
     """Do what `captions_of` does for all videos of a folder, in time linear in the number of names.
 
-    A caption file goes to the video with the longest name that fits: `part.1.en.vtt` to `part.1.mp4` and not to
-    `part.mp4`. Two videos that differ in the suffix alone share theirs, unless a caption file names it.
+    A caption file goes to the video with the longest name that fits: `part.1.en.vtt` to
+    `part.1.mp4` and not to `part.mp4`. Two videos that differ in the suffix alone share theirs,
+    unless a caption file names it.
 
     Returns:
         For every video name its caption files, most wanted first; [] where it has none.
@@ -90,7 +93,7 @@ def _stem(name: str) -> str:
 
 
 def _owner(name: str, videos: dict[str, list[str]]) -> str | None:
-    """The longest beginning of a caption file's name, cut at a dot, that is a video's name or stem."""
+    """The longest part of a caption file's name, cut at a dot, that is a video's name or stem."""
     for _ in range(_MOST_PARTS + 1):
         dot = name.rfind(".")
         if dot <= 0:
@@ -102,7 +105,7 @@ def _owner(name: str, videos: dict[str, list[str]]) -> str | None:
 
 
 def _meaning(tail: str) -> tuple[CaptionName, str] | None:
-    """Read what follows the stem, `.en.vtt`; None where it is not a file with this video's narration."""
+    """Read what follows the stem, `.en.vtt`; None where that is not narration of this video."""
     *parts, suffix = tail.split(".")[1:]
     suffix = "." + suffix.lower()
     if suffix not in _SUFFIX_RANK or len(parts) > _MOST_PARTS:
@@ -166,7 +169,8 @@ class SidecarSource:
             None where no file is there, or those that are say nothing.
 
         Raises:
-            CaptionError: no file gave a line, and one or more cannot be read; the reason is that of the first.
+            CaptionError: no file gave a line, and one or more cannot be read; the reason is that of
+            the first.
         """
         failures: list[tuple[str, CaptionError]] = []
         for path in self._in_order(video):
@@ -186,7 +190,7 @@ class SidecarSource:
         return None
 
     def _in_order(self, video: Video) -> list[Path]:
-        """The given order, but for the language: the library sorted the files for its own preference."""
+        """The given order, but for the language: who gave it may have preferred another."""
         wanted = language_tag(self.language) or self.language.lower()
 
         def rank(path: Path) -> int:

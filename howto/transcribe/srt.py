@@ -1,26 +1,27 @@
 """SubRip (.srt), which has no specification: what writers do, and what players make of it.
 
-A timing line starts a cue, whatever stands around it; everything up to the next one is its text, but for the
-number above that one. So text behind an empty line is not lost, and numbers may be missing, odd or out of order.
+A timing line starts a cue, whatever stands around it; everything up to the next one is its text,
+but for the number above that one. So text behind an empty line is not lost, and numbers may be
+missing, odd or out of order.
 """
 
 import re
+from itertools import pairwise
 
 from howto.transcribe.cues import CaptionFormat, Cues, Parsed
 from howto.transcribe.timing import Span, has_bare_numbers, looks_like_timing, read_span
 
 __all__ = ["FORMAT", "read_srt"]
 
-_SETTINGS = re.compile(r"(?:\s*[A-Za-z]\w*\s*:\s*[\w.%,-]+)*\s*", re.ASCII)
+_SETTINGS = re.compile(r"\s*(?:[A-Za-z]\w*\s*:\s*[\w.%,-]+(?:\s+|$))*", re.ASCII)
 _NUMBER = re.compile(r"\s*\d{1,9}\s*", re.ASCII)
 
 
-def read_srt(text: str, language: str = "en") -> Parsed:
+def read_srt(text: str) -> Parsed:
     """Read a SubRip file.
 
     Args:
         text: the whole file, with any newlines.
-        language: not used; a SubRip file holds one language.
     """
     return _Reader(text).read()
 
@@ -37,18 +38,17 @@ class _Reader:
         timings = [i for i, row in enumerate(self.rows) if looks_like_timing(row)]
         numbers = self._numbers(timings)
         # Each cue ends where the next one's number stands, or its timing where it has none.
-        ends = [at for at, _ in numbers[1:]] + [len(self.rows)]
+        bounds = pairwise([*numbers, (len(self.rows), None)])
         self._before_first(numbers[0][0] if numbers else len(self.rows))
-        following = [number for _, number in numbers[1:]] + [None]
-        for timing, end, (_, number), after in zip(timings, ends, numbers, following, strict=True):
+        for timing, ((_, number), (end, after)) in zip(timings, bounds, strict=True):
             self._cue(timing, self._until_lost_cue(timing, end, number, after))
         return self.cues.parsed()
 
     def _numbers(self, timings: list[int]) -> list[tuple[int, int | None]]:
         """For each timing, the row where its cue begins and its number, None where it has none.
 
-        A number directly above the timing is the cue's, if an empty row is above it or the file numbers its
-        cues; else it is said: `42` may be the last row of a text.
+        A number directly above the timing is the cue's, if an empty row is above it or the file
+        numbers its cues; else it is said: `42` may be the last row of a text.
         """
         found: list[tuple[int, int | None]] = []
         for timing in timings:
@@ -66,7 +66,7 @@ class _Reader:
         return int(self.rows[at]) if at >= 0 and _NUMBER.fullmatch(self.rows[at]) else None
 
     def _number_apart(self, at: int, last: int | None) -> int | None:
-        """A number with an empty row between it and the timing is the cue's only if it counts on."""
+        """With an empty row between it and the timing a number must count on to be the cue's."""
         number = self._number(at)
         alone = at == 0 or not self.rows[at - 1].strip()
         return number if alone and number == (1 if last is None else last + 1) else None
@@ -77,21 +77,23 @@ class _Reader:
         if not found:
             return True
         if at - 1 == timings[len(found) - 1]:
-            # Directly under the timing before: that cue has no text, or this is it. A file with numbers has
-            # numbered this cue too.
+            # Directly under the timing before: that cue has no text, or this is it. A file with
+            # numbers has numbered this cue too.
             return found[-1][1] is not None
         return found[-1][1] is not None or not self.rows[at - 1].strip()
 
     def _before_first(self, end: int) -> None:
-        for i, row in enumerate(self.rows[:end], 1):
-            if row.strip():
-                self.cues.problem(i, f"expected a number and a timing, found {_shown(row)}")
-                return
+        said = [i for i in range(end) if self.rows[i].strip()]
+        if said:
+            # The number alone may be right; what follows it is not.
+            at = said[1] if len(said) > 1 and self._number(said[0]) is not None else said[0]
+            self.cues.problem(at + 1, f"expected a timing, found {_shown(self.rows[at])}")
 
     def _until_lost_cue(self, timing: int, end: int, number: int | None, after: int | None) -> int:
-        """Look in a cue's text for cues that lost their timing, report them, and return where the text ends.
+        """Report the cues in a text that lost their timing, and return where the text ends.
 
-        Such a cue shows as an empty row, a number between this cue's and the next one's, and a text.
+        Such a cue shows as an empty row, a number between this cue's and the next one's, and a
+        text.
         """
         if number is None:
             return end
@@ -147,4 +149,4 @@ def _recognises(head: str) -> bool:
     return _SURE.search(head) is not None
 
 
-FORMAT = CaptionFormat("SubRip", (".srt",), _recognises, read_srt)
+FORMAT = CaptionFormat("SubRip", (".srt",), _recognises, lambda text, _: read_srt(text))

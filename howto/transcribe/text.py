@@ -1,4 +1,4 @@
-"""Bytes of a caption file to text, whatever the encoding. Caption files seldom say which one they are in."""
+"""Bytes of a caption file to text. Such files seldom say which encoding they are in."""
 
 import re
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ _BOMS = (
     (b"\xef\xbb\xbf", "utf-8"),
 )
 
-# What subtitle files outside Unicode are written in. A short list makes the guess quicker and better:
-# among all of Python's codecs some always fits any bytes.
+# What subtitle files outside Unicode are written in. A short list makes the guess quicker and
+# better: among all of Python's codecs some always fits any bytes.
 _CANDIDATES = (
     *("gb18030", "big5", "cp932", "euc_jp", "cp949"),
     *("cp1251", "koi8_r", "cp1253", "cp1255", "cp1256", "cp1250", "cp1254", "cp1257", "cp874"),
@@ -34,7 +34,7 @@ _WESTERN = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Text with `\\n` newlines and without a byte order mark or NULs, and the encoding it was read as."""
+    """Text with `\\n` newlines, without byte order mark and NULs, and the encoding it was in."""
 
     text: str
     encoding: str
@@ -43,9 +43,9 @@ class Decoded:
 def decode(data: bytes) -> Decoded:
     """Return the text that the bytes hold. Never raises; the same bytes give the same text.
 
-    In order: a byte order mark; UTF-16 or UTF-32 without one, told by where the NULs are; UTF-8; UTF-8 with a
-    few damaged bytes; windows-1252 where that reads as a Western language; a guess by charset-normalizer.
-    Bytes that the chosen encoding does not have become U+FFFD.
+    In order: a byte order mark; UTF-16 or UTF-32 without one, told by where the NULs are; UTF-8;
+    UTF-8 with a few damaged bytes; windows-1252 where that reads as a Western language; a guess by
+    charset-normalizer. Bytes that the chosen encoding does not have become U+FFFD.
     """
     encoding = _encoding_of(data)
     text = data.decode(encoding, errors="replace").removeprefix("\ufeff")
@@ -79,7 +79,7 @@ def _fits(data: bytes, encoding: str) -> bool:
 
 
 def _wide_encoding(sample: bytes) -> str | None:
-    """Name the UTF-16 or UTF-32 form whose zero bytes this looks like: markup and digits are ASCII."""
+    """Tell UTF-16 and UTF-32 by where the zero bytes are: markup and digits are ASCII."""
     sample = sample[: len(sample) // 4 * 4]
     quarter = len(sample) // 4
     zeros = [sample[i::4].count(0) for i in range(4)]
@@ -96,7 +96,7 @@ def _wide_encoding(sample: bytes) -> str | None:
 
 
 def _is_damaged_utf8(data: bytes) -> bool:
-    """Many whole multi-byte characters do not come about by chance: the rest is damage, not another encoding."""
+    """Many whole multi-byte characters are no chance: the few other bytes are damage."""
     text = data.decode("utf-8", errors="replace")
     damaged = text.count("\ufffd")
     return len(_HIGH.findall(text)) - damaged > 10 * damaged
@@ -114,9 +114,10 @@ def _guess(data: bytes) -> str:
 
 
 def _reads_as_western(sample: bytes) -> bool:
-    """In Western text accented letters stand alone between plain ones; elsewhere high bytes come in runs.
+    """In Western text accented letters stand alone; elsewhere high bytes come in runs.
 
-    A sign in the middle of a word (`³` in what is Polish in cp1250) says that it is another code page.
+    A sign in the middle of a word (`³` in what is Polish in cp1250) says that it is another code
+    page.
     """
     try:
         text = sample.decode("cp1252")

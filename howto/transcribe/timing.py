@@ -8,9 +8,10 @@ Span = tuple[int, int, str]
 """Start and end in milliseconds, and what follows on the line."""
 
 # Hours may be missing. Minutes without hours may pass 59, as some writers count them so.
-_TIME = r"(?:(\d{1,6})\s?:\s?)?(\d{1,3})\s?:\s?(\d{1,2})(?:\s?[.,:]\s?(\d{0,12}))?(?![\d:.,])"
+_TIME = r"(?:(\d{1,6})\s?:\s?)?(\d{1,3})\s?:\s?(\d{1,2})(?:\s?[.,:]\s?(\d{0,12}))?"
 _ARROW = r"(?:-{1,3} ?>|[–—]>|→)"
-_SPAN = re.compile(rf"\s*{_TIME}\s*{_ARROW}\s*{_TIME}(.*)", re.DOTALL)
+# The end must not run into something else: `00:00:1d.890` is no time.
+_SPAN = re.compile(rf"\s*{_TIME}\s*{_ARROW}\s*{_TIME}(?!\S)(.*)", re.DOTALL)
 _ONE_TIME = re.compile(rf"\s*{_TIME}\s*")
 _ARROW_IN_ROW = re.compile(_ARROW)
 _CLOCK = re.compile(r"\d\s?:\s?\w")
@@ -42,7 +43,10 @@ def read_span(row: str, bare_numbers: bool = False) -> Span | None:
 def read_time(text: str, bare_numbers: bool = False) -> int | None:
     """Read one time in milliseconds, or None."""
     found = _ONE_TIME.fullmatch(text)
-    return None if found is None else _milliseconds(*found.groups(), bare_numbers)
+    if found is None:
+        return None
+    hours, minutes, secs, fraction = found.groups()
+    return _milliseconds(hours, minutes, secs, fraction, bare_numbers)
 
 
 def _milliseconds(
@@ -57,11 +61,12 @@ def _milliseconds(
     if len(fraction) == 3 or (bare_numbers and len(fraction) < 3):
         return whole + int(fraction)
     # Rounded half up, in integers: 0.0005 s is a millisecond.
-    return whole + (int(fraction) * 2000 + 10 ** len(fraction)) // (2 * 10 ** len(fraction))
+    scale: int = 10 ** len(fraction)
+    return whole + (int(fraction) * 2000 + scale) // (2 * scale)
 
 
 def has_bare_numbers(text: str) -> bool:
-    """Tell whether the file writes numbers without leading zeros, as Teams does: `0:0:6.90` is 6.090 s.
+    """Tell whether the file writes no leading zeros, as Teams does: `0:0:6.90` is 6.090 s.
 
     Seen in such files: `0:0:6.90 --> 0:0:6.500`, which makes sense in no other reading.
     """

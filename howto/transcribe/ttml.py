@@ -1,10 +1,11 @@
 """TTML and its older name DFXP (.ttml, .dfxp, .xml).
 
-Source: W3C, Timed Text Markup Language 1 (third edition), sections 8 and 10. Read here and not by pysubs2, which
-reads none of a file that counts frames or ticks, says `dur`, puts its times on spans, uses a namespace of before
-2010, or is damaged anywhere.
+Source: W3C, Timed Text Markup Language 1 (third edition), sections 8 and 10. Read here and not by
+pysubs2, which reads none of a file that counts frames or ticks, says `dur`, puts its times on
+spans, uses a namespace of before 2010, or is damaged anywhere.
 
-lxml reads what is left of a damaged file. It expands no entities and opens no other file or address.
+lxml reads what is left of a damaged file. It expands no entities and opens no other file or
+address.
 """
 
 import html
@@ -44,12 +45,12 @@ def read_ttml(text: str, language: str = "en") -> Parsed:
     if root is None or _name(root) != "tt":
         found = "no markup" if root is None else f"<{_name(root)}>"
         if text.strip():
-            cues.problem(None if root is None else root.sourceline, f"expected <tt>, found {found}")
+            cues.problem(None if root is None else _row(root), f"expected <tt>, found {found}")
         return cues.parsed()
     reader = _Reader(_Clock.of(root), cues)
     body = next((child for child in root if _name(child) == "body"), None)
     if body is None:
-        cues.problem(root.sourceline, "expected a <body> within <tt>, found none")
+        cues.problem(_row(root), "expected a <body> within <tt>, found none")
         return cues.parsed(root.get(_LANG))
     said_language = _choose_language(root, body, language)
     reader.container(body, _Interval(Fraction(0), None), said_language, root.get(_LANG))
@@ -59,8 +60,8 @@ def read_ttml(text: str, language: str = "en") -> Parsed:
 def _parse(text: str, cues: Cues) -> "_Element | None":
     from lxml import etree
 
-    # The text is decoded already: what its declaration says about the encoding no longer holds. Replaced by
-    # as many newlines, so that line numbers stay.
+    # The text is decoded already: what its declaration says about the encoding no longer holds.
+    # Replaced by as many newlines, so that line numbers stay.
     if found := _DECLARATION.match(text):
         text = "\n" * found[0].count("\n") + text[found.end() :]
     parser = etree.XMLParser(
@@ -79,9 +80,14 @@ def _parse(text: str, cues: Cues) -> "_Element | None":
 
 
 def _name(element: "_Element") -> str:
-    """The name without its namespace, which differs between the versions; '' for comments and the like."""
-    tag = element.tag
+    """The name without its namespace, which differs by version; '' for comments and such."""
+    tag: object = element.tag
     return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+
+
+def _row(element: "_Element") -> int | None:
+    row: object = element.sourceline
+    return row if isinstance(row, int) else None
 
 
 def _attribute(element: "_Element", name: str) -> str | None:
@@ -144,7 +150,7 @@ class _Interval:
 
 
 def _choose_language(root: "_Element", body: "_Element", wanted: str) -> str | None:
-    """Of the languages that divisions state, the wanted one, else the first; None: take all of the file."""
+    """Of the languages that divisions state, the wanted one, else the first; None: take all."""
     whole = body.get(_LANG) or root.get(_LANG)
     stated = [lang for child in body if _name(child) == "div" and (lang := child.get(_LANG))]
     for lang in stated:
@@ -186,7 +192,7 @@ class _Reader:
         if own is None:
             return
         timed = "begin" in element.attrib or "end" in element.attrib or "dur" in element.attrib
-        spans = [] if timed else [e for e in element.iter() if "begin" in e.attrib]
+        spans = [] if timed else list(_timed_spans(element))
         if not spans:
             self._cue(element, own)
         for span in spans:
@@ -196,7 +202,7 @@ class _Reader:
 
     def _cue(self, element: "_Element", when: _Interval) -> None:
         text = tidy("".join(_texts(element)))
-        row = element.sourceline or 1
+        row = _row(element) or 1
         if when.end is None:
             if text:
                 self.cues.problem(row, "expected a begin and an end or a duration, found no end")
@@ -206,7 +212,7 @@ class _Reader:
     def _interval(
         self, element: "_Element", parent: _Interval, report: bool = True
     ) -> _Interval | None:
-        """The times of an element, which count from its parent's begin; None where they cannot be read."""
+        """The times of an element, counted from its parent's begin; None where not readable."""
         times: dict[str, Fraction] = {}
         for name in ("begin", "end", "dur"):
             value = element.get(name)
@@ -216,7 +222,7 @@ class _Reader:
             if time is None:
                 if report:
                     self.cues.problem(
-                        element.sourceline, f"expected a time in {name}, found {value[:60]!r}"
+                        _row(element), f"expected a time in {name}, found {value[:60]!r}"
                     )
                 return None
             times[name] = time
@@ -225,6 +231,16 @@ class _Reader:
         if "dur" in times:
             ends.append(begin + times["dur"])
         return _Interval(begin, min(ends) if ends else parent.end)
+
+
+def _timed_spans(element: "_Element") -> Iterator["_Element"]:
+    """The outermost spans with times: inside one of them times are those of its words."""
+    for child in element:
+        if _name(child) == "span":
+            if "begin" in child.attrib:
+                yield child
+            else:
+                yield from _timed_spans(child)
 
 
 def _texts(element: "_Element") -> Iterator[str]:

@@ -1,8 +1,9 @@
 """WebVTT, as players read it, and as people write it.
 
-Source: W3C, WebVTT: The Web Video Text Tracks Format, section 6. What its parser drops silently is reported here
-by line. Read although not valid: a missing header, commas for dots, fields of other widths than two and three
-digits, cues without an empty line between them, segments of HTTP Live Streaming joined into one file.
+Source: W3C, WebVTT: The Web Video Text Tracks Format, section 6. What its parser drops silently is
+reported here by line. Read although not valid: a missing header, commas for dots, fields of other
+widths than two and three digits, cues without an empty line between them, segments of HTTP Live
+Streaming joined into one file.
 """
 
 import re
@@ -19,12 +20,11 @@ _CLOCK_RATE = 90  # ticks of MPEG-2 transport streams in a millisecond
 _CLOCK_WRAP = 1 << 33
 
 
-def read_vtt(text: str, language: str = "en") -> Parsed:
+def read_vtt(text: str) -> Parsed:
     """Read a WebVTT file.
 
     Args:
         text: the whole file, with any newlines.
-        language: not used; a WebVTT file holds one language.
     """
     return _Reader(text).read()
 
@@ -37,8 +37,8 @@ def _is_header(row: str) -> bool:
 class _Clock:
     """Where the cues' clock stands against the video's, in milliseconds (HTTP Live Streaming).
 
-    LOCAL and MPEGTS name the same instant. The stream's own start is not in the file; the first MPEGTS is taken
-    for it, and later segments are placed by their distance to that.
+    LOCAL and MPEGTS name the same instant. The stream's own start is not in the file; the first
+    MPEGTS is taken for it, and later segments are placed by their distance to that.
     """
 
     offset: int = 0
@@ -136,7 +136,7 @@ class _Reader:
             self.cues.add(span[0] + offset, span[1] + offset, "\n".join(text), number)
 
     def _text(self) -> list[str]:
-        """Take the rows of a cue's text. A timing ends it, although an empty row should stand before."""
+        """Take the rows of a cue's text. A timing ends it, but an empty row should come first."""
         first = self.at
         while self.at < len(self.rows) and self.rows[self.at]:
             if looks_like_timing(self.rows[self.at]):
@@ -166,4 +166,4 @@ def _recognises(head: str) -> bool:
     return _is_header(head.lstrip().split("\n", 1)[0])
 
 
-FORMAT = CaptionFormat("WebVTT", (".vtt",), _recognises, read_vtt)
+FORMAT = CaptionFormat("WebVTT", (".vtt",), _recognises, lambda text, _: read_vtt(text))

@@ -8,7 +8,7 @@ __all__ = ["within_video"]
 
 
 def within_video(narration: Narration, duration: float) -> Narration:
-    """Leave out the lines that start at or after the video's end, and end the others there at the latest.
+    """Leave out the lines that start at or after the video's end, and end the others there.
 
     Args:
         narration: of the whole video.

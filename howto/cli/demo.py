@@ -1,0 +1,84 @@
+"""`howto demo`: a set of drawn how-to videos, and every stage run on it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from howto.cli.console import errors, output, print_json, progress
+from howto.cli.search import as_json, show_answer
+from howto.library import Library
+from howto.search.phrases import clock
+from howto.search.query import Query
+from howto.search.refresh import refresh
+from howto.search.results import write_sheet
+from howto.search.search import Answer, ask
+
+__all__ = ["demo"]
+
+QUERIES = ("fold a shirt", "crack an egg", "flip the pancake")
+SHEET = "moments.png"
+TOP = 6
+
+
+def demo(
+    folder: Annotated[
+        Path, typer.Argument(help="Where to make it; an unfinished set goes on.")
+    ] = Path("howto-demo"),
+    videos_per_task: Annotated[int, typer.Option(help="Videos of each of the six tasks.")] = 3,
+    seed: Annotated[int, typer.Option(help="Another number draws other videos.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+) -> None:
+    """Draw a set of narrated how-to videos, and run every stage on them.
+
+    The videos are drawn on the spot, captioned, and spoken where espeak-ng is installed. What is shown when
+    is known: see demo.json in the folder.
+
+    Example:  howto demo my-demo
+    """
+    from howto.demo import DemoSpec, write_demo
+
+    spec = DemoSpec(videos_per_task=videos_per_task, seed=seed)
+    total = len(spec.tasks) * videos_per_task
+    with progress("Drawing") as show:
+        drawn: list[str] = []
+
+        def report(name: str) -> None:
+            drawn.append(name)
+            show(len(drawn), total, name)
+
+        made = write_demo(folder, spec, on_video=report)
+    with Library.open(folder) as library:
+        with progress("Looking at new files") as show:
+            refresh(library, on_progress=show)
+        counts = library.counts()
+        answers = [ask(library, Query.parse(query), folder, top=TOP) for query in QUERIES]
+    write_sheet(answers[0], folder / SHEET)
+    if json:
+        print_json(
+            {
+                "folder": str(folder),
+                "videos": [video.path.name for video in made],
+                "sound": made[0].sound if made else None,
+                **counts,
+                "sheet": str(folder / SHEET),
+                "searches": [as_json(answer) for answer in answers],
+            }
+        )
+        return
+    spoken = "spoken by espeak-ng" if made[0].sound == "speech" else "silent but for room noise"
+    output.print(
+        f"{len(made)} videos in {folder}, {clock(counts['seconds'])} long, {spoken}; "
+        f"{counts['narrations']} narrated in {counts['lines']} lines, {counts['clips']} clips to search.",
+        markup=False,
+        soft_wrap=True,
+    )
+    _show(folder, answers)
+
+
+def _show(folder: Path, answers: list[Answer]) -> None:
+    for answer in answers:
+        output.print(f'\n$ howto search "{answer.query.text}" {folder}', style="bold", markup=False)
+        show_answer(answer, notes=False)
+    output.print(f"\nContact sheet of the first search: {folder / SHEET}", markup=False)
+    errors.print("Now with your own videos: howto search QUERY FOLDER", style="dim")

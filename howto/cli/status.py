@@ -1,0 +1,114 @@
+"""`howto status`: what a library holds, stage by stage, with failures."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from howto.cli.console import chosen_folder, output, print_json
+from howto.library import Library
+from howto.records import Outcome, State
+from howto.search.phrases import clock, counted
+
+__all__ = ["status"]
+
+
+def status(
+    folder: Annotated[
+        Path | None, typer.Argument(help="The folder of videos, by default this one.")
+    ] = None,
+    library: Annotated[
+        Path | None, typer.Option("--library", "-L", help="The same as FOLDER.")
+    ] = None,
+    all_: Annotated[
+        bool, typer.Option("--all", help="List every video, not only those with a reason.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    state_dir: Annotated[
+        Path | None, typer.Option(help="Where what howto knows is kept, if not in FOLDER/.howto.")
+    ] = None,
+) -> None:
+    """Show what a library holds, stage by stage, with failures.
+
+    Looks at nothing new: search does that.
+
+    Example:  howto status my_videos/
+    """
+    with Library.open(chosen_folder(folder, library), state_dir, create=False) as opened:
+        counts, outcomes = opened.counts(), opened.outcomes()
+        if json:
+            print_json(_as_json(opened, outcomes))
+            return
+        output.print(f"{opened.folder}", style="bold", markup=False, soft_wrap=True)
+        if opened.is_outside:
+            output.print(f"kept in {opened.state}", style="dim", markup=False, soft_wrap=True)
+        output.print(
+            f"{counted(counts['videos'], 'video')} in {counted(counts['files'], 'file')}, "
+            f"{clock(counts['seconds'])} long; "
+            f"{counts['narrations']} narrated in {counted(counts['lines'], 'line')}; "
+            f"{counted(counts['chapters'], 'chapter')}; {counted(counts['clips'], 'clip')} to search.",
+            soft_wrap=True,
+        )
+        _show_stages(outcomes)
+        _show_videos(outcomes, every=all_)
+
+
+def _as_json(library: Library, outcomes: list[Outcome]) -> dict[str, object]:
+    counts = dict(library.counts())
+    return {
+        "library": str(library.folder),
+        "state": str(library.state),
+        **counts,
+        "outcomes": [
+            {
+                "video": one.paths[0],
+                "video_id": one.video_id,
+                "stage": one.stage,
+                "state": one.state,
+                "reason": one.reason,
+                "detail": one.detail,
+            }
+            for one in outcomes
+        ],
+    }
+
+
+def _show_stages(outcomes: list[Outcome]) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left")
+    for name in ("stage", "ended", "reason", "videos", "which means"):
+        table.add_column(name, justify="right" if name == "videos" else "left")
+    tally = Counter((one.stage, one.state, one.reason) for one in outcomes)
+    for (stage, state, reason), count in tally.items():
+        table.add_row(
+            stage, state, reason or "", str(count), reason.meaning if reason else "", style=_style(state)
+        )
+    if tally:
+        output.print()
+        output.print(table)
+
+
+def _show_videos(outcomes: list[Outcome], *, every: bool) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = [one for one in outcomes if every or one.state == State.FAILED]
+    if not shown:
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("video", overflow="fold")
+    for name in ("stage", "reason"):
+        table.add_column(name)
+    table.add_column("found", overflow="fold")
+    for one in shown:
+        table.add_row(
+            Text(one.paths[0]), one.stage, one.reason or "ok", Text(one.detail), style=_style(one.state)
+        )
+    output.print()
+    output.print(table)
+
+
+def _style(state: State) -> str:
+    return {State.OK: "", State.SKIPPED: "dim", State.FAILED: "red"}[state]

@@ -1,0 +1,32 @@
+"""Times, counts and folders as a person reads and types them."""
+
+import shlex
+from pathlib import Path
+
+__all__ = ["about", "clock", "counted", "shown"]
+
+
+def clock(seconds: float) -> str:
+    """Seconds as a player shows them: 1:02:03, or 2:03 under an hour; the fraction is cut off."""
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+def about(seconds: float) -> str:
+    """An estimated time: 'about 40 s', 'about 14 min', 'about 3 h'."""
+    if seconds < 90:
+        return f"about {max(1, round(seconds))} s"
+    if seconds < 5400:
+        return f"about {round(seconds / 60)} min"
+    return f"about {round(seconds / 3600)} h"
+
+
+def counted(count: float, noun: str) -> str:
+    """A number with its noun: '1 video', '2 videos'."""
+    return f"{count:g} {noun}" if count == 1 else f"{count:g} {noun}s"
+
+
+def shown(folder: Path) -> str:
+    """A folder as it can be typed into a shell."""
+    return shlex.quote(str(folder))

@@ -1,0 +1,1 @@
+"""A backbone and a negative sampler for howto, small enough to copy."""

@@ -1,0 +1,277 @@
+"""`howto search` as a person and as a script use it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from howto.library import Library
+
+
+def test_the_moment_is_found(cli, videos: Path) -> None:
+    ran = cli("search", "fold a shirt", videos, "--json")
+    assert ran.code == 0
+    found = ran.json
+    assert list(found) == ["query", "library", "signals", "hits", "notes", "refreshed"]
+    assert (found["query"], found["library"]) == ("fold a shirt", str(videos))
+    assert found["signals"] == ["words"]
+    best = found["hits"][0]
+    # Two neighbouring lines say shirt; they are one moment.
+    assert (best["video"], best["start"], best["end"]) == ("shirts/fold.mp4", 4, 10)
+    assert best["caption"] == (
+        "lay the shirt flat on the table now fold the left sleeve of the shirt"
+    )
+    assert best["ranks"] == {"words": 1}
+    assert 0.5 < best["score"] <= 1
+    assert found["refreshed"] == {"new": 3, "changed": 0, "renamed": 0, "removed": 0}
+
+
+def test_the_second_search_looks_at_nothing(cli, videos: Path) -> None:
+    first = cli("search", "shirt", videos)
+    assert "Brought up to date: 3 new." in first.err
+    second = cli("search", "shirt", videos)
+    assert "Brought up to date" not in second.err
+    assert second.out == first.out
+
+
+def test_the_table_names_file_time_and_words(cli, videos: Path) -> None:
+    ran = cli("search", "pour the batter", videos)
+    assert ran.code == 0
+    row = next(line for line in ran.out.splitlines() if "pancakes.mp4" in line)
+    assert "0:02 - 0:05" in row
+    assert "Pour the batter into the pan" in row
+
+
+def test_no_hit_is_no_failure_and_says_what_would_help(cli, videos: Path) -> None:
+    ran = cli("search", "submarine", videos)
+    assert (ran.code, ran.out) == (0, "")
+    assert "no moment matches 'submarine'" in ran.err
+    assert "1 video has no narration" in ran.err
+    assert "pip install howto-whisper" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["shirt", "no-such-folder"], 2, "there is no folder no-such-folder"),
+        (["", "."], 2, "the query is empty"),
+        (["  ", "."], 2, "the query is empty"),
+        (["shirt", ".", "-L", ".."], 2, "two folders are named"),
+        (["shirt", ".", "--by", "smell"], 2, "cannot search by smell. Signals there are: words"),
+        (["shirt", ".", "--top", "0"], 2, "--top is 0"),
+        (["shirt", ".", "--min-score", "2"], 2, "between 0 and 1"),
+        (["shirt", ".", "--exact"], 2, "--cut DIR"),
+        (["shirt", ".", "--yes", "--no-slow"], 2, "contradict"),
+        (["shirt", "."], 1, "there are no videos in ."),
+    ],
+)
+def test_wrong_usage_is_one_line(
+    cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, said: str
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+    ran = cli("search", *arguments)
+    assert (ran.code, ran.out) == (code, "")
+    assert said in ran.err
+    assert ran.err.count("\n") == 1
+    if code == 2:
+        assert list(empty.iterdir()) == []
+
+
+def test_broken_files_beside_good_hits_are_a_note(cli, videos: Path) -> None:
+    (videos / "broken.mp4").write_text("no video")
+    ran = cli("search", "shirt", videos)
+    assert ran.code == 0
+    assert "1 file could not be read; howto status" in ran.err
+    status = cli("status", videos)
+    assert "not_media" in status.out
+
+
+def test_files_lists_each_video_once(cli, videos: Path) -> None:
+    ran = cli("search", "shirt batter pancake", videos, "--files")
+    assert sorted(ran.out.splitlines()) == [
+        str(videos / "pancakes.mp4"),
+        str(videos / "shirts" / "fold.mp4"),
+    ]
+
+
+def test_a_folder_inside_a_library_finds_only_what_lies_in_it(cli, videos: Path) -> None:
+    cli("search", "shirt", videos)
+    found = cli("search", "shirt pancake", videos / "shirts", "--json").json
+    assert found["library"] == str(videos / "shirts")
+    assert {hit["video"] for hit in found["hits"]} == {"fold.mp4"}
+    assert not (videos / "shirts" / ".howto").exists()
+
+
+def test_top_and_min_score_cut_the_list(cli, videos: Path) -> None:
+    every = cli("search", "shirt pan sleeve", videos, "--json").json["hits"]
+    assert len(every) > 1
+    assert cli("search", "shirt pan sleeve", videos, "--json", "--top", "1").json["hits"] == every[:1]
+    bar = every[0]["score"]
+    kept = cli("search", "shirt pan sleeve", videos, "--json", "--min-score", bar).json["hits"]
+    assert all(hit["score"] >= bar for hit in kept)
+
+
+@pytest.mark.parametrize(
+    "name", ["-dash.mp4", "two  words.mp4", "line\nbreak.mp4", "折り紙 ✂.mp4", "[red]x.mp4", "a:b%d.mp4"]
+)
+def test_file_names_of_any_kind(cli, small_video: Callable[..., Path], tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "named"
+    folder.mkdir()
+    small_video(folder / "plain.mp4").rename(folder / name)
+    (folder / name).with_suffix(".vtt").write_text("WEBVTT\n\n00:01.000 --> 00:03.000\ncrease it\n")
+    ran = cli("search", "crease", folder)
+    assert ran.code == 0, ran.err
+    assert "crease it" in ran.out
+    (hit,) = cli("search", "crease", folder, "--json").json["hits"]
+    assert (hit["video"], hit["start"], hit["end"]) == (name, 1, 3)
+
+
+def test_a_file_name_that_is_no_text(howto, small_video: Callable[..., Path], tmp_path: Path) -> None:
+    folder = tmp_path / "named"
+    folder.mkdir()
+    small_video(folder / "plain.mp4").rename(folder / os.fsdecode(b"caf\xe9.mp4"))
+    (folder / os.fsdecode(b"caf\xe9.vtt")).write_text("WEBVTT\n\n00:01.000 --> 00:03.000\ncrease it\n")
+    ran = howto("search", "crease", folder)
+    assert ran.code == 0, ran.err
+    assert "crease it" in ran.out
+    (hit,) = howto("search", "crease", folder, "--json").json["hits"]
+    assert hit["video"] == os.fsdecode(b"caf\xe9.mp4")
+
+
+def test_a_folder_that_may_not_be_written(cli, videos: Path) -> None:
+    for folder in (videos / "shirts", videos):
+        folder.chmod(0o555)
+    try:
+        first = cli("search", "shirt", videos)
+        assert first.code == 0
+        assert "is kept in" in first.err
+        assert "Brought up to date" not in cli("search", "shirt", videos).err
+        assert not (videos / ".howto").exists()
+    finally:
+        for folder in (videos, videos / "shirts"):
+            folder.chmod(0o755)
+
+
+def test_state_dir_is_used(cli, videos: Path, tmp_path: Path) -> None:
+    assert cli("search", "shirt", videos, "--state-dir", tmp_path / "s", "--json").json["hits"]
+    assert (tmp_path / "s" / "library.db").exists()
+    assert not (videos / ".howto").exists()
+
+
+def test_contact_sheet(cli, videos: Path) -> None:
+    import cv2
+
+    sheet = videos.parent / "hits.png"
+    ran = cli("search", "shirt", videos, "--sheet", sheet)
+    assert (ran.code, f"Contact sheet: {sheet}" in ran.err) == (0, True)
+    picture = cv2.imread(str(sheet))
+    assert picture.shape[0] > 100
+    assert picture.std() > 1
+    wrong = cli("search", "shirt", videos, "--sheet", videos.parent / "hits.doc")
+    assert wrong.code == 2
+    assert ".png" in wrong.err
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_pieces(cli, videos: Path, exact: bool) -> None:
+    from howto.media.probe import probe
+
+    folder = videos.parent / "pieces"
+    ran = cli("search", "batter", videos, "--cut", folder, *(["--exact"] if exact else []))
+    assert ran.code == 0, ran.err
+    (piece,) = folder.iterdir()
+    assert piece.name == "01-pancakes-2s.mp4"
+    duration = probe(piece).duration
+    # The line lasts 3 s. A piece that starts at the key frame before it is longer.
+    assert duration == pytest.approx(3, abs=0.5) if exact else 3 <= duration <= 6
+
+
+def test_open_plays_the_best_hit_at_its_second(
+    howto, videos: Path, tmp_path: Path
+) -> None:
+    player = tmp_path / "bin" / "mpv"
+    player.parent.mkdir()
+    player.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > "{tmp_path}/played.part"\n'
+                      f'mv "{tmp_path}/played.part" "{tmp_path}/played"\n')  # fmt: skip
+    player.chmod(0o755)
+    ran = howto("search", "batter", videos, "--open", PATH=f"{player.parent}:{os.environ['PATH']}")
+    assert ran.code == 0, ran.err
+    for _ in range(100):
+        if (tmp_path / "played").exists():
+            break
+        time.sleep(0.05)
+    assert (tmp_path / "played").read_text().splitlines() == [
+        "--start=2.00",
+        str(videos / "pancakes.mp4"),
+    ]
+
+
+def test_open_without_a_player_says_so(howto, videos: Path, tmp_path: Path) -> None:
+    ran = howto("search", "batter", videos, "--open", PATH=str(tmp_path))
+    assert (ran.code, "there is no player" in ran.err) == (2, True)
+
+
+def test_a_run_that_is_killed_goes_on(small_video: Callable[..., Path], tmp_path: Path, cli) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    count = 40
+    for number in range(count):
+        small_video(folder / f"{number:02}.mp4", shade=number, seconds=5)
+        (folder / f"{number:02}.vtt").write_text(
+            f"WEBVTT\n\n00:01.000 --> 00:03.000\nshirt number {number}\n"
+        )
+    program = Path(sys.executable).with_name("howto")
+    process = subprocess.Popen(
+        [program, "search", "shirt", folder], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    done = 0
+    try:
+        for _ in range(600):
+            if (folder / ".howto" / "library.db").exists():
+                with Library.open(folder) as library:
+                    done = len(library.files())
+                if done >= 3:
+                    break
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+    finally:
+        process.kill()
+        process.wait()
+    assert 3 <= done < count, "the run was not killed in its middle"
+    with Library.open(folder) as library:
+        kept = len(library.files())
+        # What is there is whole: every file with its narration, clips and place in the word index.
+        assert library.counts()["narrations"] == kept
+        assert library.connection.execute("SELECT count(*) FROM clip_words_docsize").fetchone() == (kept,)
+    found = cli("search", "shirt", folder, "--json", "--top", "100").json
+    assert found["refreshed"]["new"] == count - kept
+    assert len({hit["video"] for hit in found["hits"]}) == count
+
+
+def test_two_searches_at_once_double_nothing(howto, videos: Path) -> None:
+    program = Path(sys.executable).with_name("howto")
+    processes = [
+        subprocess.Popen(
+            [program, "search", "shirt", videos, "--json"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(3)
+    ]
+    answers = []
+    for process in processes:
+        out, problem = process.communicate(timeout=120)
+        assert process.returncode == 0, problem.decode()
+        answers.append(json.loads(out))
+    assert sum(answer["refreshed"]["new"] for answer in answers) == 3
+    assert all(answer["hits"] == answers[0]["hits"] for answer in answers)
+    with Library.open(videos) as library:
+        assert library.counts()["lines"] == 6

@@ -1,0 +1,40 @@
+"""`howto status`: what there is, and what is wrong with the rest."""
+
+from pathlib import Path
+
+
+def test_json(cli, videos: Path) -> None:
+    (videos / "empty.mp4").touch()
+    cli("search", "shirt", videos)
+    status = cli("status", "-L", videos, "--json").json
+    assert (status["videos"], status["files"], status["narrations"], status["lines"]) == (4, 4, 2, 6)
+    # 6 lines, and windows where nothing is said.
+    assert status["clips"] > 6
+    ended = {(one["video"], one["stage"]): (one["state"], one["reason"]) for one in status["outcomes"]}
+    assert ended == {
+        ("empty.mp4", "probe"): ("failed", "empty_file"),
+        ("pancakes.mp4", "probe"): ("ok", None),
+        ("pancakes.mp4", "transcribe"): ("ok", None),
+        ("shirts/fold.mp4", "probe"): ("ok", None),
+        ("shirts/fold.mp4", "transcribe"): ("ok", None),
+        ("silent.mp4", "probe"): ("ok", None),
+        ("silent.mp4", "transcribe"): ("skipped", "no_narration"),
+    }
+
+
+def test_table(cli, videos: Path) -> None:
+    (videos / "empty.mp4").touch()
+    cli("search", "shirt", videos)
+    ran = cli("status", videos)
+    assert ran.code == 0
+    assert "4 videos in 4 files" in ran.out
+    assert "empty_file" in ran.out
+    assert "silent.mp4" not in ran.out
+    assert "silent.mp4" in cli("status", videos, "--all").out
+
+
+def test_a_folder_that_is_no_library_yet(cli, videos: Path) -> None:
+    ran = cli("status", videos)
+    assert (ran.code, ran.out) == (1, "")
+    assert "howto search QUERY" in ran.err
+    assert not (videos / ".howto").exists()

@@ -1,0 +1,145 @@
+"""What many tests share: small videos made on the spot, the shared real files, and the command line."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from howto.media.encode import H264Writer
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real videos, captions and reference outputs, which lies beside a checkout."""
+    if not SHARED.is_dir():
+        pytest.skip(f"the shared data is not at {SHARED}")
+    return SHARED
+
+
+@pytest.fixture(autouse=True)
+def no_state_in_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Libraries of folders that cannot be written keep their state in a folder of the test's own."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "user-data"))
+    monkeypatch.setenv("COLUMNS", "120")
+
+
+@pytest.fixture(scope="session")
+def small_video(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Write a small video whose bytes depend on `shade`; `seconds` long at 2 frames per second."""
+
+    def write(path: Path, *, shade: int = 0, seconds: int = 20, sound: bool = False, **tags: str) -> Path:
+        picture = np.full((16, 16, 3), shade % 256, np.uint8)
+        rate = 8000 if sound else None
+        with H264Writer(
+            path, width=16, height=16, frame_rate=Fraction(2), sample_rate=rate, **tags
+        ) as writer:
+            for _ in range(2 * seconds):
+                writer.write_frame(picture)
+            if sound:
+                writer.write_sound(np.zeros(8000 * seconds, np.float32))
+        # Shades that encode to the same bits are still files of their own.
+        with path.open("ab") as file:
+            file.write((16).to_bytes(4, "big") + b"free" + shade.to_bytes(8, "big"))
+        return path
+
+    return write
+
+
+def vtt(*lines: tuple[float, float, str]) -> str:
+    """A WebVTT file of (start, end, text) lines."""
+
+    def clock(seconds: float) -> str:
+        minutes, second = divmod(seconds, 60)
+        return f"{int(minutes):02}:{second:06.3f}"
+
+    cues = [f"{clock(start)} --> {clock(end)}\n{text}\n" for start, end, text in lines]
+    return "\n".join(["WEBVTT\n", *cues])
+
+
+@pytest.fixture
+def videos(tmp_path: Path, small_video: Callable[..., Path]) -> Path:
+    """A folder with two narrated videos and one that nobody narrated."""
+    folder = tmp_path / "videos"
+    (folder / "shirts").mkdir(parents=True)
+    small_video(folder / "shirts" / "fold.mp4", shade=1)
+    (folder / "shirts" / "fold.en.vtt").write_text(
+        vtt(
+            (1, 4, "hello and welcome back"),
+            (4, 7, "lay the shirt flat on the table"),
+            (7, 10, "now fold the left sleeve of the shirt"),
+            (15, 18, "press the iron down"),
+        )
+    )
+    small_video(folder / "pancakes.mp4", shade=2)
+    (folder / "pancakes.srt").write_text(
+        "1\n00:00:02,000 --> 00:00:05,000\nPour the batter into the pan\n\n"
+        "2\n00:00:05,500 --> 00:00:08,000\nand flip the pancake\n"
+    )
+    small_video(folder / "silent.mp4", shade=3, sound=True)
+    return folder
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How the program ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def howto(tmp_path: Path) -> Callable[..., Ran]:
+    """Run the installed program in a process of its own."""
+
+    def run(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> Ran:
+        program = Path(sys.executable).with_name("howto")
+        ended = subprocess.run(
+            [program, *map(str, arguments)],
+            capture_output=True,
+            cwd=cwd or tmp_path,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            timeout=300,
+            check=False,
+        )
+        return Ran(
+            ended.returncode,
+            ended.stdout.decode(errors="surrogateescape"),
+            ended.stderr.decode(errors="surrogateescape"),
+        )
+
+    return run
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
+    """Run the program inside the test's process: quicker, and its parts can be replaced."""
+    from howto.cli.main import main
+
+    def run(*arguments: str | Path) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["howto", *map(str, arguments)])
+        capsys.readouterr()
+        try:
+            main()
+            code = 0
+        except SystemExit as ended:
+            code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        printed = capsys.readouterr()
+        return Ran(code, printed.out, printed.err)
+
+    return run

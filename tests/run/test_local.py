@@ -1,0 +1,84 @@
+"""The local engine: an item that crashes or hangs its process costs itself alone."""
+
+from collections.abc import Iterator
+from importlib import import_module
+from types import ModuleType
+
+import pytest
+
+from howto.errors import MediaError, Reason
+from howto.run.local import run_local
+
+
+STRANGE_DECODER = '''
+import os, signal, time
+from howto.errors import MediaError, Reason
+
+def work(item):
+    if item == "crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if item == "hang":
+        time.sleep(600)
+    if item == "bug":
+        raise ZeroDivisionError("of a stranger")
+    return item.upper()
+
+def return_error(reason):
+    return MediaError(Reason(reason), "told by the worker")
+'''
+
+
+@pytest.fixture(scope="module")
+def decoder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
+    """Functions that do to their process what a decoder may; a worker imports them by name."""
+    folder = tmp_path_factory.mktemp("decoder")
+    (folder / "strange_decoder.py").write_text(STRANGE_DECODER)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield import_module("strange_decoder")
+
+
+@pytest.fixture(scope="module")
+def ends(decoder: ModuleType) -> dict[str, object]:
+    items = ["a", "crash", "b", "hang", "c", "bug", "d", "e"]
+    return {end.item: end for end in run_local(decoder.work, items, workers=2, time_limit=3)}
+
+
+def test_every_item_ends_once_and_the_good_ones_well(ends) -> None:
+    assert len(ends) == 8
+    assert {item: end.result for item, end in ends.items() if end.result} == {
+        item: item.upper() for item in "abcde"
+    }
+
+
+@pytest.mark.parametrize(
+    ("item", "reason", "said"),
+    [
+        ("crash", Reason.DECODER_CRASHED, "exit code -11"),
+        ("hang", Reason.TIME_LIMIT, "within 3 s"),
+        ("bug", Reason.INTERNAL_ERROR, "ZeroDivisionError: of a stranger at strange_decoder.py:11"),
+    ],
+)
+def test_the_others_end_with_their_reason(ends, item: str, reason: Reason, said: str) -> None:
+    assert (ends[item].result, ends[item].reason) == (None, reason)
+    assert said in ends[item].detail
+
+
+def test_items_are_taken_a_few_at_a_time(decoder) -> None:
+    taken = []
+
+    def source() -> Iterator[str]:
+        for number in range(100):
+            taken.append(number)
+            yield str(number)
+
+    ends = run_local(decoder.work, source(), workers=1)
+    next(ends)
+    ends.close()
+    assert len(taken) < 20
+
+
+def test_our_errors_cross_processes_whole(decoder) -> None:
+    (end,) = run_local(decoder.return_error, ["truncated"], workers=1)
+    assert isinstance(end.result, MediaError)
+    assert (end.result.reason, end.result.detail) == (Reason.TRUNCATED, "told by the worker")

@@ -1,0 +1,142 @@
+"""Ranking by words, against a plain restatement of BM25 and on cases worked by hand."""
+
+import math
+import sqlite3
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from howto import schema
+from howto.search.query import Query
+from howto.search.words import add_video, rank, remove_video
+
+VOCABULARY = "fold shirt sleeve iron pan egg".split()
+
+
+def library_of(*captions: str, title: str = "", path: str = "v.mp4") -> sqlite3.Connection:
+    """One video with a clip for each caption, 4 s each, in the index."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    schema.migrate(connection, "memory")
+    add(connection, 1, captions, title, path)
+    return connection
+
+
+def add(
+    connection: sqlite3.Connection,
+    number: int,
+    captions: Sequence[str],
+    title: str = "",
+    path: str = "v.mp4",
+) -> None:
+    connection.execute(
+        "INSERT INTO videos (number, video_id, duration, title) VALUES (?, ?, ?, ?)",
+        (number, str(number), 4 * len(captions), title),
+    )
+    for position, caption in enumerate(captions):
+        connection.execute(
+            "INSERT INTO clips (number, start, end, caption) VALUES (?, ?, ?, ?)",
+            (number, 4 * position, 4 * position + 4, caption),
+        )
+    add_video(connection, number, path)
+
+
+def found(connection: sqlite3.Connection, query: str) -> list[str]:
+    return [one.caption for one in rank(connection, Query.parse(query))]
+
+
+def plain_bm25(captions: list[str], terms: Sequence[str]) -> list[float]:
+    """BM25 with k1 = 1.2 and b = 0.75, as a share of a line of average length that has each term once."""
+    lines = [caption.split() for caption in captions]
+    average = sum(map(len, lines)) / len(lines)
+    idfs = {}
+    for term in terms:
+        holding = sum(term in line for line in lines)
+        idfs[term] = math.log(1 + (len(lines) - holding + 0.5) / (holding + 0.5))
+    scores = []
+    for line in lines:
+        score = 0.0
+        for term in terms:
+            count = line.count(term)
+            length = 1 - 0.75 + 0.75 * len(line) / average
+            score += idfs[term] * count * 2.2 / (count + 1.2 * length)
+        scores.append(min(1.0, score / sum(idfs.values())))
+    return scores
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.lists(st.sampled_from(VOCABULARY), min_size=1, max_size=8).map(" ".join),
+        min_size=1,
+        max_size=12,
+    ),
+    st.lists(st.sampled_from(VOCABULARY), min_size=1, max_size=3, unique=True),
+)
+def test_scores_are_those_of_plain_bm25(captions: list[str], terms: list[str]) -> None:
+    candidates = rank(library_of(*captions), Query(" ".join(terms), tuple(terms)))
+    ours = {one.start: one.score for one in candidates}
+    for position, score in enumerate(plain_bm25(captions, terms)):
+        assert ours.get(4 * position, 0.0) == pytest.approx(score, abs=1e-9)
+
+
+def test_a_word_that_every_line_holds_still_finds_them() -> None:
+    assert len(found(library_of("fold shirt", "iron shirt", "wash shirt"), "shirt")) == 3
+
+
+def test_stems_cases_and_accents_match() -> None:
+    connection = library_of("Now FOLDING the crêpes")
+    assert found(connection, "fold")
+    assert found(connection, "crepe")
+    assert not found(connection, "foil")
+
+
+def test_scripts_without_spaces_are_found_inside_a_sentence() -> None:
+    connection = library_of("先把衬衫折叠好", "倒入牛奶", "シャツをたたむ", "ผัดไทย")
+    assert found(connection, "折叠") == ["先把衬衫折叠好"]
+    assert found(connection, "牛奶") == ["倒入牛奶"]
+    assert found(connection, "シャツ") == ["シャツをたたむ"]
+    assert found(connection, "ไทย") == ["ผัดไทย"]
+    # The characters must stand together and in order.
+    assert found(connection, "叠折") == []
+
+
+def test_a_line_in_a_video_about_it_comes_before_the_same_line_elsewhere() -> None:
+    connection = library_of("now fold it")
+    add(connection, 2, ["now fold it"], title="Fold a shirt")
+    first, second = rank(connection, Query.parse("fold shirt"))
+    assert (first.number, first.matched) == (2, ("narration", "title"))
+    assert second.score < first.score <= 1
+
+
+def test_a_name_finds_the_whole_video_where_no_line_does() -> None:
+    connection = library_of("hello", "goodbye", path="clothes/FoldShirt_02.mp4")
+    (one,) = rank(connection, Query.parse("shirt"))
+    assert (one.start, one.end, one.clip, one.matched) == (0, 8, None, ("title",))
+    assert one.score < 0.51
+    assert found(connection, "clothes")
+
+
+def test_what_is_taken_out_is_found_no_more_and_leaves_no_trace() -> None:
+    connection = library_of("fold 折叠 shirt", title="Shirts", path="s.mp4")
+    add(connection, 2, ["iron"], path="i.mp4")
+    remove_video(connection, 1)
+    assert found(connection, "shirt") == []
+    assert found(connection, "折叠") == []
+    assert found(connection, "iron") == ["iron"]
+    remove_video(connection, 2)
+    for table in ("clip_words", "chapter_words", "video_words"):
+        connection.execute(f"INSERT INTO {table}({table}) VALUES ('integrity-check')")
+        assert connection.execute(f"SELECT count(*) FROM {table}_docsize").fetchone() == (0,)
+    remove_video(connection, 2)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(min_size=1).filter(str.strip))
+def test_any_string_is_a_query(text: str) -> None:
+    for one in rank(CONNECTION, Query.parse(text)):
+        assert 0 <= one.score <= 1
+
+
+CONNECTION = library_of("fold the shirt", 'he said "NEAR" OR AND', "caption : x * ^ {y} -z + 衬衫")
