@@ -1,4 +1,5 @@
-"""A library of any number of narrated videos: one small picture each, and captions of made-up lines."""
+"""A library of any number of narrated videos: one small picture each, and captions of made-up
+lines."""
 
 import random
 from fractions import Fraction
@@ -9,9 +10,10 @@ import numpy as np
 from howto.media.encode import H264Writer
 
 WORDS = (
-    "fold press pour stir cut spread hammer wipe water roll crack whisk glue sand paint drill screw tie wash dry"
-    " shirt sleeve pan bowl egg wheel pot box window knife board brush nail soil leaf ribbon paper towel sponge"
-    " now then gently slowly here again the a and with into over under carefully both sides first last side edge"
+    "fold press pour stir cut spread hammer wipe water roll crack whisk glue sand paint drill screw"
+    " tie wash dry shirt sleeve pan bowl egg wheel pot box window knife board brush nail soil leaf"
+    " ribbon paper towel sponge now then gently slowly here again the a and with into over under"
+    " carefully both sides first last side edge"
 ).split()
 SECONDS_PER_LINE = 4
 

@@ -1,7 +1,7 @@
 """What every benchmark shares: runs taken in turns, medians of ratios, and one JSON line a figure.
 
-The machine is noisy and each machine is another, so a figure is a ratio of two sides measured in one run,
-first one, then the other, again and again; the median of the pairs is what counts.
+The machine is noisy and each machine is another, so a figure is a ratio of two sides measured in
+one run, first one, then the other, again and again; the median of the pairs is what counts.
 """
 
 import argparse
@@ -20,7 +20,8 @@ class Figure:
     """One result.
 
     Attributes:
-        benchmark: `subject.figure`, with the size in it where there are several: `ranks.recall.100k`.
+        benchmark: `subject.figure`, with the size in it where there are several:
+            `ranks.recall.100k`.
         goal: such as '<= 1.3'.
         holds: the value meets the goal.
     """
@@ -43,7 +44,8 @@ class Figure:
 
 
 def parse(description: str) -> argparse.Namespace:
-    """The command line that every benchmark has: `--quick` for smaller sizes, all of it under 40 s."""
+    """The command line that every benchmark has: `--quick` for smaller sizes, all of it under 40
+    s."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="smaller sizes, under 40 s")
     return parser.parse_args()

@@ -36,7 +36,9 @@ def main() -> None:
         _rewrite(figures)
     missed = [figure["benchmark"] for figure in figures if not figure["holds"]]
     if failed or missed:
-        sys.exit(f"failed: {', '.join(failed) or 'none'}; goals missed: {', '.join(missed) or 'none'}")
+        sys.exit(
+            f"failed: {', '.join(failed) or 'none'}; goals missed: {', '.join(missed) or 'none'}"
+        )
 
 
 def _figures(printed: str) -> list[dict[str, object]]:

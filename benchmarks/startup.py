@@ -1,7 +1,9 @@
-"""How long a person waits before anything happens: help, and a search of a library that has not changed.
+"""How long a person waits before anything happens: help, and a search of a library that has not
+changed.
 
 Figures:
-    startup.help_over_typer         `howto --help` over the help of a bare typer program with two commands
+    startup.help_over_typer         `howto --help` over the help of a bare typer program with two
+    commands
     startup.search_over_help.10k    a repeated `howto search` on 10,000 clips over `howto --help`
 """
 

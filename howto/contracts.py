@@ -1,7 +1,8 @@
-"""What a backend must offer: one Protocol per plugin kind, and the entry-point group each is found in.
+"""What a backend must offer: one Protocol per plugin kind, and its entry-point group.
 
 A backend is a class with these attributes and methods; it inherits nothing from here. The suites of
-`howto.testing` check the parts of a contract that types cannot say. How to write one: docs/plugins.md.
+`howto.testing` check the parts of a contract that types cannot say. How to write one:
+docs/plugins.md.
 """
 
 from collections.abc import Iterator
@@ -27,14 +28,14 @@ GROUPS = {
 
 @runtime_checkable
 class NarrationSource(Protocol):
-    """Where the narration of a video comes from: a caption file, a stream, a site, a speech recogniser.
+    """Where a narration comes from: a caption file, a stream, a site, a speech recogniser.
 
     Attributes:
         name: the entry point's name, such as `sidecar`.
-        listens: it recognises speech, so it works on any video with sound and takes long. A source that
-            listens is never started without being named or offered with an estimate first.
-        sound_per_second: seconds of sound handled in one second of work on two CPU cores, for that estimate;
-            irrelevant unless it listens.
+        listens: it recognises speech, so it works on any video with sound and takes long. A source
+            that listens is never started without being named or offered with an estimate first.
+        sound_per_second: seconds of sound handled in one second of work on two CPU cores, for that
+            estimate; irrelevant unless it listens.
     """
 
     name: ClassVar[str]
@@ -59,8 +60,8 @@ class Clipper(Protocol):
     def pairs(self, narration: Narration, video: Video) -> list[Clip]:
         """Return the clips in order of start.
 
-        Every clip lies within 0 and the video's duration (where it is known), has start <= end, and its
-        caption holds only words of the narration. A narration without lines gives no captions.
+        Every clip lies within 0 and the video's duration (where it is known), has start <= end, and
+        its caption holds only words of the narration. A narration without lines gives no captions.
         """
         ...
 
@@ -100,11 +101,12 @@ class Backbone(Protocol):
         """Map consecutive frames of one video to features.
 
         Args:
-            frames: uint8 (T, H, W, 3), RGB, on any device. T is a multiple of `frames_per_feature` except at
-                the end of the video, where the backbone pads as its protocol says.
+            frames: uint8 (T, H, W, 3), RGB, on any device. T is a multiple of `frames_per_feature`
+                except at the end of the video, where the backbone pads as its protocol says.
 
         Returns:
-            float32 (ceil(T / frames_per_feature), D), on the CPU, finite. The same frames give the same bits.
+            float32 (ceil(T / frames_per_feature), D), on the CPU, finite. The same frames give the
+            same bits.
         """
         ...
 
@@ -129,9 +131,10 @@ class Sampler(Protocol):
         """Yield the pair ids of each batch of one epoch.
 
         Args:
-            offsets: int64 (V + 1,); the pairs of video v are offsets[v] .. offsets[v + 1] - 1. A video may
-                have no pairs.
-            videos_per_batch: videos in a batch; where the library has fewer with pairs, all of them.
+            offsets: int64 (V + 1,); the pairs of video v are offsets[v] .. offsets[v + 1] - 1. A
+                video may have no pairs.
+            videos_per_batch: videos in a batch; where the library has fewer with pairs, all of
+                them.
             pairs_per_video: pairs drawn of each video, with replacement.
             rng: the only source of chance: the same state gives the same batches.
 

@@ -14,8 +14,9 @@ HowtoError
     ├── DuplicatePlugin   two distributions offer it
     └── BrokenPlugin      it is there and cannot be loaded
 
-Catch by level: `except ItemError` keeps a run over many videos going, `except HowtoError` is what the
-command line turns into one line of text. Anything else that escapes is a bug and keeps its traceback.
+Catch by level: `except ItemError` keeps a run over many videos going, `except HowtoError` is what
+the command line turns into one line of text. Anything else that escapes is a bug and keeps its
+traceback.
 """
 
 from enum import StrEnum
@@ -39,7 +40,7 @@ __all__ = [
 
 
 class Reason(StrEnum):
-    """Why a stage skipped or failed one video: the name a script matches, with words for a person."""
+    """Why a stage skipped or failed one video: a name for scripts, a meaning for people."""
 
     EMPTY_FILE = "empty_file"
     UNREADABLE_FILE = "unreadable_file"
@@ -76,7 +77,7 @@ _MEANINGS = {
     Reason.NO_NARRATION: "no captions beside the file or inside it",
     Reason.NOTHING_SAID: "a speech recogniser listened and heard no speech",
     Reason.UNREADABLE_CAPTIONS: "there is a caption file, but no line of it can be read",
-    Reason.INTERNAL_ERROR: "a bug in howto or in a plugin met this file; please report what was found",
+    Reason.INTERNAL_ERROR: "a bug in howto or in a plugin; please report what was found",
 }
 
 
@@ -85,7 +86,7 @@ class HowtoError(Exception):
 
 
 class UsageError(HowtoError):
-    """The request itself is wrong: a missing folder, an empty query, two options that exclude each other."""
+    """The request itself is wrong: a missing folder, an empty query, options that clash."""
 
 
 class ItemError(HowtoError):
@@ -102,7 +103,8 @@ class ItemError(HowtoError):
         self.detail = detail
 
     def __reduce__(self) -> tuple[type["ItemError"], tuple[Reason, str]]:
-        # Errors cross from worker processes by pickle, which by default calls __init__ with args alone.
+        # Errors cross from worker processes by pickle, which by default calls __init__ with args
+        # alone.
         return (type(self), (self.reason, self.detail))
 
 

@@ -1,8 +1,8 @@
 """A library: a folder of videos, and what howto knows about it, in `.howto/` inside it.
 
-SQLite in WAL mode holds the manifest: videos, files, narration, clips, outcomes and the word index. Everything
-that is written for one video is one transaction, so a kill at any instant leaves it absent or whole, and two
-processes on one library see each other's finished videos only.
+SQLite in WAL mode holds the manifest: videos, files, narration, clips, outcomes and the word index.
+Everything that is written for one video is one transaction, so a kill at any instant leaves it
+absent or whole, and two processes on one library see each other's finished videos only.
 """
 
 import hashlib
@@ -50,7 +50,8 @@ class FileRow:
     Attributes:
         path: relative to the library's folder.
         number: the library's short key of its video.
-        companions: names, sizes and times of the caption and description files beside it, as one text.
+        companions: names, sizes and times of the caption and description files beside it, as one
+            text.
     """
 
     path: str
@@ -92,15 +93,16 @@ class Library:
         root, state = (folder, state_dir.resolve()) if state_dir else _find(folder)
         if not (state / "library.db").exists() and not create:
             raise LibraryError(
-                f"{folder} is no library yet. Make it one by searching it: howto search QUERY {folder}"
+                f"{folder} is no library yet. Make it one by searching it: "
+                f"howto search QUERY {folder}"
             )
         _make_state_folder(state)
         try:
             return cls(root, state, _connect(state))
         except sqlite3.DatabaseError as error:
             raise LibraryError(
-                f"{state / 'library.db'} cannot be read as a library ({error}). Move it away and run the "
-                "command again: it is rebuilt from the videos, which howto never changes."
+                f"{state / 'library.db'} cannot be read as a library ({error}). Move it away and "
+                "run the command again: it is rebuilt from the videos, which howto never changes."
             ) from error
 
     def close(self) -> None:
@@ -115,7 +117,8 @@ class Library:
 
     @property
     def is_outside(self) -> bool:
-        """The state lies outside the folder, because it cannot be written or because it was asked for."""
+        """The state lies outside the folder, because it cannot be written or because it was asked
+        for."""
         return self.state.parent != self.folder
 
     @contextmanager
@@ -167,9 +170,7 @@ class Library:
     def paths(self) -> dict[int, list[str]]:
         """The paths of every video that has any, sorted, by the video's number."""
         paths: dict[int, list[str]] = {}
-        for path, number in self.connection.execute(
-            "SELECT path, number FROM files ORDER BY path"
-        ):
+        for path, number in self.connection.execute("SELECT path, number FROM files ORDER BY path"):
             paths.setdefault(number, []).append(os.fsdecode(path))
         return paths
 
@@ -201,7 +202,8 @@ class Library:
         )
 
     def forget_files(self, paths: Iterable[str]) -> None:
-        """Forget files that are gone. Their videos stay known: a file that comes back costs nothing."""
+        """Forget files that are gone. Their videos stay known: a file that comes back costs
+        nothing."""
         self.connection.executemany(
             "DELETE FROM files WHERE path = ?", [(os.fsencode(path),) for path in paths]
         )
@@ -299,7 +301,8 @@ class Library:
             return None
         language, kind, source, problems = row
         lines = self.connection.execute(
-            "SELECT start, end, text, words FROM lines WHERE number = ? ORDER BY position", (number,)
+            "SELECT start, end, text, words FROM lines WHERE number = ? ORDER BY position",
+            (number,),
         )
         return Narration(
             lines=tuple(
@@ -344,7 +347,8 @@ class Library:
         """The outcomes of all videos that have a file, by first path and stage."""
         paths = self.paths()
         rows = self.connection.execute(
-            "SELECT number, video_id, stage, state, reason, detail FROM outcomes JOIN videos USING (number)"
+            "SELECT number, video_id, stage, state, reason, detail"
+            " FROM outcomes JOIN videos USING (number)"
         )
         outcomes = [
             Outcome(
@@ -407,10 +411,11 @@ def _outside_state(folder: Path) -> Path:
 
 
 def _writable(folder: Path) -> bool:
-    # The superuser may write anywhere; a folder that nobody is meant to write is left alone all the same.
-    return os.access(folder, os.W_OK) and bool(folder.stat().st_mode & (
-        stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
-    ))
+    # The superuser may write anywhere; a folder that nobody is meant to write is left alone all the
+    # same.
+    return os.access(folder, os.W_OK) and bool(
+        folder.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)
+    )
 
 
 def _make_state_folder(state: Path) -> None:
@@ -424,9 +429,7 @@ def _make_state_folder(state: Path) -> None:
 
 
 def _connect(state: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        state / "library.db", timeout=_BUSY_SECONDS, isolation_level=None
-    )
+    connection = sqlite3.connect(state / "library.db", timeout=_BUSY_SECONDS, isolation_level=None)
     try:
         if connection.execute("PRAGMA user_version").fetchone()[0] != schema.SCHEMA:
             _set_up(connection, state)
@@ -448,7 +451,8 @@ def _set_up(connection: sqlite3.Connection, state: Path) -> None:
 
 
 def _storable(text: str) -> str:
-    """Text that SQLite takes: half characters (from file names, tags, JSON) become question marks."""
+    """Text that SQLite takes: half characters (from file names, tags, JSON) become question
+    marks."""
     return text if text.isascii() else text.encode(errors="replace").decode()
 
 

@@ -1,7 +1,8 @@
 """Recipes: all that determines an artefact, as canonical JSON and a short hash of it.
 
-Two artefacts with the same recipe can stand side by side; two with different recipes never do. A recipe holds
-the name and version of the backend, its parameters, the hash of its weights and the recipe of its input.
+Two artefacts with the same recipe can stand side by side; two with different recipes never do. A
+recipe holds the name and version of the backend, its parameters, the hash of its weights and the
+recipe of its input.
 """
 
 import hashlib

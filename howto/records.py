@@ -1,6 +1,8 @@
-"""The field's nouns as small frozen records. Times are float seconds from the start of the container.
+"""The field's nouns as small frozen records.
 
-No torch, no numpy, no I/O: importing this module costs nothing, and every record can be pickled to a worker.
+Times are float seconds from the start of the container.
+No torch, no numpy, no I/O: importing this module costs nothing, and every record can be pickled to
+a worker.
 """
 
 from dataclasses import dataclass, field
@@ -76,7 +78,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something in a caption file that could not be read. `line` counts from 1; None: the file as a whole."""
+    """Something in a caption file that could not be read.
+
+    Attributes:
+        line: counted from 1; None for the file as a whole.
+    """
 
     line: int | None
     what: str
@@ -125,12 +131,14 @@ class MediaInfo:
     """What `howto.media.probe` finds out about one video file.
 
     Attributes:
-        duration: seconds from the container's start to the end of its longest stream; where the container does
-            not say, measured by reading its packets.
-        start_time: the container's own start over all streams; every time that howto gives is relative to it.
+        duration: seconds from the container's start to the end of its longest stream; where the
+            container does not say, measured by reading its packets.
+        start_time: the container's own start over all streams; every time that howto gives is
+            relative to it.
         width, height: in stored pixels, after the rotation.
         coded_width, coded_height: in stored pixels, before the rotation.
-        pixel_aspect: width over height of one pixel; 1 for square ones. The authors' protocol ignores it.
+        pixel_aspect: width over height of one pixel; 1 for square ones. The authors' protocol
+            ignores it.
         rotation: degrees clockwise to turn the stored picture for display: 0, 90, 180 or 270.
         frame_rate: the average rate the container states, or None.
         variable_frame_rate: the container's average and base rates differ.

@@ -1,6 +1,7 @@
 """The tables of library.db, as the steps that lead to them.
 
-Step n takes a library of schema n to schema n + 1 (0 is an empty file). A step that has been released is never
+Step n takes a library of schema n to schema n + 1 (0 is an empty file). A step that has been
+released is never
 edited: a change is a new step at the end.
 """
 
@@ -12,9 +13,10 @@ from howto.errors import NewerLibrary
 __all__ = ["SCHEMA", "migrate"]
 
 _STEPS = (
-    # Paths are bytes: a file name need not be valid UTF-8. `number` is the short key that other tables and the
-    # full-text index use; `video_id` is the key that people and feature files use. `examined` holds the
-    # companions (captions, descriptions) of all its files when it was last looked at; NULL: never.
+    # Paths are bytes: a file name need not be valid UTF-8. `number` is the short key that other
+    # tables and the full-text index use; `video_id` is the key that people and feature files use.
+    # `examined` holds the companions (captions, descriptions) of all its files when it was last
+    # looked at; NULL: never.
     """
     CREATE TABLE videos (
         number      INTEGER PRIMARY KEY,
@@ -74,7 +76,8 @@ _STEPS = (
         detail TEXT NOT NULL,
         PRIMARY KEY (number, stage)
     ) WITHOUT ROWID;
-    -- Contentless: the index alone, without a second copy of the text. Rows are taken out again with the very
+    -- Contentless: the index alone, without a second copy of the text. Rows are taken out again
+    with the very
     -- text that was put in, which howto.search.words does in the transaction that changes the text.
     CREATE VIRTUAL TABLE clip_words USING fts5 (
         caption, content='', tokenize='porter unicode61 remove_diacritics 2');
@@ -82,8 +85,8 @@ _STEPS = (
         title, content='', tokenize='porter unicode61 remove_diacritics 2');
     CREATE VIRTUAL TABLE video_words USING fts5 (
         title, name, description, content='', tokenize='porter unicode61 remove_diacritics 2');
-    -- The videos that are in the word index now, with what was put there: a video without files is in none.
-    CREATE TABLE indexed_videos (
+    -- The videos that are in the word index now, with what was put there: a video without files is
+    in none. CREATE TABLE indexed_videos (
         number      INTEGER PRIMARY KEY REFERENCES videos,
         title       TEXT NOT NULL,
         name        TEXT NOT NULL,

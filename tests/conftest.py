@@ -1,4 +1,5 @@
-"""What many tests share: small videos made on the spot, the shared real files, and the command line."""
+"""What many tests share: small videos made on the spot, the shared real files, and the command
+line."""
 
 import json
 import os
@@ -28,7 +29,8 @@ def shared_data() -> Path:
 
 @pytest.fixture(autouse=True)
 def no_state_in_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Libraries of folders that cannot be written keep their state in a folder of the test's own."""
+    """Libraries of folders that cannot be written keep their state in a folder of the test's
+    own."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "user-data"))
     monkeypatch.setenv("COLUMNS", "120")
 
@@ -37,7 +39,9 @@ def no_state_in_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def small_video(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Write a small video whose bytes depend on `shade`; `seconds` long at 2 frames per second."""
 
-    def write(path: Path, *, shade: int = 0, seconds: int = 20, sound: bool = False, **tags: str) -> Path:
+    def write(
+        path: Path, *, shade: int = 0, seconds: int = 20, sound: bool = False, **tags: str
+    ) -> Path:
         picture = np.full((16, 16, 3), shade % 256, np.uint8)
         rate = 8000 if sound else None
         with H264Writer(

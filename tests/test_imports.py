@@ -11,7 +11,9 @@ HEAVY = ("torch", "numpy", "cv2", "av", "pysubs2", "lxml", "charset_normalizer",
 
 def imported(code: str) -> set[str]:
     """The heavy modules that a fresh interpreter holds after running some code."""
-    report = f"{code}\nimport sys\nprint(*[name for name in {HEAVY!r} if name in sys.modules], sep=',')"
+    report = (
+        f"{code}\nimport sys\nprint(*[name for name in {HEAVY!r} if name in sys.modules], sep=',')"
+    )
     ended = subprocess.run(
         [sys.executable, "-c", report], capture_output=True, text=True, check=True, timeout=60
     )
@@ -45,9 +47,7 @@ def test_the_measure_sees_a_heavy_import() -> None:
     assert imported("import numpy") == {"numpy"}
 
 
-@pytest.mark.parametrize(
-    "module", "typer rich torch torchaudio whisper cv2 entrypoints".split()
-)
+@pytest.mark.parametrize("module", "typer rich torch torchaudio whisper cv2 entrypoints".split())
 def test_every_package_of_the_design_card_imports(module: str) -> None:
     subprocess.run(
         [sys.executable, "-W", "ignore", "-c", f"import {module}"],

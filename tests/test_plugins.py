@@ -417,7 +417,7 @@ def test_a_broken_plugin_hurts_only_who_names_it(add: Add, what: str) -> None:
 
 def test_our_own_errors_pass_through(add: Add) -> None:
     add(module="from howto.errors import PluginError\nraise PluginError('weights are missing')")
-    with pytest.raises(PluginError, match="^weights are missing$"):
+    with pytest.raises(PluginError, match=r"^weights are missing$"):
         plugins.load("clippers", "fold")
 
 

@@ -10,8 +10,14 @@ from howto.errors import RecipeMismatch
 from howto.recipe import Recipe
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False, allow_infinity=False),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text()
+    | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 PARTS = st.dictionaries(st.from_regex(r"[a-z_]{1,8}", fullmatch=True), JSON, max_size=5)
@@ -25,7 +31,9 @@ def test_order_of_the_parts_does_not_matter(parts: dict[str, object]) -> None:
 
 
 @given(PARTS, PARTS)
-def test_different_recipes_differ_in_text_hash_and_keys(one: dict[str, object], two: dict[str, object]) -> None:
+def test_different_recipes_differ_in_text_hash_and_keys(
+    one: dict[str, object], two: dict[str, object]
+) -> None:
     first, second = Recipe.of(**one), Recipe.of(**two)
     if first.text != second.text:
         assert first.short != second.short

@@ -1,1 +1,2 @@
-"""The command line: one file for each command. The only place that knows typer, rich and exit codes."""
+"""The command line: one file for each command. The only place that knows typer, rich and exit
+codes."""

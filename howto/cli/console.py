@@ -36,7 +36,8 @@ def print_json(value: Any) -> None:
 
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
-    """A progress bar with rate and time left, gone when it is done; nothing where stderr is no terminal.
+    """A progress bar with rate and time left, gone when it is done; nothing where stderr is no
+    terminal.
 
     Args:
         what: such as 'Looking at new files'.
@@ -47,7 +48,13 @@ def progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
     if not errors.is_terminal:
         yield lambda _done, _total, _item: None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn(what),

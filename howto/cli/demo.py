@@ -31,7 +31,8 @@ def demo(
 ) -> None:
     """Draw a set of narrated how-to videos, and run every stage on them.
 
-    The videos are drawn on the spot, captioned, and spoken where espeak-ng is installed. What is shown when
+    The videos are drawn on the spot, captioned, and spoken where espeak-ng is installed. What is
+    shown when
     is known: see demo.json in the folder.
 
     Example:  howto demo my-demo
@@ -69,7 +70,8 @@ def demo(
     spoken = "spoken by espeak-ng" if made[0].sound == "speech" else "silent but for room noise"
     output.print(
         f"{len(made)} videos in {folder}, {clock(counts['seconds'])} long, {spoken}; "
-        f"{counts['narrations']} narrated in {counts['lines']} lines, {counts['clips']} clips to search.",
+        f"{counts['narrations']} narrated in {counts['lines']} lines, "
+        f"{counts['clips']} clips to search.",
         markup=False,
         soft_wrap=True,
     )

@@ -1,4 +1,5 @@
-"""The `howto` program: the table of commands, and the one place where errors become text and exit codes."""
+"""The `howto` program: the table of commands, and the one place where errors become text and exit
+codes."""
 
 import sys
 from importlib import import_module
@@ -19,14 +20,16 @@ COMMANDS = {
     "demo": "Draw a set of narrated how-to videos, and run every stage on them.",
     "bench": "Measure how fast this machine is at each stage.",
 }
-"""Command to the first line of its help. Its code is in `howto.cli.<command>` and imported when it is run."""
+"""Command to the first line of its help. Its code is in `howto.cli.<command>` and imported when it
+is run."""
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 
 
 class LazyGroup(TyperGroup):
-    """Commands whose modules are imported only when they are run, so that help and start-up stay quick."""
+    """Commands whose modules are imported only when they are run, so that help and start-up stay
+    quick."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
@@ -77,7 +80,8 @@ def howto(
 
 def main() -> None:
     """Run the program; a HowtoError becomes one line on stderr and an exit code."""
-    # A file name need not be valid text in the terminal's encoding; printing it must not end the program.
+    # A file name need not be valid text in the terminal's encoding; printing it must not end the
+    # program.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

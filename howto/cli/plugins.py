@@ -14,9 +14,7 @@ EXIT_BROKEN = 1
 
 
 def plugins(
-    kind: Annotated[
-        str | None, typer.Argument(help=f"One kind only: {', '.join(GROUPS)}.")
-    ] = None,
+    kind: Annotated[str | None, typer.Argument(help=f"One kind only: {', '.join(GROUPS)}.")] = None,
     no_load: Annotated[
         bool, typer.Option("--no-load", help="List without importing anything.")
     ] = False,

@@ -1,4 +1,5 @@
-"""docs/commands.md, written from the command tree: `python -m howto.cli.reference > docs/commands.md`.
+"""docs/commands.md, written from the command tree: `python -m howto.cli.reference >
+docs/commands.md`.
 
 A test compares the page with what this prints, so the page cannot lie for long.
 """
@@ -12,8 +13,10 @@ __all__ = ["reference"]
 
 HEADER = """# Commands
 
-Every command has `--help`. `--json` prints the same for scripts on stdout; progress and notes go to stderr.
-Exit codes: 0 all went well, 1 a part of it failed, 2 wrong usage, 3 parked: go on later, 130 stopped by Ctrl-C.
+Every command has `--help`. `--json` prints the same for scripts on stdout; progress and notes go to
+stderr.
+Exit codes: 0 all went well, 1 a part of it failed, 2 wrong usage, 3 parked: go on later, 130
+stopped by Ctrl-C.
 
 (This page is written from the program by `make docs`.)
 """

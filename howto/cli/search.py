@@ -10,9 +10,9 @@ from howto.cli.console import chosen_folder, errors, output, print_json, progres
 from howto.errors import UsageError
 from howto.library import Library
 from howto.search.listen import Offer, listen
+from howto.search.phrases import clock
 from howto.search.query import Query
 from howto.search.refresh import Refreshed, refresh
-from howto.search.phrases import clock
 from howto.search.search import Answer, Hit, ask, check_options
 
 if TYPE_CHECKING:
@@ -46,28 +46,23 @@ def search(
     sheet: Annotated[
         Path | None, typer.Option(help="Write a contact sheet of the moments: .png, .jpg or .webp.")
     ] = None,
-    cut: Annotated[
-        Path | None, typer.Option(help="Cut the moments out, into this folder.")
-    ] = None,
+    cut: Annotated[Path | None, typer.Option(help="Cut the moments out, into this folder.")] = None,
     exact: Annotated[
         bool, typer.Option("--exact", help="With --cut: to the frame, which encodes anew.")
     ] = False,
-    open_: Annotated[
-        bool, typer.Option("--open", help="Play the best moment.")
-    ] = False,
+    open_: Annotated[bool, typer.Option("--open", help="Play the best moment.")] = False,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Do the slow work that is offered, without asking.")
     ] = False,
-    no_slow: Annotated[
-        bool, typer.Option("--no-slow", help="Never ask about slow work.")
-    ] = False,
+    no_slow: Annotated[bool, typer.Option("--no-slow", help="Never ask about slow work.")] = False,
     state_dir: Annotated[
         Path | None, typer.Option(help="Keep what howto knows here instead of FOLDER/.howto.")
     ] = None,
 ) -> None:
     """Find the moments of your videos where something is said or shown.
 
-    Looks at new and changed files first, so the first search of a folder takes longer than the next ones.
+    Looks at new and changed files first, so the first search of a folder takes longer than the next
+    ones.
 
     Example:  howto search "fold a shirt" my_videos/ --sheet hits.png
     """
@@ -85,9 +80,7 @@ def search(
         refreshed = _refresh(opened)
 
         def answer() -> Answer:
-            return ask(
-                opened, parsed, place, refreshed, top=top, by=signals, min_score=min_score
-            )
+            return ask(opened, parsed, place, refreshed, top=top, by=signals, min_score=min_score)
 
         found = answer()
         if found.offer and _accepted(found.offer, yes=yes, never=no_slow or json or files):
@@ -167,7 +160,8 @@ def _accepted(offer: Offer, *, yes: bool, never: bool) -> bool:
 
 
 def _listen(library: Library, offer: Offer, answer: "Callable[[], Answer]") -> None:
-    """Listen video by video; new moments are shown as they come, and Ctrl-C keeps what was heard."""
+    """Listen video by video; new moments are shown as they come, and Ctrl-C keeps what was
+    heard."""
     seen = {(hit.video, hit.start) for hit in answer().hits}
     try:
         with progress("Listening") as show:

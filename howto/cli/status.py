@@ -47,7 +47,8 @@ def status(
             f"{counted(counts['videos'], 'video')} in {counted(counts['files'], 'file')}, "
             f"{clock(counts['seconds'])} long; "
             f"{counts['narrations']} narrated in {counted(counts['lines'], 'line')}; "
-            f"{counted(counts['chapters'], 'chapter')}; {counted(counts['clips'], 'clip')} to search.",
+            f"{counted(counts['chapters'], 'chapter')}; "
+            f"{counted(counts['clips'], 'clip')} to search.",
             soft_wrap=True,
         )
         _show_stages(outcomes)
@@ -83,7 +84,12 @@ def _show_stages(outcomes: list[Outcome]) -> None:
     tally = Counter((one.stage, one.state, one.reason) for one in outcomes)
     for (stage, state, reason), count in tally.items():
         table.add_row(
-            stage, state, reason or "", str(count), reason.meaning if reason else "", style=_style(state)
+            stage,
+            state,
+            reason or "",
+            str(count),
+            reason.meaning if reason else "",
+            style=_style(state),
         )
     if tally:
         output.print()
@@ -104,7 +110,11 @@ def _show_videos(outcomes: list[Outcome], *, every: bool) -> None:
     table.add_column("found", overflow="fold")
     for one in shown:
         table.add_row(
-            Text(one.paths[0]), one.stage, one.reason or "ok", Text(one.detail), style=_style(one.state)
+            Text(one.paths[0]),
+            one.stage,
+            one.reason or "ok",
+            Text(one.detail),
+            style=_style(one.state),
         )
     output.print()
     output.print(table)

@@ -1,6 +1,8 @@
-"""What one media file and its companions say: the function that runs in a worker, once for each video.
+"""What one media file and its companions say: the function that runs in a worker, once for each
+video.
 
-It returns what it found, its failures included, and writes nothing: only the driver writes library.db.
+It returns what it found, its failures included, and writes nothing: only the driver writes
+library.db.
 """
 
 import hashlib
@@ -8,7 +10,7 @@ import json
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from howto.errors import ItemError, Reason
 from howto.recipe import Recipe
@@ -53,7 +55,8 @@ class Findings:
 
 
 def content_id(path: Path) -> str:
-    """The id of a local file: a hash of its size and of its first and last MiB, so that renaming keeps it.
+    """The id of a local file: a hash of its size and of its first and last MiB, so that renaming
+    keeps it.
 
     Raises:
         OSError: the file cannot be read.
@@ -99,7 +102,8 @@ def _probe(video: Video) -> tuple[MediaInfo | None, Outcome]:
 
 
 def _narrate(video: Video) -> tuple[Narration | None, str, Outcome]:
-    """Ask the quick sources in order; the first that has a narration wins, and a failure is kept."""
+    """Ask the quick sources in order; the first that has a narration wins, and a failure is
+    kept."""
     from howto.plugins import load
 
     failure: ItemError | None = None
@@ -112,11 +116,15 @@ def _narrate(video: Video) -> tuple[Narration | None, str, Outcome]:
         if narration is not None and narration.lines:
             return narration, name, _ok(video, Stage.TRANSCRIBE)
     if failure is None:
-        return None, "none", Outcome(
-            video.video_id, Stage.TRANSCRIBE, State.SKIPPED, Reason.NO_NARRATION
+        return (
+            None,
+            "none",
+            Outcome(video.video_id, Stage.TRANSCRIBE, State.SKIPPED, Reason.NO_NARRATION),
         )
-    return None, "none", Outcome(
-        video.video_id, Stage.TRANSCRIBE, State.FAILED, failure.reason, failure.detail
+    return (
+        None,
+        "none",
+        Outcome(video.video_id, Stage.TRANSCRIBE, State.FAILED, failure.reason, failure.detail),
     )
 
 
@@ -136,7 +144,8 @@ class _Description:
 
 
 def _described(info_json: Path | None) -> _Description:
-    """What a .info.json says of the video; nothing where it is damaged, for it only adds to the video."""
+    """What a .info.json says of the video; nothing where it is damaged, for it only adds to the
+    video."""
     if info_json is None:
         return _Description()
     try:
@@ -168,5 +177,5 @@ def _chapters(rows: Any) -> list[Chapter]:
     return chapters
 
 
-def _is_time(value: Any) -> bool:
+def _is_time(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and math.isfinite(value) and value >= 0

@@ -1,4 +1,5 @@
-"""Scanning a folder for media files and for what lies beside them. Nothing is opened except folders."""
+"""Scanning a folder for media files and for what lies beside them. Nothing is opened except
+folders."""
 
 import fnmatch
 import os
@@ -11,14 +12,15 @@ from howto.transcribe.sidecar import group_captions
 __all__ = ["MEDIA_SUFFIXES", "FoundFile", "scan"]
 
 VIDEO_SUFFIXES = frozenset(
-    ".3g2 .3gp .asf .avi .divx .f4v .flv .m2ts .m2v .m4v .mkv .mov .mp4 .mpe .mpeg .mpg .mts .mxf .ogm .ogv"
-    " .qt .rm .rmvb .ts .vob .webm .wmv .y4m".split()
+    ".3g2 .3gp .asf .avi .divx .f4v .flv .m2ts .m2v .m4v .mkv .mov .mp4 .mpe .mpeg .mpg .mts .mxf"
+    " .ogm .ogv .qt .rm .rmvb .ts .vob .webm .wmv .y4m".split()
 )
 SOUND_SUFFIXES = frozenset(
     ".aac .aif .aiff .amr .flac .m4a .m4b .mka .mp2 .mp3 .oga .ogg .opus .wav .weba .wma".split()
 )
 MEDIA_SUFFIXES = VIDEO_SUFFIXES | SOUND_SUFFIXES
-"""Sound is listed too: a person who dropped a podcast into the folder is told why it gives no moments."""
+"""Sound is listed too: a person who dropped a podcast into the folder is told why it gives no
+moments."""
 
 INFO_SUFFIX = ".info.json"
 
@@ -31,7 +33,8 @@ class FoundFile:
         path: relative to the scanned folder, with forward slashes.
         captions: names of caption files beside it, most wanted first.
         info_json: name of the yt-dlp description beside it, or None.
-        companions: names, sizes and times of all of these as one text: it changes when any of them does.
+        companions: names, sizes and times of all of these as one text: it changes when any of them
+            does.
     """
 
     path: str
@@ -45,7 +48,8 @@ class FoundFile:
 def scan(folder: Path, only: str | None = None) -> list[FoundFile]:
     """Find the media files of a folder and of the folders inside it; hidden ones are left out.
 
-    A folder that cannot be read is passed over. Links to folders are not followed, so no cycle can arise.
+    A folder that cannot be read is passed over. Links to folders are not followed, so no cycle can
+    arise.
 
     Args:
         only: a pattern such as `shirts/*.mp4`, matched against the relative path.
@@ -63,7 +67,8 @@ def scan(folder: Path, only: str | None = None) -> list[FoundFile]:
 
 
 def _folders(folder: Path) -> Iterator[tuple[str, str]]:
-    """The folder and all inside it, each with its path relative to the folder ('' or ending in a slash)."""
+    """The folder and all inside it, each with its path relative to the folder ('' or ending in a
+    slash)."""
     waiting = [(os.fspath(folder), "")]
     while waiting:
         directory, relative = waiting.pop()

@@ -1,7 +1,8 @@
 """Shapes on a picture, in units that do not depend on its size.
 
-One unit is 1/240 of the picture's height; the origin is its middle, x goes right and y down. Everything that
-matters lies within |x| <= 155 and |y| <= 115, so that 4:3 and wider pictures show it.
+One unit is 1/240 of the picture's height; the origin is its middle, x goes right and y down.
+Everything that matters lies within |x| <= 155 and |y| <= 115, so that 4:3 and wider pictures show
+it.
 """
 
 from __future__ import annotations
@@ -34,9 +35,7 @@ class Canvas:
         matrix: float64 (2, 3), from units to pixels; by default the whole picture.
     """
 
-    def __init__(
-        self, image: NDArray[np.uint8], matrix: NDArray[np.float64] | None = None
-    ) -> None:
+    def __init__(self, image: NDArray[np.uint8], matrix: NDArray[np.float64] | None = None) -> None:
         self.image = image
         if matrix is None:
             height, width = image.shape[:2]
@@ -133,7 +132,5 @@ def shade(colour: Colour, factor: float) -> Colour:
 
 def mix(one: Colour, other: Colour, share: float) -> Colour:
     """`share` of the other colour, the rest of the one."""
-    red, green, blue = (
-        int(a + (b - a) * share) for a, b in zip(one, other, strict=True)
-    )
+    red, green, blue = (int(a + (b - a) * share) for a, b in zip(one, other, strict=True))
     return red, green, blue

@@ -1,8 +1,9 @@
 """Write a demo set into a folder: videos, captions, and the truth about them.
 
-`demo.json` is written first and holds the whole truth, because scripts are decided before anything is drawn.
-After that each file appears beside its place and is renamed: what is there is whole, and a set that was
-interrupted goes on where it stopped.
+`demo.json` is written first and holds the whole truth, because scripts are decided before anything
+is drawn.
+After that each file appears beside its place and is renamed: what is there is whole, and a set that
+was interrupted goes on where it stopped.
 """
 
 import json
@@ -75,12 +76,12 @@ def write_demo(
     Args:
         folder: made if it is missing. Files of other names in it are left alone.
         on_video: called with each video's name once it is whole, those already there first.
-        workers: processes that draw; by default 2, or 1 on a single core. With more than one, a script that
-            calls this needs the usual `if __name__ == "__main__":`.
+        workers: processes that draw; by default 2, or 1 on a single core. With more than one, a
+            script that calls this needs the usual `if __name__ == "__main__":`.
 
     Returns:
-        The videos task by task. The sound of all of them is the same kind; `speech='auto'` keeps what the set
-        began with.
+        The videos task by task. The sound of all of them is the same kind; `speech='auto'` keeps
+        what the set began with.
 
     Raises:
         UsageError: the folder holds a set of another spec, or files that would be overwritten.
@@ -89,16 +90,20 @@ def write_demo(
     scripts = make_scripts(spec)
     sound = _prepare(folder, spec, scripts)
     videos = [_video(folder, script, sound) for script in scripts]
-    report = on_video or (lambda name: None)
+
+    def done(video: DemoVideo) -> None:
+        if on_video is not None:
+            on_video(video.script.name)
+
     missing = []
     for video in videos:
         _write_captions(video)
         if video.path.exists():
-            report(video.script.name)
+            done(video)
         else:
             missing.append(video)
     for video in _render_all(spec, missing, workers):
-        report(video.script.name)
+        done(video)
     return videos
 
 
@@ -125,7 +130,7 @@ def _prepare(folder: Path, spec: DemoSpec, scripts: list[DemoScript]) -> Sound:
     all_there = all((folder / f"{script.name}.mp4").exists() for script in scripts)
     if sound == "speech" and here == "room" and not all_there:
         raise HowtoError(
-            f"the demo set in {folder} speaks, and espeak-ng is not installed here to go on with it."
+            f"the demo set in {folder} speaks, and espeak-ng is not installed here to go on."
             " Install espeak-ng, or make a new set in another folder."
         )
     return sound

@@ -1,8 +1,9 @@
 """What is done in each step: one function a motion, drawing one moment of it.
 
-Each takes the canvas, the looks of the video, and a moment: how far the step has got, and the seconds that
-drive its regular movement. The movement is characteristic (to stir goes round, to hammer goes up and down),
-and goes on all through the step, so that any second of it shows what is done.
+Each takes the canvas, the looks of the video, and a moment: how far the step has got, and the
+seconds that drive its regular movement. The movement is characteristic (to stir goes round, to
+hammer goes up and down), and goes on all through the step, so that any second of it shows what is
+done.
 """
 
 import math
@@ -238,9 +239,7 @@ def _tipped(
     return x + 92, y - 6
 
 
-def stir(
-    pic: Canvas, look: Look, moment: Moment, vessel: str, content: str, tool: str
-) -> None:
+def stir(pic: Canvas, look: Look, moment: Moment, vessel: str, content: str, tool: str) -> None:
     """The tool goes round in the vessel."""
     place = pic.at(0, 48)
     _shadow(place, look, 0, 46, 74, 16)
@@ -289,9 +288,7 @@ def crack(pic: Canvas, look: Look, moment: Moment) -> None:
     _hand(pic, look, x + 22 + 14 * opened, y + 6, 1)
 
 
-def shake(
-    pic: Canvas, look: Look, moment: Moment, tool: str, grains: str, onto: str
-) -> None:
+def shake(pic: Canvas, look: Look, moment: Moment, tool: str, grains: str, onto: str) -> None:
     """A bag or a jar is shaken, and grains fall."""
     place = pic.at(-8, 52)
     _shadow(place, look, 0, 46, 78, 16)
@@ -338,9 +335,7 @@ def flip(pic: Canvas, look: Look, moment: Moment) -> None:
 # The bicycle
 
 
-def _standing_wheel(
-    pic: Canvas, look: Look, turn: float, tyre: float = 1, x: float = 0
-) -> Canvas:
+def _standing_wheel(pic: Canvas, look: Look, turn: float, tyre: float = 1, x: float = 0) -> Canvas:
     _shadow(pic, look, x, 102, 60, 8)
     place = pic.at(x, 26)
     things.wheel(place, turn, tyre)
@@ -603,13 +598,13 @@ def _tape_wall(pic: Canvas, look: Look, moment: Moment) -> None:
     _bare_wall(pic)
     blue = (60, 120, 215)
     down = moment.ease(0, 0.95)
-    pic.box(-104, -50 + 60 * down, 14, 120 * down, blue, 1)
+    pic.box(-88, -50 + 60 * down, 14, 120 * down, blue, 1)
     y = -108 + 118 * down
-    roll = pic.at(-104, y + 4)
+    roll = pic.at(-88, y + 4)
     roll.oval(0, 0, 17, 17, blue, 1.5)
     roll.oval(0, 0, 8, 8, (230, 230, 225))
-    _hand(pic, look, -84 + 3 * moment.swing(1.2), y + 14, 1)
-    _hand(pic, look, -118, y - 16 + 14 * moment.swing(0.9), -1)
+    _hand(pic, look, -68 + 3 * moment.swing(1.2), y + 14, 1)
+    _hand(pic, look, -92, max(y - 16, -60) + 14 * moment.swing(0.9), -1)
 
 
 def tie(pic: Canvas, look: Look, moment: Moment) -> None:
@@ -740,10 +735,10 @@ def polish(pic: Canvas, look: Look, moment: Moment) -> None:
 
 
 def _bare_wall(pic: Canvas) -> None:
-    pic.box(0, -30, 250, 170, (222, 216, 204), 1.5)
+    pic.box(0, -30, 216, 170, (222, 216, 204), 1.5)
     for x, y in ((-70, -60), (40, -20), (80, -75), (-20, 10)):
         pic.line([(x, y), (x + 9, y + 6), (x + 12, y + 15)], (200, 192, 178), 1.3)
-    pic.box(0, 58, 254, 12, (246, 244, 238), 1.2)
+    pic.box(0, 58, 220, 12, (246, 244, 238), 1.2)
 
 
 def brush(pic: Canvas, look: Look, moment: Moment, onto: str) -> None:
@@ -757,9 +752,9 @@ def brush(pic: Canvas, look: Look, moment: Moment, onto: str) -> None:
     else:
         _bare_wall(pic)
         down = moment.ease(0, 0.95)
-        pic.box(-104, -50 + 58 * down, 30, 118 * down, look.hero, 0)
-        pic.box(-12, -100, 190, 22 * min(1, 3 * down), look.hero, 0)
-        x, y = -102 + 4 * moment.swing(0.5), -104 + 110 * down + 14 * moment.swing(1.1)
+        pic.box(-88, -50 + 58 * down, 30, 118 * down, look.hero, 0)
+        pic.box(0, -100, 170, 22 * min(1, 3 * down), look.hero, 0)
+        x, y = -86 + 4 * moment.swing(0.5), -104 + 110 * down + 14 * moment.swing(1.1)
     tool = pic.at(x, y, turn=-28)
     things.brush(tool, look.hero)
     _hand(pic, look, x + 24, y + 48, 1)
@@ -773,10 +768,10 @@ def roll(pic: Canvas, look: Look, moment: Moment) -> None:
     turn = moment.again(columns)
     column = moment.round_number(columns)
     for done in range(column):
-        pic.box(-80 + 80 * done, -30, 78, 168, look.hero, 0)
-    x = -80 + 80 * column
+        pic.box(-69 + 69 * done, -30, 67, 168, look.hero, 0)
+    x = -69 + 69 * column
     reach = 168 * turn.ease(0, 0.8)
-    pic.box(x, -114 + reach / 2, 78, reach, look.hero, 0)
+    pic.box(x, -114 + reach / 2, 67, reach, look.hero, 0)
     y = -34 + 60 * moment.swing(0.55)
     tool = pic.at(x + 6 * moment.swing(0.2), y)
     things.paint_roller(tool, look.hero)

@@ -1,7 +1,7 @@
-"""Where a video plays: the background, the light, the camera and the person, fixed for the whole video.
+"""Where a video plays: background, light, camera and person, fixed for the whole video.
 
-The background is what differs between two videos of a task and never within one; it says which video a
-frame is from, and nothing about the step.
+The background is what differs between two videos of a task and never within one; it says which
+video a frame is from, and nothing about the step.
 """
 
 import colorsys
@@ -227,10 +227,13 @@ def _garden(pic: Canvas, edge: float, chance: random.Random) -> None:
     if chance.random() < 0.6:
         paint = mix((250, 250, 250), _any_colour(chance, (0.2, 0.6), (0.4, 0.9)), 0.6)
         width = chance.uniform(14, 22)
-        for x in np.arange(-230, 240, width + 5):
+        for post in range(25):
+            left = -230 + post * (width + 5)
             top = edge - 32
-            points = [(x, edge), (x, top), (x + width / 2, top - 8), (x + width, top)]
-            pic.shape([*points, (x + width, edge)], paint, 1)
+            right = left + width
+            peak = ((left + right) / 2, top - 8)
+            points = [(left, edge), (left, top), peak, (right, top), (right, edge)]
+            pic.shape(points, paint, 1)
 
 
 def _living_room(pic: Canvas, edge: float, chance: random.Random) -> None:

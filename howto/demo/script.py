@@ -1,7 +1,7 @@
 """What happens and what is said in one demo video, before anything is drawn.
 
-Pure Python and cheap (thousands of scripts a second), so that what the narration is like can be measured over
-many videos without rendering one.
+Pure Python and cheap (thousands of scripts a second), so that what the narration is like can be
+measured over many videos without rendering one.
 """
 
 import random
@@ -20,6 +20,8 @@ LineKind = Literal["aligned", "shifted", "wrong", "distractor"]
 SHORTEST_LINE, LONGEST_LINE = 2.0, 6.0  # seconds
 PAUSES = (0.15, 0.9)  # seconds between two lines
 FEWEST_STEPS = 3
+# A line that names a step said closer to it than this would be neither on time nor off it.
+LEAST_OFFSET = 1.0  # seconds
 # Lines are this long on average; only used to deal out the kinds of lines evenly.
 USUAL_LINE_SECONDS = 3.9
 
@@ -41,8 +43,8 @@ class DemoLine:
     Attributes:
         start, end: seconds, when it is said.
         text: as the captions give it.
-        kind: `aligned`, `shifted` (names a step of this video out of view), `wrong` (names something
-            of another task) or `distractor`.
+        kind: `aligned`, `shifted` (names a step of this video out of view), `wrong` (names
+            something of another task) or `distractor`.
         names: slug of the step of this video that the line names, or None.
         offset: seconds from the middle of the line to the nearest moment at which that step is in
             view: 0 for an aligned line, positive where the line runs early, negative where it runs
@@ -147,9 +149,7 @@ def _caption_form(spec: DemoSpec, task: Task, number: int, name: str) -> Caption
     return spec.caption_forms[turn % len(spec.caption_forms)]
 
 
-def _plan_steps(
-    spec: DemoSpec, task: Task, chance: random.Random
-) -> tuple[list[DemoStep], int]:
+def _plan_steps(spec: DemoSpec, task: Task, chance: random.Random) -> tuple[list[DemoStep], int]:
     """Lay the steps along the time, in whole frames; returns them and the video's frames."""
 
     def frames(mean_seconds: float, spread: float) -> int:
@@ -159,7 +159,7 @@ def _plan_steps(
     left_out = [step for step in task.steps if chance.random() < spec.skip_share]
     left_out = left_out[: max(0, len(task.steps) - FEWEST_STEPS)]
     now = frames(spec.intro_seconds, 0.25)
-    shown = []
+    shown: list[DemoStep] = []
     for step in task.steps:
         if step in left_out:
             continue
@@ -215,7 +215,7 @@ class _Speaker:
             yield self._line(stop, goodbye, "distractor")
 
     def _deal_kinds(self, expected: float, framed: bool) -> Iterator[LineKind]:
-        """Kinds in random order, in the wanted shares over about `expected` lines, then on at random."""
+        """Kinds in random order and the wanted shares: about `expected` lines, then on."""
         spec = self._spec
         num_framed = 2 if framed else 0
         num_all = expected + num_framed
@@ -230,7 +230,7 @@ class _Speaker:
             yield from self._hand(wanted)
 
     def _hand(self, wanted: dict[LineKind, float]) -> list[LineKind]:
-        """As many of each kind as wanted, rounded by one common chance: the shares hold on average."""
+        """As many of each kind as wanted; one common chance rounds them, so shares hold."""
         hand: list[LineKind] = []
         level = self._chance.random()
         for kind, number in wanted.items():
@@ -278,7 +278,7 @@ class _Speaker:
             if step is None:
                 continue
             line = self._line(now, self._say(lead, step, tail), "shifted", step)
-            if line.offset:
+            if line.offset is not None and abs(line.offset) >= LEAST_OFFSET:
                 return line
         return self._line(now, self._wrong_text(), "wrong")
 

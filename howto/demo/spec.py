@@ -1,4 +1,7 @@
-"""The parameters of a demo set. They are frozen: published figures name them, so a change is a new version."""
+"""The parameters of a demo set.
+
+They are frozen: published figures name them, so a change is a new version.
+"""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -16,10 +19,11 @@ CAPTION_FORMS = ("vtt", "srt", "sbv", "embedded")
 
 @dataclass(frozen=True, slots=True)
 class DemoSpec:
-    """What a demo set is made of. The same spec gives the same scripts, captions and (without speech) bytes.
+    """What a demo set is made of.
 
-    Every video draws its chances from (seed, task, number) alone: more videos a task, or more tasks, leave the
-    others as they are.
+    The same spec gives the same scripts and captions, and without speech the same bytes.
+    Every video draws its chances from (seed, task, number) alone: more videos a task, or more
+    tasks, leave the others as they are.
 
     Attributes:
         seed: any integer; another seed gives other videos of the same tasks.
@@ -30,28 +34,32 @@ class DemoSpec:
         crf: libx264's quality, 0 to 51, lower is better.
         sample_rate: of the sound in Hz.
         seconds_per_step: mean length of a step; single steps last 0.75 to 1.25 times as long.
-        gap_seconds: mean pause between two steps, where nothing is shown (0.5 to 1.5 times as long).
-        intro_seconds, outro_seconds: mean lengths (0.75 to 1.25) of the greeting and of the goodbye.
+        gap_seconds: mean pause between two steps, where nothing is shown (0.5 to 1.5 times as
+            long).
+        intro_seconds, outro_seconds: mean lengths (0.75 to 1.25) of the greeting and of the
+            goodbye.
         skip_share: chance of each step to be left out of a video; at least 3 steps always stay.
         aligned_share: share of all narration lines that name the step in view while it is in view.
             The paper found 51% on HowTo100M.
-        distractor_share: share of lines that name nothing to be seen ("don't forget to subscribe"), the greeting
-            and the goodbye among them; 0 leaves these two out as well.
+        distractor_share: share of lines that name nothing to be seen ("don't forget to subscribe"),
+            the greeting and the goodbye among them; 0 leaves these two out as well.
         wrong_share: share of lines that name a thing or a step of another task.
-        offset_seconds: the other lines (1 minus the three shares) name a step of this video that is not in view:
-            the one shown that many seconds later (the line runs early) or before (late). The distance is drawn
-            from an exponential distribution with this mean, until it leads to a step out of view.
+        offset_seconds: the other lines (1 minus the three shares) name a step of this video that is
+            not in view: the one shown that many seconds later (the line runs early) or before
+            (late). The distance is drawn from an exponential distribution with this mean, until it
+            leads to a step out of view for 1 s or more.
         early_share: chance of such a line to run early rather than late.
         words_per_second: of the speaker; a line lasts 2 to 6 s, whatever this says.
-        setting_share: chance that a video is set in the surroundings usual for its task (a cake in a kitchen)
-            and not in any: how much the background tells about the task.
-        variation: how far videos differ in colours, light, camera and speed of the hands: 0 not at all (the
-            background still differs), 1 as in the default, up to 2.
-        caption_forms: dealt out over the videos in a fixed order: `vtt`, `srt`, `sbv` files, or `embedded` in the
-            container.
-        uncaptioned: names of videos that get no captions at all; names that are not in the set are ignored.
-        speech: True: the lines are spoken by espeak-ng, an error where it is missing; False: room noise only;
-            'auto': spoken where espeak-ng is installed.
+        setting_share: chance that a video is set in the surroundings usual for its task (a cake in
+            a kitchen) and not in any: how much the background tells about the task.
+        variation: how far videos differ in colours, light, camera and speed of the hands: 0 not at
+            all (the background still differs), 1 as in the default, up to 2.
+        caption_forms: dealt out over the videos in a fixed order: `vtt`, `srt`, `sbv` files, or
+            `embedded` in the container.
+        uncaptioned: names of videos that get no captions at all; names that are not in the set are
+            ignored.
+        speech: True: the lines are spoken by espeak-ng, an error where it is missing; False: room
+            noise only; 'auto': spoken where espeak-ng is installed.
 
     Raises:
         UsageError: a value is out of its range.
@@ -141,7 +149,8 @@ class DemoSpec:
         total = self.aligned_share + self.distractor_share + self.wrong_share
         if total > 1 + 1e-9:
             raise UsageError(
-                f"aligned_share, distractor_share and wrong_share add up to {total:g}; 1 is the most."
+                "aligned_share, distractor_share and wrong_share add up to"
+                f" {total:g}; 1 is the most."
             )
 
 

@@ -83,7 +83,8 @@ def _read_wave(data: bytes) -> tuple[NDArray[np.float32], int]:
     with wave.open(io.BytesIO(data)) as file:
         rate = file.getframerate()
         pcm = file.readframes(len(data) // 2)
-    samples = np.frombuffer(pcm[: len(pcm) // 2 * 2], "<i2").astype(np.float32) / 32768
+    whole = np.frombuffer(pcm[: len(pcm) // 2 * 2], "<i2")
+    samples: NDArray[np.float32] = whole.astype(np.float32) / np.float32(32768)
     loud = np.flatnonzero(np.abs(samples) > 0.01)
     return (samples[loud[0] : loud[-1] + 1] if len(loud) else samples[:0]), rate
 
@@ -100,7 +101,7 @@ def _say_all(
 
 
 def _fitting(line: DemoLine, voice: str, seconds: float) -> tuple[NDArray[np.float32], int]:
-    """Speak as slowly as the line's time allows: a first try, then the pace that its length asks for."""
+    """Speak at the pace that fills the line's time: a first try, then by its length."""
     pace = 60 * len(line.text.split()) / seconds
     for _ in range(4):
         pace = min(max(pace, SLOWEST), FASTEST)
@@ -116,4 +117,7 @@ def _resample(samples: NDArray[np.float32], rate: int, wanted: int) -> NDArray[n
     if rate == wanted or not len(samples):
         return samples
     times = np.arange(int(len(samples) * wanted / rate)) * (rate / wanted)
-    return np.interp(times, np.arange(len(samples)), samples).astype(np.float32)
+    spoken: NDArray[np.float32] = np.interp(times, np.arange(len(samples)), samples).astype(
+        np.float32
+    )
+    return spoken

@@ -1,7 +1,7 @@
 """The tasks that a demo video can show: ordered steps, how each is drawn, and the ways to say it.
 
-Data only. Some steps belong to two tasks (an egg is cracked for pancakes and for a cake), and many things and
-motions to several, so that neither a word nor a colour gives the task away.
+Data only. Some steps belong to two tasks (an egg is cracked for pancakes and for a cake), and many
+things and motions to several, so that neither a word nor a colour gives the task away.
 """
 
 from collections.abc import Mapping
@@ -65,7 +65,8 @@ CRACK_EGG = _step(
     "crack an egg",
     "crack",
     "",
-    "crack an egg into the bowl / break the egg on the edge of the bowl / crack the eggs one by one /"
+    "crack an egg into the bowl / break the egg on the edge of the bowl / crack the eggs one by "
+    "one /"
     " tap the egg and open the shell / drop the egg in and throw away the shell",
 )
 ADD_FLOUR = _step(
@@ -114,7 +115,8 @@ FOLD_A_SHIRT = Task(
             "fold_shirt",
             "side=left",
             "fold the left sleeve in / bring the left side over to the middle /"
-            " take the left sleeve and fold it across / turn the left edge of the {colour} shirt in /"
+            " take the left sleeve and fold it across / turn the left edge of the {colour} shirt "
+            "in /"
             " now the left arm goes over",
         ),
         _step(
@@ -122,15 +124,18 @@ FOLD_A_SHIRT = Task(
             "fold the right sleeve in",
             "fold_shirt",
             "side=right",
-            "fold the right sleeve in / do the same with the right side / fold the right sleeve over /"
-            " bring the right edge of the {colour} shirt to the middle / now the right arm goes over",
+            "fold the right sleeve in / do the same with the right side / fold the right sleeve "
+            "over /"
+            " bring the right edge of the {colour} shirt to the middle / now the right arm goes "
+            "over",
         ),
         _step(
             "fold-bottom-up",
             "fold the bottom up",
             "fold_shirt",
             "side=up",
-            "fold the bottom up to the collar / fold the shirt in half / take the hem and bring it up /"
+            "fold the bottom up to the collar / fold the shirt in half / take the hem and bring "
+            "it up /"
             " fold it upwards to get a square / lift the lower half over the top",
         ),
         _step(
@@ -185,7 +190,8 @@ MAKE_PANCAKES = Task(
             "pour syrup over the pancakes",
             "pour",
             "source=bottle liquid=syrup into=stack content=none",
-            "pour syrup over the pancakes / finish the stack with maple syrup / drizzle the syrup on /"
+            "pour syrup over the pancakes / finish the stack with maple syrup / drizzle the syrup "
+            "on /"
             " lots of syrup on top / let the syrup run down the stack",
         ),
     ),
@@ -203,7 +209,8 @@ CHANGE_TYRE = Task(
             "loosen the wheel nut",
             "wrench",
             "",
-            "loosen the wheel nut with a wrench / undo the nut in the middle / turn the wrench to the left /"
+            "loosen the wheel nut with a wrench / undo the nut in the middle / turn the wrench to "
+            "the left /"
             " use a spanner on the axle nut / unscrew the wheel",
         ),
         _step(
@@ -220,7 +227,8 @@ CHANGE_TYRE = Task(
             "pull out the inner tube",
             "pull_tube",
             "",
-            "pull out the inner tube / take the old tube out of the tyre / pull the rubber tube away /"
+            "pull out the inner tube / take the old tube out of the tyre / pull the rubber tube "
+            "away /"
             " grab the inner tube and drag it out / the flat tube comes out now",
         ),
         _step(
@@ -228,7 +236,8 @@ CHANGE_TYRE = Task(
             "push the new tyre onto the rim",
             "fit_tyre",
             "",
-            "push the new tyre onto the rim / press the tyre in with your thumbs / fit the new tyre /"
+            "push the new tyre onto the rim / press the tyre in with your thumbs / fit the new "
+            "tyre /"
             " work the tyre back over the edge of the rim / squeeze the last bit in by hand",
         ),
         _step(
@@ -236,7 +245,8 @@ CHANGE_TYRE = Task(
             "pump up the tyre",
             "pump",
             "",
-            "pump up the tyre / pump air into the tyre / use the {colour} pump until the tyre is hard /"
+            "pump up the tyre / pump air into the tyre / use the {colour} pump until the tyre is "
+            "hard /"
             " keep pumping up and down / inflate it with a floor pump",
         ),
         _step(
@@ -262,7 +272,8 @@ REPOT_A_PLANT = Task(
             "fill the pot with soil",
             "scoop",
             "",
-            "fill the pot with soil / put some fresh soil in the {colour} pot / scoop earth into the new pot /"
+            "fill the pot with soil / put some fresh soil in the {colour} pot / scoop earth into "
+            "the new pot /"
             " use a trowel to add potting soil / shovel in the dirt until it is half full",
         ),
         _step(
@@ -270,7 +281,8 @@ REPOT_A_PLANT = Task(
             "move the plant to the new pot",
             "move_plant",
             "",
-            "move the plant to the new pot / lift the plant out of the old pot / set the plant in the {colour} pot /"
+            "move the plant to the new pot / lift the plant out of the old pot / set the plant in "
+            "the {colour} pot /"
             " take it out with all its roots / carry the plant over gently",
         ),
         _step(
@@ -278,7 +290,8 @@ REPOT_A_PLANT = Task(
             "press the soil down",
             "press_soil",
             "",
-            "press the soil down with your fingers / push the earth down around the stem / firm the soil /"
+            "press the soil down with your fingers / push the earth down around the stem / firm "
+            "the soil /"
             " pat it down with both hands / press the dirt so the plant stands",
         ),
         _step(
@@ -312,7 +325,8 @@ WRAP_A_GIFT = Task(
             "roll out the paper",
             "unroll",
             "",
-            "roll out the wrapping paper / unroll the {colour} paper on the table / roll the paper out flat /"
+            "roll out the wrapping paper / unroll the {colour} paper on the table / roll the "
+            "paper out flat /"
             " pull the paper off the roll / open the roll from left to right",
         ),
         _step(
@@ -320,7 +334,8 @@ WRAP_A_GIFT = Task(
             "cut the paper",
             "cut_paper",
             "",
-            "cut the paper with scissors / cut a straight line with the scissors / trim the {colour} paper to size /"
+            "cut the paper with scissors / cut a straight line with the scissors / trim the "
+            "{colour} paper to size /"
             " slide the scissors along the line / snip off what you need",
         ),
         _step(
@@ -328,7 +343,8 @@ WRAP_A_GIFT = Task(
             "place the box on the paper",
             "place_box",
             "",
-            "place the box on the paper / set the box in the middle / put your gift down on the paper /"
+            "place the box on the paper / set the box in the middle / put your gift down on the "
+            "paper /"
             " the cardboard box goes here / center the box on the sheet",
         ),
         _step(
@@ -336,7 +352,8 @@ WRAP_A_GIFT = Task(
             "fold the paper over the box",
             "fold_paper",
             "",
-            "fold the paper over the box / bring the {colour} paper up over both sides / wrap the paper around the box /"
+            "fold the paper over the box / bring the {colour} paper up over both sides / wrap the "
+            "paper around the box /"
             " fold the edges over the top / close the paper tightly",
         ),
         _step(
@@ -373,7 +390,8 @@ BAKE_A_CAKE = Task(
             "pour the batter into the tin",
             "pour",
             "source=bowl liquid=batter into=tin content=none",
-            "pour the batter into the tin / fill the baking tin / empty the bowl into the cake tin /"
+            "pour the batter into the tin / fill the baking tin / empty the bowl into the cake "
+            "tin /"
             " let the batter run into the tin / tip it all into the greased tin",
         ),
         _step(
@@ -381,7 +399,8 @@ BAKE_A_CAKE = Task(
             "put the cake in the oven",
             "bake",
             "",
-            "put the cake in the oven / slide the tin into the hot oven / bake it for forty minutes /"
+            "put the cake in the oven / slide the tin into the hot oven / bake it for forty "
+            "minutes /"
             " into the oven it goes / open the oven and set the tin on the rack",
         ),
         _step(
@@ -389,7 +408,8 @@ BAKE_A_CAKE = Task(
             "spread the icing",
             "spread",
             "",
-            "spread the icing over the cake / spread the {colour} icing with a spatula / cover the cake with frosting /"
+            "spread the icing over the cake / spread the {colour} icing with a spatula / cover "
+            "the cake with frosting /"
             " smooth the frosting back and forth / coat the top with icing",
         ),
         _step(
@@ -397,7 +417,8 @@ BAKE_A_CAKE = Task(
             "scatter the sprinkles",
             "shake",
             "tool=shaker grains=sprinkles onto=cake",
-            "scatter sprinkles on the cake / shake some sprinkles on top / decorate it with sprinkles /"
+            "scatter sprinkles on the cake / shake some sprinkles on top / decorate it with "
+            "sprinkles /"
             " drop colourful sprinkles over the icing / now the sprinkles",
         ),
     ),
@@ -431,7 +452,8 @@ CLEAN_A_WINDOW = Task(
             "wipe the glass with a cloth",
             "wipe",
             "",
-            "wipe the glass with a cloth / rub the window with the {colour} cloth / wipe in circles /"
+            "wipe the glass with a cloth / rub the window with the {colour} cloth / wipe in "
+            "circles /"
             " wash the dirt off with a rag / scrub the pane with the cloth",
         ),
         _step(
@@ -439,7 +461,8 @@ CLEAN_A_WINDOW = Task(
             "pull the squeegee down",
             "squeegee",
             "",
-            "pull the squeegee down the glass / squeegee the water off / draw the rubber blade from top to bottom /"
+            "pull the squeegee down the glass / squeegee the water off / draw the rubber blade "
+            "from top to bottom /"
             " one stripe after the other with the squeegee / scrape the window dry",
         ),
         _step(
@@ -465,7 +488,8 @@ PAINT_A_WALL = Task(
             "tape the edges",
             "tape",
             "thing=wall",
-            "tape the edges of the wall / stick masking tape along the border / put tape around the edge /"
+            "tape the edges of the wall / stick masking tape along the border / put tape around "
+            "the edge /"
             " press the blue tape down / cover the edge with tape",
         ),
         _step(
@@ -481,7 +505,8 @@ PAINT_A_WALL = Task(
             "pour the paint into the tray",
             "pour",
             "source=can liquid=hero into=tray content=none",
-            "pour the paint into the tray / fill the tray with {colour} paint / tip the can over the tray /"
+            "pour the paint into the tray / fill the tray with {colour} paint / tip the can over "
+            "the tray /"
             " let the paint run into the tray / pour just enough paint",
         ),
         _step(
@@ -489,7 +514,8 @@ PAINT_A_WALL = Task(
             "brush the corners",
             "brush",
             "onto=wall",
-            "brush the corners / paint along the edge with a brush / use a small brush for the corners /"
+            "brush the corners / paint along the edge with a brush / use a small brush for the "
+            "corners /"
             " cut in with the brush / short strokes of the brush at the side",
         ),
         _step(
@@ -515,7 +541,8 @@ BUILD_A_BIRDHOUSE = Task(
             "measure the board",
             "measure",
             "",
-            "measure the board / pull the tape measure along the wood / measure twenty centimetres /"
+            "measure the board / pull the tape measure along the wood / measure twenty "
+            "centimetres /"
             " mark the board with a pencil / check the length of the plank",
         ),
         _step(
@@ -547,7 +574,8 @@ BUILD_A_BIRDHOUSE = Task(
             "paint the birdhouse",
             "brush",
             "onto=birdhouse",
-            "paint the birdhouse / brush {colour} paint on the roof / paint the little house with a brush /"
+            "paint the birdhouse / brush {colour} paint on the roof / paint the little house with "
+            "a brush /"
             " give the birdhouse a coat of paint / brush it on evenly",
         ),
     ),
@@ -565,7 +593,8 @@ MAKE_A_SALAD = Task(
             "wash the lettuce",
             "wash",
             "",
-            "wash the lettuce / rinse the green leaves under the tap / hold the lettuce under running water /"
+            "wash the lettuce / rinse the green leaves under the tap / hold the lettuce under "
+            "running water /"
             " clean the salad leaves / shake the lettuce in cold water",
         ),
         _step(
@@ -573,7 +602,8 @@ MAKE_A_SALAD = Task(
             "slice the tomatoes",
             "slice",
             "thing=tomato",
-            "slice the tomatoes / cut the tomato with a knife / chop the red tomatoes / slice it thinly /"
+            "slice the tomatoes / cut the tomato with a knife / chop the red tomatoes / slice it "
+            "thinly /"
             " cut the tomato in pieces",
         ),
         _step(
@@ -589,7 +619,8 @@ MAKE_A_SALAD = Task(
             "pour on the oil",
             "pour",
             "source=bottle liquid=oil into=bowl content=salad",
-            "pour on the oil / add some olive oil / drizzle oil over the salad / a spoon of oil from the bottle /"
+            "pour on the oil / add some olive oil / drizzle oil over the salad / a spoon of oil "
+            "from the bottle /"
             " pour the golden oil in the bowl",
         ),
         _step(

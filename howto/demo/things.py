@@ -30,10 +30,10 @@ __all__ = [
     "lettuce",
     "nail",
     "oven",
+    "paint_roller",
     "pan",
     "pancake",
     "paper",
-    "paint_roller",
     "plant",
     "pot",
     "pump",
@@ -104,9 +104,7 @@ def hand(pic: Canvas, x: float, y: float, side: int, skin: Colour, sleeve: Colou
 # Cloth and paper
 
 
-def shirt(
-    pic: Canvas, colour: Colour, left: float = 0, right: float = 0, up: float = 0
-) -> None:
+def shirt(pic: Canvas, colour: Colour, left: float = 0, right: float = 0, up: float = 0) -> None:
     """A T-shirt lying flat; each fold goes from 0 (open) to 1 (closed)."""
     back = shade(colour, 0.8)
     middle = [(-30, -52), (-14, -52), *arc(0, -52, 14, 9, 180, 0), (14, -52), (30, -52)]
@@ -197,9 +195,7 @@ def drawer(pic: Canvas, wood: Colour, opened: float) -> None:
 # The kitchen
 
 
-def bowl(
-    pic: Canvas, colour: Colour, content: Colour | None = None, level: float = 1
-) -> None:
+def bowl(pic: Canvas, colour: Colour, content: Colour | None = None, level: float = 1) -> None:
     """A mixing bowl from slightly above, filled up to `level` (0 to 1)."""
     pic.box(0, 42, 44, 8, shade(colour, 0.8), 1.2, 3)
     pic.shape(arc(0, -8, 66, 50, 0, 180, 24), colour)

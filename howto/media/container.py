@@ -25,6 +25,7 @@ from howto.errors import MediaError, Reason
 __all__ = [
     "FORMATS",
     "Clock",
+    "Filters",
     "decoded",
     "display_filters",
     "is_text",
@@ -35,6 +36,9 @@ __all__ = [
     "rotation_of",
     "url_of",
 ]
+
+Filters = tuple[tuple[str, str | None], ...]
+"""A chain of FFmpeg filters: name and arguments of each."""
 
 FORMATS = (
     "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,live_flv,asf,ogg,rm,mxf,nut,wtv,dv,gxf,ivf,obu,h264,hevc,vvc,"
@@ -232,7 +236,7 @@ def rotation_of(frame: VideoFrame) -> int:
     return -frame.rotation % 360 if frame.rotation % 90 == 0 else 0
 
 
-def display_filters(frame: VideoFrame) -> tuple[tuple[str, str | None], ...]:
+def display_filters(frame: VideoFrame) -> Filters:
     """The filters that the ffmpeg program puts first to show a frame upright; () for most files."""
     matrix = _display_matrix(frame)
     if matrix is None or len(matrix) != 9:

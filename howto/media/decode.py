@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from howto.errors import MediaError, Reason, UsageError
 from howto.media.container import (
     Clock,
+    Filters,
     decoded,
     display_filters,
     main_video,
@@ -33,8 +34,6 @@ from howto.media.schedule import Schedule, num_outputs, output_size, scaled_size
 from howto.records import FrameSpec
 
 __all__ = ["FrameChunk", "Scaler", "decode", "num_outputs", "output_size"]
-
-Filters = tuple[tuple[str, str | None], ...]
 
 _LONGEST_SIDE = 16_384  # pixels of an output; FFmpeg's scaler takes no much larger ones
 _LONGEST_TIME = 30 * 24 * 3600  # seconds; a frame said to be later is not believed

@@ -1,8 +1,9 @@
 """Write H.264 and AAC into an .mp4 that a browser plays, bit-identical for the same input.
 
-OpenCV's wheel has no H.264 encoder, so pictures and sound both go through PyAV (libx264 and FFmpeg's AAC).
-Nothing of the machine gets into the file: no clock, no host, a fixed number of encoder threads (libx264 writes
-other bits with another number).
+OpenCV's wheel has no H.264 encoder, so pictures and sound both go through PyAV (libx264 and
+FFmpeg's AAC).
+Nothing of the machine gets into the file: no clock, no host, a fixed number of encoder threads
+(libx264 writes other bits with another number).
 """
 
 import os
@@ -16,8 +17,8 @@ import av
 import numpy as np
 from av.audio.stream import AudioStream
 from av.codec.context import Flags
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from av.subtitles.stream import SubtitleStream
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from howto.records import Line
@@ -28,7 +29,8 @@ PRESET = "veryfast"
 SOUND_BITS_PER_SECOND = 48_000
 # The same bits on every processor.
 EXACT_SCALING = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
-# FFmpeg's mov_text encoder will not open without the header of an ASS file; its styles are not used.
+# FFmpeg's mov_text encoder will not open without the header of an ASS file; its styles are not
+# used.
 ASS_HEADER = b"""[Script Info]
 ScriptType: v4.00+
 [V4+ Styles]
@@ -42,8 +44,8 @@ Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 class H264Writer:
     """Encode frames, and sound if wanted, into one .mp4 file; use it in a `with` block.
 
-    The file is written beside its place and renamed when the block ends without an error; otherwise nothing
-    is left. Frames and sound may be written in any order: both start at time 0.
+    The file is written beside its place and renamed when the block ends without an error; otherwise
+    nothing is left. Frames and sound may be written in any order: both start at time 0.
 
     Args:
         path: where the file will be; the folder must exist.
@@ -52,7 +54,8 @@ class H264Writer:
         sample_rate: of the sound in Hz, or None for a file without sound.
         crf: libx264's constant rate factor, 0 (lossless) to 51; 23 is its default.
         title, description: tags of the container; '' writes none.
-        caption_language: ISO 639-2 code such as `eng` of a text track inside the file, or None for no such track.
+        caption_language: ISO 639-2 code such as `eng` of a text track inside the file, or None for
+            no such track.
         gop: most frames from one key frame to the next; None: two seconds' worth.
         threads: of the encoder. The bits depend on it.
 
@@ -93,7 +96,8 @@ class H264Writer:
         self._video = self._add_video(crf, gop or max(1, round(2 * frame_rate)), threads)
         self._sound = None if sample_rate is None else self._add_sound(sample_rate)
         self._captions = None if caption_language is None else self._add_captions(caption_language)
-        # One for all frames: VideoFrame.reformat makes a new one each time, at three times the cost.
+        # One for all frames: VideoFrame.reformat makes a new one each time, at three times the
+        # cost.
         self._to_yuv = VideoReformatter()
         self._num_frames = 0
         self._num_samples = 0
@@ -130,7 +134,8 @@ class H264Writer:
             samples: float32 (N,), mono, in [-1, 1]; what lies outside is cut off.
 
         Raises:
-            ValueError: the file was opened without a sample rate, or `samples` is not one-dimensional.
+            ValueError: the file was opened without a sample rate, or `samples` is not
+                one-dimensional.
         """
         if self._sound is None:
             raise ValueError("this file was opened without sound: give a sample_rate.")

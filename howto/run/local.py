@@ -1,7 +1,7 @@
 """The local engine: one function over many items in worker processes that may crash or hang.
 
-A decoder is C code that reads what strangers wrote. Whatever it does to its own process, the run goes on with
-the next item; a worker that crashed or ran out of time is replaced.
+A decoder is C code that reads what strangers wrote. Whatever it does to its own process, the run
+goes on with the next item; a worker that crashed or ran out of time is replaced.
 """
 
 import multiprocessing
@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from howto.errors import Reason
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 __all__ = ["Ended", "default_workers", "run_local"]
 
@@ -49,20 +52,23 @@ def run_local(
     """Run a function over items in worker processes, and yield each end as it comes.
 
     Args:
-        function: importable by name; it and the items are pickled. It returns its own failures as results.
+        function: importable by name; it and the items are pickled. It returns its own failures as
+            results.
         items: taken one by one, a few ahead of the workers.
         workers: processes; by default one for each core.
         time_limit: seconds an item may take before its worker is ended.
 
     Yields:
-        In the order in which they end. Where there is no result the reason is TIME_LIMIT, DECODER_CRASHED, or
-        INTERNAL_ERROR for an exception that escaped the function: a bug, and it still costs one item only.
+        In the order in which they end. Where there is no result the reason is TIME_LIMIT,
+        DECODER_CRASHED, or
+        INTERNAL_ERROR for an exception that escaped the function: a bug, and it still costs one
+            item only.
     """
-    from pebble import ProcessFuture, ProcessPool
+    from pebble import ProcessPool
 
     workers = workers or default_workers()
     pool = ProcessPool(max_workers=workers, context=multiprocessing.get_context("spawn"))
-    pending: dict[ProcessFuture, Item] = {}
+    pending: dict[Future[Any], Item] = {}
     source = iter(items)
     try:
         while True:
@@ -78,12 +84,13 @@ def run_local(
             for future in done:
                 yield _ended(future, pending.pop(future), time_limit)
     finally:
-        # Ends workers at once: when the run is over they are idle, and when it was left they are not wanted.
-        pool.stop()
+        # Ends workers at once: when the run is over they are idle, and when it was left they are
+        # not wanted.
+        pool.stop()  # type: ignore[no-untyped-call]
         pool.join()
 
 
-def _ended(future: "ProcessFuture", item: Item, time_limit: float) -> Ended[Item, Result]:
+def _ended(future: "Future[Result]", item: Item, time_limit: float) -> Ended[Item, Result]:
     from concurrent.futures.process import BrokenProcessPool
 
     from pebble import ProcessExpired
@@ -101,7 +108,8 @@ def _ended(future: "ProcessFuture", item: Item, time_limit: float) -> Ended[Item
 
 
 def _told(error: Exception) -> str:
-    """The error and the line of code it came from, which a worker sends as text (pebble's RemoteTraceback)."""
+    """The error and the line of code it came from, which a worker sends as text (pebble's
+    RemoteTraceback)."""
     where = re.findall(r'File "([^"]+)", line (\d+)', str(error.__cause__))
     place = f" at {Path(where[-1][0]).name}:{where[-1][1]}" if where else ""
     return f"{type(error).__name__}: {error}{place}"

@@ -1,1 +1,2 @@
-"""Finding the moment: the library brought up to date, signals that rank, their fusion, and results."""
+"""Finding the moment: the library brought up to date, signals that rank, their fusion, and
+results."""

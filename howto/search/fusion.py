@@ -1,6 +1,7 @@
 """One ranking out of several, by reciprocal ranks.
 
-Source: Cormack, Clarke and Buettcher, Reciprocal Rank Fusion outperforms Condorcet and individual Rank Learning
+Source: Cormack, Clarke and Buettcher, Reciprocal Rank Fusion outperforms Condorcet and individual
+Rank Learning
 Methods, SIGIR 2009: the score of an item is the sum over rankings of 1 / (60 + rank).
 """
 

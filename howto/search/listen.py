@@ -1,4 +1,5 @@
-"""Listening: speech recognition for videos that nobody captioned. Slow, so it is offered and never just done."""
+"""Listening: speech recognition for videos that nobody captioned. Slow, so it is offered and never
+just done."""
 
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
@@ -54,8 +55,8 @@ class Offer:
         """One sentence with the one command that mends it."""
         if self.recogniser is None:
             return (
-                f"{self.subject}. Put captions beside them (VIDEO.en.vtt), or have them recognised: "
-                f"pip install {MENDING_PACKAGE}, then run this search again"
+                f"{self.subject}. Put captions beside them (VIDEO.en.vtt), or have them "
+                f"recognised: pip install {MENDING_PACKAGE}, then run this search again"
             )
         return (
             f"{self.subject}. To listen to them with {self.recogniser} ({self.estimate}): "
@@ -89,7 +90,8 @@ def offer(library: Library, numbers: Set[int]) -> Offer | None:
 
 
 def _recogniser() -> "type[NarrationSource] | None":
-    """The first installed narration source that listens, by name; a broken one hurts nobody here."""
+    """The first installed narration source that listens, by name; a broken one hurts nobody
+    here."""
     from howto.plugins import installed, load
 
     for plugin in installed("asr"):

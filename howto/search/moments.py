@@ -13,7 +13,8 @@ MAX_GAP_SECONDS = 2.0
 MAX_SECONDS = 30.0
 """A talk that names its subject in every line would else be one moment of ten minutes."""
 MIN_SCORE_SHARE = 0.5
-"""A neighbour with less than this share of the best line's score says a common word, not the thing."""
+"""A neighbour with less than this share of the best line's score says a common word, not the
+thing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def join(ranked: Sequence[Fused[Candidate]], top: int) -> list[Moment]:
     for hits in by_video.values():
         hits.sort(key=lambda hit: (hit.item.start, hit.item.end))
     taken: set[Candidate] = set()
-    moments = []
+    moments: list[Moment] = []
     for hit in ranked:
         if hit.item in taken:
             continue

@@ -1,4 +1,5 @@
-"""What a person types, as terms to look for. Any string is a valid query: nothing in it is syntax."""
+"""What a person types, as terms to look for. Any string is a valid query: nothing in it is
+syntax."""
 
 import re
 from dataclasses import dataclass
@@ -11,13 +12,14 @@ _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
 STOP_WORDS = frozenset(
     """
-    a about an and any are as at be been but by can could did do does doing for from get had has have having he
-    her here him his how how's howto i i'd i'll i'm if in into is it it's its just let let's me my of off on onto
-    or our out over please she should show so some than that that's the their them then there there's these they
-    this those to up us was way we were what what's when where which while who why will with would you your
-    """.split()  # noqa: SIM905 a list in rows would be 20 lines of quotes
+    a about an and any are as at be been but by can could did do does doing for from get had has
+    have having he her here him his how how's howto i i'd i'll i'm if in into is it it's its just
+    let let's me my of off on onto or our out over please she should show so some than that that's
+    the their them then there there's these they this those to up us was way we were what what's
+    when where which while who why will with would you your
+    """.split()
 )
-"""English words that say nothing of what is shown. They are left out of a query that holds any other word."""
+"""English words that say nothing of what is shown: left out of a query that holds any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,9 @@ class Query:
         """
         text = text.strip()
         if not text:
-            raise UsageError('the query is empty; say what to look for: howto search "fold a shirt"')
+            raise UsageError(
+                'the query is empty; say what to look for: howto search "fold a shirt"'
+            )
         words = list(dict.fromkeys(_WORD.findall(text.lower().replace("\u2019", "'"))))
         telling = [word for word in words if word not in STOP_WORDS]
         return cls(text, tuple(telling or words))

@@ -1,7 +1,7 @@
 """Bringing a library up to date with its folder: new, changed, renamed and removed files.
 
-Each video is committed by itself when it is done, so a run that is killed goes on where it stopped, and a run
-that finds nothing changed reads the folder and one table and is done.
+Each video is committed by itself when it is done, so a run that is killed goes on where it stopped,
+and a run that finds nothing changed reads the folder and one table and is done.
 """
 
 import hashlib
@@ -185,9 +185,7 @@ def _commit(library: Library, job: _Job, ended: "Ended[Task, Findings] | None") 
         words.remove_video(connection, number)
         before = [library.number_of_file(file.path) for file in job.files]
         for file in job.files:
-            library.put_file(
-                FileRow(file.path, number, file.size, file.mtime_ns, file.companions)
-            )
+            library.put_file(FileRow(file.path, number, file.size, file.mtime_ns, file.companions))
         for other in {other for other in before if other is not None} - {number}:
             words.remove_if_absent(connection, other)
         if job.unreadable:
@@ -200,12 +198,12 @@ def _commit(library: Library, job: _Job, ended: "Ended[Task, Findings] | None") 
 
 
 def _put_findings(library: Library, number: int, task: Task, findings: Findings) -> None:
-    library.put_video(
-        number, findings.info, findings.title, findings.description, task.companions
-    )
+    library.put_video(number, findings.info, findings.title, findings.description, task.companions)
     library.put_chapters(number, findings.chapters)
-    if findings.narration is None and library.narration_source(number) not in (None, *QUICK_SOURCES):
-        return  # a recogniser listened for a long time: a file that changed beside the video undoes nothing
+    kept = library.narration_source(number)
+    if findings.narration is None and kept is not None and kept not in QUICK_SOURCES:
+        # A recogniser listened for a long time: a file that changed beside the video undoes nothing.
+        return
     library.put_narration(number, findings.narration, findings.recipe)
     video = replace(task.video, info=findings.info)
     library.put_clips(number, search_units(video, findings.narration))
@@ -216,9 +214,7 @@ def _put_findings(library: Library, number: int, task: Task, findings: Findings)
 
 def _put_failure(library: Library, number: int, job: _Job, reason: Reason, detail: str) -> None:
     library.clear_outcomes(number)
-    library.put_outcome(
-        number, Outcome(job.video_id, Stage.PROBE, State.FAILED, reason, detail)
-    )
+    library.put_outcome(number, Outcome(job.video_id, Stage.PROBE, State.FAILED, reason, detail))
 
 
 def search_units(video: Video, narration: Narration | None) -> list[Clip]:

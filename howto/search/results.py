@@ -34,7 +34,8 @@ def write_sheet(answer: "Answer", path: Path) -> list[str]:
     """Write a contact sheet of the hits: a frame from the middle of each, its time and its words.
 
     Returns:
-        What went wrong, a sentence for each hit whose picture could not be had; its cell says so too.
+        What went wrong, a sentence for each hit whose picture could not be had; its cell says so
+        too.
 
     Raises:
         UsageError: the suffix is no picture format, or the folder is missing.
@@ -99,12 +100,14 @@ def cut_hits(answer: "Answer", folder: Path, *, exact: bool) -> Iterator[Piece]:
 
 
 def _safe(name: str) -> str:
-    """A file name that no shell, player or file system trips over: letters, digits, dot, dash, underscore."""
+    """A file name that no shell, player or file system trips over: letters, digits, dot, dash,
+    underscore."""
     return re.sub(r"[^\w.-]+", "-", name.encode(errors="replace").decode()).strip("-.") or "video"
 
 
 def open_hit(hit: "Hit") -> None:
-    """Play a hit: in a player that can begin at its second, else in whatever the desktop opens videos with.
+    """Play a hit: in a player that can begin at its second, else in whatever the desktop opens
+    videos with.
 
     Raises:
         UsageError: there is neither.

@@ -1,4 +1,5 @@
-"""The search stage: a query against a library, answered with moments. A notebook can call it as it stands."""
+"""The search stage: a query against a library, answered with moments. A notebook can call it as it
+stands."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -100,9 +101,7 @@ def search(
     check_options(top, by, min_score)
     with Library.open(Path(folder), state_dir) as library:
         refreshed = refresh(library, on_progress=on_progress)
-        return ask(
-            library, parsed, Path(folder), refreshed, top=top, by=by, min_score=min_score
-        )
+        return ask(library, parsed, Path(folder), refreshed, top=top, by=by, min_score=min_score)
 
 
 def check_options(top: int, by: Sequence[str], min_score: float) -> None:
@@ -114,7 +113,8 @@ def check_options(top: int, by: Sequence[str], min_score: float) -> None:
     unknown = [name for name in by if name not in SIGNALS]
     if unknown or not by:
         raise UsageError(
-            f"cannot search by {', '.join(unknown) or 'nothing'}. Signals there are: {', '.join(SIGNALS)}"
+            f"cannot search by {', '.join(unknown) or 'nothing'}. "
+            f"Signals there are: {', '.join(SIGNALS)}"
         )
     if top < 1:
         raise UsageError(f"--top is {top}; ask for at least 1 hit")

@@ -1,11 +1,13 @@
-"""Search by words: SQLite's FTS5 over the narration, chapter titles, video titles, file names and descriptions.
+"""Search by words: SQLite's FTS5 over the narration, chapter titles, video titles, file names and
+descriptions.
 
-Any word of the query matches; rare words weigh more (BM25). FTS5's own idf is zero for a word that more than half
-of the rows hold, which in a folder about shirts is the word shirt; so the term frequencies are taken from FTS5,
-one word at a time, and weighed by an idf that stays positive (Robertson and Zaragoza's with one added inside the
-logarithm, as Lucene has it).
+Any word of the query matches; rare words weigh more (BM25). FTS5's own idf is zero for a word that
+more than half of the rows hold, which in a folder about shirts is the word shirt; so the term
+frequencies are taken from FTS5, one word at a time, and weighed by an idf that stays positive
+(Robertson and Zaragoza's with one added inside the logarithm, as Lucene has it).
 
-A score lies in 0..1: 1 is as good as a line of average length that says every word of the query once.
+A score lies in 0..1: 1 is as good as a line of average length that says every word of the query
+once.
 """
 
 import heapq
@@ -21,8 +23,8 @@ from howto.search.query import Query
 
 __all__ = ["Candidate", "add_video", "rank", "remove_if_absent", "remove_video"]
 
-# Scripts written without spaces between words: each character is indexed as a word, and a query in them is a
-# phrase of characters. FTS5 would take a whole sentence for one word.
+# Scripts written without spaces between words: each character is indexed as a word, and a query in
+# them is a phrase of characters. FTS5 would take a whole sentence for one word.
 _UNSPACED = re.compile(
     "([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
     "\U00020000-\U0002fa1f])"
@@ -31,13 +33,14 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_]
 
 CHAPTER_WEIGHT = 0.7
 TITLE_WEIGHT = 0.5
-"""How much of a full score a chapter's or a video's words can give to what lies inside them: they say what the
-whole is about, not what is shown now."""
+"""How much of a full score a chapter's or a video's words can give to what lies inside them: they
+say what the whole is about, not what is shown now."""
 
 _DESCRIPTION_WEIGHT = 0.4
 _MOST_ROWS = 20_000
 _MOST_CANDIDATES = 2_000
-"""Rows taken of each word's matches, and of all words together, best first. Nobody reads the 2,001st hit."""
+"""Rows taken of each word's matches, and of all words together, best first. Nobody reads the
+2,001st hit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,8 @@ def add_video(connection: sqlite3.Connection, number: int, path: str) -> None:
 
 
 def remove_video(connection: sqlite3.Connection, number: int) -> None:
-    """Take a video out of the word index, where it is in it. Call before its clips or chapters change."""
+    """Take a video out of the word index, where it is in it. Call before its clips or chapters
+    change."""
     row = connection.execute(
         "SELECT title, name, description FROM indexed_videos WHERE number = ?", (number,)
     ).fetchone()
@@ -135,8 +139,8 @@ def rank(connection: sqlite3.Connection, query: Query) -> list[Candidate]:
     """Rank everything that holds any word of the query.
 
     Returns:
-        Best first. Clips that say the words; chapters and videos that are named by them, where no clip inside
-        says any.
+        Best first. Clips that say the words; chapters and videos that are named by them, where no
+        clip inside says any.
     """
     if not query.terms:
         return []
@@ -222,9 +226,7 @@ def _chapter_candidates(
         (_best(scores),),
     )
     return [
-        Candidate(
-            number, start, end, title, None, CHAPTER_WEIGHT * scores[chapter], ("chapter",)
-        )
+        Candidate(number, start, end, title, None, CHAPTER_WEIGHT * scores[chapter], ("chapter",))
         for chapter, number, start, end, title in rows
     ]
 
@@ -240,7 +242,9 @@ def _video_candidates(
         (_best(named),),
     )
     return [
-        Candidate(number, 0.0, duration, title or name, None, TITLE_WEIGHT * named[number], ("title",))
+        Candidate(
+            number, 0.0, duration, title or name, None, TITLE_WEIGHT * named[number], ("title",)
+        )
         for number, duration, title, name in rows
     ]
 

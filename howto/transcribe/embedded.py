@@ -6,8 +6,6 @@ from typing import ClassVar
 
 from howto.errors import CaptionError, ItemError, Reason
 from howto.records import Kind, Narration, Problem, SubtitleTrack, Video
-from howto.transcribe.ass import plain_text
-from howto.transcribe.cue_text import clean
 from howto.transcribe.cues import Cues
 from howto.transcribe.language import language_tag, same_language
 from howto.transcribe.within_video import within_video
@@ -99,9 +97,9 @@ def _read(video: Video, track: SubtitleTrack) -> Narration:
 def _cues(events: Iterable[tuple[float, float, str]]) -> Cues:
     cues = Cues()
     for number, (start, end, raw) in enumerate(events, 1):
-        # FFmpeg hands every text subtitle over as SubStation, so its row breaks may be left in the
-        # text.
-        cues.add_plain(round(start * 1000), round(end * 1000), clean(plain_text(raw)), number)
+        # A line may begin a moment before the container's clock does.
+        begin = max(0, round(start * 1000)) if end > 0 else round(start * 1000)
+        cues.add(begin, round(end * 1000), raw, number)
     # The numbers count events, which is no line of a file that a person could look up.
     cues.problems = [Problem(None, problem.what) for problem in cues.problems]
     return cues

@@ -26,6 +26,12 @@ _NUL_SAMPLE = 65536
 _HIGH = re.compile(r"[^\x00-\x7f]")
 _HIGH_PAIR = re.compile(r"[^\x00-\x7f]{2}")
 _SIGN_IN_WORD = re.compile(r"[a-zA-Z][^\x00-\x7f\w'’‘´`-][a-zA-Z]|[a-zA-Z][¹²³ªº][a-zA-Z]")
+_HEBREW_WORD = re.compile(rb"[\xe0-\xfa]{2,}")
+_BESIDES_HEBREW = re.compile(rb"[^\xe0-\xfa]")
+_KANA = re.compile(r"[\u3041-\u30ff]")
+# The bytes of Turkish ğ, ı and ş are ð, ý and þ here: those are Icelandic, with these beside them.
+_TURKISH_BYTES = frozenset("ðýþÐÝÞ")
+_ICELANDIC = frozenset("áíóúæÁÍÓÚÆ")
 _WESTERN = frozenset(
     "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞßàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿŒœŠšŽžŸ"
     "‘’“”„‚‹›«»–—…•·¡¿´¨°ºª€£¥§©®™½¼¾²³×÷\xa0\xad"
@@ -104,13 +110,37 @@ def _is_damaged_utf8(data: bytes) -> bool:
 
 def _guess(data: bytes) -> str:
     sample = data[:_GUESS_BYTES]
+    if len(data) > len(sample):
+        # Whole rows, so that no character is cut in two.
+        sample = sample[: sample.rfind(b"\n") + 1] or sample
     if _reads_as_western(sample):
         return "cp1252"
+    if known := _by_letters(sample):
+        return known
     # Loaded on use: most files are UTF-8, and importing it costs more than reading them.
     from charset_normalizer import from_bytes
 
     best = from_bytes(sample, cp_isolation=list(_CANDIDATES)).best()
     return best.encoding if best is not None else "cp1252"
+
+
+def _by_letters(sample: bytes) -> str | None:
+    """Tell the encodings that the guess takes for others, by letters that only they would give."""
+    letters = bytes(byte for byte in sample if byte >= 0xC0)
+    # Hebrew is words of the 27 letters from 0xE0 on, without the capitals and last letters of
+    # Cyrillic.
+    in_words = sum(map(len, _HEBREW_WORD.findall(sample)))
+    if (
+        len(letters) >= 20
+        and not _BESIDES_HEBREW.search(letters)
+        and 10 * in_words >= 9 * len(letters)
+    ):
+        return "cp1255"
+    try:
+        text = sample.decode("euc_jp")
+    except UnicodeDecodeError:
+        return None
+    return "euc_jp" if 4 * len(_KANA.findall(text)) > len(_HIGH.findall(text)) else None
 
 
 def _reads_as_western(sample: bytes) -> bool:
@@ -125,5 +155,7 @@ def _reads_as_western(sample: bytes) -> bool:
         return False
     high = _HIGH.findall(text)
     if not _WESTERN.issuperset(high) or _SIGN_IN_WORD.search(text):
+        return False
+    if not _TURKISH_BYTES.isdisjoint(high) and _ICELANDIC.isdisjoint(high):
         return False
     return 4 * len(_HIGH_PAIR.findall(text)) <= len(high)

@@ -8,11 +8,11 @@ lxml reads what is left of a damaged file. It expands no entities and opens no o
 address.
 """
 
-import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from html.entities import name2codepoint
 from typing import TYPE_CHECKING
 
 from howto.transcribe.cue_text import tidy
@@ -29,6 +29,8 @@ _DECLARATION = re.compile(r"\s*<\?xml[^<>]*\?>")
 _ROOT = re.compile(r"<(?:\w+:)?tt[\s>]")
 _OFFSET = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)\s*(h|ms|m|s|f|t)")
 _FRAMES = re.compile(r"(\d{1,4}):(\d{2}):(\d{2})[:;](\d{1,4})(?:\.\d+)?")
+_ENTITY = re.compile(r"&(?:(#?\w{1,32});)?", re.ASCII)
+_XML_ENTITIES = frozenset({"amp", "lt", "gt", "quot", "apos"})
 _LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 _DEFAULT_FRAME_RATE = 30  # TTML1 section 6.2.4
 
@@ -64,19 +66,44 @@ def _parse(text: str, cues: Cues) -> "_Element | None":
     # Replaced by as many newlines, so that line numbers stay.
     if found := _DECLARATION.match(text):
         text = "\n" * found[0].count("\n") + text[found.end() :]
+    text, loose = _with_known_entities(text)
+    if loose:
+        cues.problem(None, f"damaged XML: expected &amp;, found & alone ({loose} times)")
     parser = etree.XMLParser(
         encoding="utf-8", recover=True, resolve_entities=False, no_network=True, load_dtd=False
     )
-    parser.feed(text.encode("utf-8", errors="replace"))
     try:
-        root = parser.close()
+        root = etree.fromstring(text.encode("utf-8", errors="replace"), parser)
     except etree.XMLSyntaxError:
         root = None
-    errors = [error for error in parser.error_log if error.level >= etree.ErrorLevels.ERROR]
+    errors = list(parser.error_log)
     if errors:
         more = f", and {len(errors) - 1} more" if len(errors) > 1 else ""
         cues.problem(errors[0].line or None, f"damaged XML: {errors[0].message.strip()}{more}")
     return root
+
+
+def _with_known_entities(text: str) -> tuple[str, int]:
+    """Replace what XML does not know as an entity; return the text and how many a `&` stood alone.
+
+    HTML's names become numbers. After one unknown name libxml2 would drop even `&amp;`.
+    """
+    loose = 0
+    declares = "<!ENTITY" in text
+
+    def known(found: re.Match[str]) -> str:
+        nonlocal loose
+        name = found[1]
+        if name and (name[0] == "#" or name in _XML_ENTITIES):
+            return found[0]
+        if name in name2codepoint:
+            return f"&#{name2codepoint[name]};"
+        if name and declares:
+            return found[0]
+        loose += 1
+        return "&amp;" + found[0][1:]
+
+    return (_ENTITY.sub(known, text), loose) if "&" in text else (text, 0)
 
 
 def _name(element: "_Element") -> str:
@@ -252,9 +279,6 @@ def _texts(element: "_Element") -> Iterator[str]:
             yield "\n"
         elif name == "span":
             yield from _texts(child)
-        elif not name and (child.text or "").startswith("&"):
-            # An entity that XML does not know, as `&nbsp;`.
-            yield html.unescape(child.text or "")
         yield child.tail or ""
 
 

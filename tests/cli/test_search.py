@@ -113,16 +113,21 @@ def test_a_folder_inside_a_library_finds_only_what_lies_in_it(cli, videos: Path)
 def test_top_and_min_score_cut_the_list(cli, videos: Path) -> None:
     every = cli("search", "shirt pan sleeve", videos, "--json").json["hits"]
     assert len(every) > 1
-    assert cli("search", "shirt pan sleeve", videos, "--json", "--top", "1").json["hits"] == every[:1]
+    assert (
+        cli("search", "shirt pan sleeve", videos, "--json", "--top", "1").json["hits"] == every[:1]
+    )
     bar = every[0]["score"]
     kept = cli("search", "shirt pan sleeve", videos, "--json", "--min-score", bar).json["hits"]
     assert all(hit["score"] >= bar for hit in kept)
 
 
 @pytest.mark.parametrize(
-    "name", ["-dash.mp4", "two  words.mp4", "line\nbreak.mp4", "折り紙 ✂.mp4", "[red]x.mp4", "a:b%d.mp4"]
+    "name",
+    ["-dash.mp4", "two  words.mp4", "line\nbreak.mp4", "折り紙 ✂.mp4", "[red]x.mp4", "a:b%d.mp4"],
 )
-def test_file_names_of_any_kind(cli, small_video: Callable[..., Path], tmp_path: Path, name: str) -> None:
+def test_file_names_of_any_kind(
+    cli, small_video: Callable[..., Path], tmp_path: Path, name: str
+) -> None:
     folder = tmp_path / "named"
     folder.mkdir()
     small_video(folder / "plain.mp4").rename(folder / name)
@@ -134,11 +139,15 @@ def test_file_names_of_any_kind(cli, small_video: Callable[..., Path], tmp_path:
     assert (hit["video"], hit["start"], hit["end"]) == (name, 1, 3)
 
 
-def test_a_file_name_that_is_no_text(howto, small_video: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_file_name_that_is_no_text(
+    howto, small_video: Callable[..., Path], tmp_path: Path
+) -> None:
     folder = tmp_path / "named"
     folder.mkdir()
     small_video(folder / "plain.mp4").rename(folder / os.fsdecode(b"caf\xe9.mp4"))
-    (folder / os.fsdecode(b"caf\xe9.vtt")).write_text("WEBVTT\n\n00:01.000 --> 00:03.000\ncrease it\n")
+    (folder / os.fsdecode(b"caf\xe9.vtt")).write_text(
+        "WEBVTT\n\n00:01.000 --> 00:03.000\ncrease it\n"
+    )
     ran = howto("search", "crease", folder)
     assert ran.code == 0, ran.err
     assert "crease it" in ran.out
@@ -194,9 +203,7 @@ def test_pieces(cli, videos: Path, exact: bool) -> None:
     assert duration == pytest.approx(3, abs=0.5) if exact else 3 <= duration <= 6
 
 
-def test_open_plays_the_best_hit_at_its_second(
-    howto, videos: Path, tmp_path: Path
-) -> None:
+def test_open_plays_the_best_hit_at_its_second(howto, videos: Path, tmp_path: Path) -> None:
     player = tmp_path / "bin" / "mpv"
     player.parent.mkdir()
     player.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > "{tmp_path}/played.part"\n'
@@ -219,7 +226,9 @@ def test_open_without_a_player_says_so(howto, videos: Path, tmp_path: Path) -> N
     assert (ran.code, "there is no player" in ran.err) == (2, True)
 
 
-def test_a_run_that_is_killed_goes_on(small_video: Callable[..., Path], tmp_path: Path, cli) -> None:
+def test_a_run_that_is_killed_goes_on(
+    small_video: Callable[..., Path], tmp_path: Path, cli
+) -> None:
     folder = tmp_path / "many"
     folder.mkdir()
     count = 40
@@ -250,7 +259,9 @@ def test_a_run_that_is_killed_goes_on(small_video: Callable[..., Path], tmp_path
         kept = len(library.files())
         # What is there is whole: every file with its narration, clips and place in the word index.
         assert library.counts()["narrations"] == kept
-        assert library.connection.execute("SELECT count(*) FROM clip_words_docsize").fetchone() == (kept,)
+        assert library.connection.execute("SELECT count(*) FROM clip_words_docsize").fetchone() == (
+            kept,
+        )
     found = cli("search", "shirt", folder, "--json", "--top", "100").json
     assert found["refreshed"]["new"] == count - kept
     assert len({hit["video"] for hit in found["hits"]}) == count

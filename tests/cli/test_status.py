@@ -7,10 +7,17 @@ def test_json(cli, videos: Path) -> None:
     (videos / "empty.mp4").touch()
     cli("search", "shirt", videos)
     status = cli("status", "-L", videos, "--json").json
-    assert (status["videos"], status["files"], status["narrations"], status["lines"]) == (4, 4, 2, 6)
+    assert (status["videos"], status["files"], status["narrations"], status["lines"]) == (
+        4,
+        4,
+        2,
+        6,
+    )
     # 6 lines, and windows where nothing is said.
     assert status["clips"] > 6
-    ended = {(one["video"], one["stage"]): (one["state"], one["reason"]) for one in status["outcomes"]}
+    ended = {
+        (one["video"], one["stage"]): (one["state"], one["reason"]) for one in status["outcomes"]
+    }
     assert ended == {
         ("empty.mp4", "probe"): ("failed", "empty_file"),
         ("pancakes.mp4", "probe"): ("ok", None),

@@ -1,6 +1,7 @@
 """The three clippers of the core, on narrations as they occur."""
 
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -85,10 +86,14 @@ def test_lines_after_the_end_are_not_grown_into() -> None:
 
 
 def test_grown_clips_are_in_order_of_start() -> None:
-    """The third line grows back to 5 s, the second not at all; the fourth to before both."""
-    narration = narrated((0, 4.9, "a"), (4, 9, "b"), (5, 5.5, "c"), (20, 21, "d"))
-    starts = [clip.start for clip in GrowClipper(min_seconds=6).pairs(narration, lasting(None))]
-    assert starts == sorted(starts)
+    """The second line is long enough; the third lies inside it and grows back past its start."""
+    narration = narrated((0, 1, "a"), (1, 8, "b"), (1.5, 2, "c"), (30, 31, "d"))
+    assert spans(GrowClipper().pairs(narration, lasting(None))) == [
+        (0, 8, "a b"),
+        (0, 31, "c b a d"),
+        (1, 8, "b"),
+        (1.5, 31, "d c"),
+    ]
 
 
 # --- windows ---
@@ -148,7 +153,7 @@ def test_windows_tile_the_video_and_lose_no_line(
     clips = WindowsClipper(seconds).pairs(narration, lasting(duration))
     assert clips[0].start == 0
     assert clips[-1].end == duration
-    assert all(before.end == after.start for before, after in zip(clips, clips[1:], strict=False))
+    assert all(before.end == after.start for before, after in pairwise(clips))
     assert all(0 < clip.end - clip.start <= seconds * 1.00001 for clip in clips)
     said = [word for clip in clips for word in clip.caption.split()]
     assert sorted(said) == sorted(f"w{i}" for i, line in enumerate(lines) if line[0] < duration)

@@ -56,7 +56,13 @@ def test_links_that_lead_nowhere_or_round_are_passed_over(tmp_path: Path) -> Non
 
 
 def test_names_of_any_kind(tmp_path: Path) -> None:
-    names = ["-dash.mp4", "two words.mp4", "line\nbreak.mp4", "折り紙.mp4", os.fsdecode(b"\xff\xfe.mp4")]
+    names = [
+        "-dash.mp4",
+        "two words.mp4",
+        "line\nbreak.mp4",
+        "折り紙.mp4",
+        os.fsdecode(b"\xff\xfe.mp4"),
+    ]
     touch(tmp_path, *names)
     assert {file.path for file in scan(tmp_path)} == set(names)
 

@@ -9,8 +9,7 @@ import pytest
 from howto.errors import MediaError, Reason
 from howto.run.local import run_local
 
-
-STRANGE_DECODER = '''
+STRANGE_DECODER = """
 import os, signal, time
 from howto.errors import MediaError, Reason
 
@@ -25,7 +24,7 @@ def work(item):
 
 def return_error(reason):
     return MediaError(Reason(reason), "told by the worker")
-'''
+"""
 
 
 @pytest.fixture(scope="module")

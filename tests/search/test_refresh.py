@@ -214,7 +214,9 @@ def test_every_shared_video_has_an_outcome(shared_data: Path, tmp_path: Path) ->
     names = {path.name for path in (shared_data / "videos").iterdir() if path.is_file()}
     assert set(ended) == names
     sound_alone = {"jfk.flac", "nasa_13013.mp4.audio.mp3", "sine_mono_s16.wav"}
-    assert {name for name, one in ended.items() if one.reason == Reason.NO_VIDEO_STREAM} == sound_alone
+    assert {
+        name for name, one in ended.items() if one.reason == Reason.NO_VIDEO_STREAM
+    } == sound_alone
     assert {one.state for name, one in ended.items() if name in sound_alone} == {State.SKIPPED}
     others = {name: one.state for name, one in ended.items() if name not in sound_alone}
     assert set(others.values()) == {State.OK}, others

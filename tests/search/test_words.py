@@ -47,7 +47,8 @@ def found(connection: sqlite3.Connection, query: str) -> list[str]:
 
 
 def plain_bm25(captions: list[str], terms: Sequence[str]) -> list[float]:
-    """BM25 with k1 = 1.2 and b = 0.75, as a share of a line of average length that has each term once."""
+    """BM25 with k1 = 1.2 and b = 0.75, as a share of a line of average length that has each term
+    once."""
     lines = [caption.split() for caption in captions]
     average = sum(map(len, lines)) / len(lines)
     idfs = {}

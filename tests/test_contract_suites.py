@@ -1,0 +1,625 @@
+"""The exported suites: a sound backend passes, and each of many wrong ones is caught by name."""
+
+import inspect
+import itertools
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from howto.clip.lines import LinesClipper
+from howto.errors import CaptionError, PluginError, Reason
+from howto.records import Clip, FrameSpec, Kind, Line, Narration, Video, Word
+from howto.testing import (
+    BackboneContract,
+    ClipperContract,
+    NarrationSourceContract,
+    PluginContract,
+    SamplerContract,
+)
+
+UNINSTALLED = {"test_is_found_by_its_name"}
+
+
+def failures(suite: type[PluginContract], folder: Path) -> dict[str, str]:
+    """Run a suite as pytest would, and return the message of each test that fails."""
+    failed = {}
+    for name, test in inspect.getmembers(suite, inspect.isfunction):
+        if not name.startswith("test_"):
+            continue
+        for number, arguments in enumerate(calls(test)):
+            if "tmp_path" in inspect.signature(test).parameters:
+                arguments["tmp_path"] = folder / f"{name}{number}"
+                arguments["tmp_path"].mkdir()
+            try:
+                test(suite(), **arguments)
+            except pytest.skip.Exception:
+                pass
+            except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001 - a test may end so
+                failed[name] = f"{type(error).__name__}: {error}"
+    return failed
+
+
+def calls(test: Any) -> Iterator[dict[str, Any]]:
+    """Return the arguments of every case that its parametrize marks ask for."""
+    axes = []
+    for mark in getattr(test, "pytestmark", []):
+        argument, values = mark.args[:2]
+        axes.append([(argument, value) for value in values])
+    return (dict(case) for case in itertools.product(*axes))
+
+
+def suite_for(contract: type[PluginContract], backend: type) -> type[PluginContract]:
+    return type(
+        f"Test{backend.__name__}",
+        (contract,),
+        {"plugin": backend.name, "create": lambda self: backend()},
+    )
+
+
+# --- backbones ---
+
+
+class SoundBackbone:
+    """Mean colour of two frames each; a missing one counts as black."""
+
+    name = "sound"
+    version = "1"
+    dim = 3
+    frames = FrameSpec(rate=Fraction(2), short_side=6)
+    frames_per_feature = 2
+
+    def load(self, device: str, dtype: torch.dtype, weights: str | None = None) -> None:
+        if weights is not None:
+            raise PluginError("no weights to load")
+        self.dtype = dtype
+
+    def encode(self, frames: torch.Tensor) -> torch.Tensor:
+        colours = frames.to(self.dtype).mean(dim=(1, 2)) / 255
+        if len(colours) % 2:
+            colours = torch.cat([colours, torch.zeros_like(colours[:1])])
+        return colours.reshape(-1, 2, 3).mean(dim=1).float()
+
+
+class Noisy(SoundBackbone):
+    def encode(self, frames):
+        features = super().encode(frames)
+        return features + 1e-6 * torch.rand_like(features)
+
+
+class UntrainedWeights(SoundBackbone):
+    def load(self, device, dtype, weights=None):
+        super().load(device, dtype, weights)
+        self.scale = torch.rand(3)
+
+    def encode(self, frames):
+        return super().encode(frames) * self.scale
+
+
+class HalfPrecision(SoundBackbone):
+    def encode(self, frames):
+        return super().encode(frames).half()
+
+
+class ReturnsWhatItComputesIn(SoundBackbone):
+    def encode(self, frames):
+        return super().encode(frames).to(self.dtype)
+
+
+class DropsTheRest(SoundBackbone):
+    def encode(self, frames):
+        return super().encode(frames[: len(frames) // 2 * 2])
+
+
+class WritesToTheFrames(SoundBackbone):
+    def encode(self, frames):
+        features = super().encode(frames)
+        frames.clamp_(max=250)
+        return features
+
+
+class DividesByItsLength(SoundBackbone):
+    def encode(self, frames):
+        features = super().encode(frames)
+        return features / features.norm(dim=1, keepdim=True)
+
+
+class SeesNothing(SoundBackbone):
+    def encode(self, frames):
+        return torch.ones_like(super().encode(frames))
+
+
+class NormalisesOverTheVideo(SoundBackbone):
+    def encode(self, frames):
+        features = super().encode(frames)
+        return features / features.max()
+
+
+class KeepsTheGradient(SoundBackbone):
+    def encode(self, frames):
+        return super().encode(frames) * torch.ones(3, requires_grad=True)
+
+
+class TrustsTheMemoryLayout(SoundBackbone):
+    def encode(self, frames):
+        _, height, width, _ = frames.shape
+        strides = (height * width * 3, width * 3, 3, 1)
+        return super().encode(frames.as_strided(frames.shape, strides))
+
+
+class LandscapeOnly(SoundBackbone):
+    def encode(self, frames):
+        return super().encode(frames[:, :6, :9].reshape(-1, 6, 9, 3))
+
+
+class TakesAnyWeights(SoundBackbone):
+    def load(self, device, dtype, weights=None):
+        self.dtype = dtype
+
+
+class InexactRate(SoundBackbone):
+    frames = replace(SoundBackbone.frames, rate=29.97)
+
+
+class NoVersion(SoundBackbone):
+    version = ""
+
+
+class ForgetsFramesPerFeature:
+    name, version, dim, frames = "forgets", "1", 3, SoundBackbone.frames
+    load, encode = SoundBackbone.load, SoundBackbone.encode
+
+
+class OtherArgument(SoundBackbone):
+    def encode(self, pictures):
+        return super().encode(pictures)
+
+
+class DemandsWeights(SoundBackbone):
+    def load(self, device, dtype, weights):
+        super().load(device, dtype)
+
+
+BACKBONES = [
+    (Noisy, "test_the_same_bits_again", "a second call gave other features"),
+    (UntrainedWeights, "test_the_same_bits_again", "a second object with the same weights"),
+    (HalfPrecision, "test_shape_type_and_values", "expected float32, got torch.float16"),
+    (ReturnsWhatItComputesIn, "test_computes_in_other_types", "in bfloat16: expected float32"),
+    (DropsTheRest, "test_shape_type_and_values", "features of 3 frames: expected (2, 3), got"),
+    (WritesToTheFrames, "test_leaves_the_frames_alone", "expected the frames unchanged"),
+    (DividesByItsLength, "test_black_frames", "expected finite values, got inf or NaN"),
+    (SeesNothing, "test_features_show_the_frames", "expected other features for darker frames"),
+    (NormalisesOverTheVideo, "test_in_chunks_as_at_once", "in chunks of 2: expected differences"),
+    (KeepsTheGradient, "test_shape_type_and_values", "expected no gradient"),
+    (TrustsTheMemoryLayout, "test_frames_that_are_a_view", "as a permuted view gave other"),
+    (LandscapeOnly, "test_portrait_video", "got"),
+    (TakesAnyWeights, "test_refuses_unknown_weights", "DID NOT RAISE"),
+    (InexactRate, "test_says_what_it_is", "frames.rate: expected a positive Fraction"),
+    (NoVersion, "test_says_what_it_is", "version: expected text, got ''"),
+    (ForgetsFramesPerFeature, "test_has_what_the_contract_lists", "attribute frames_per_feature"),
+    (OtherArgument, "test_has_what_the_contract_lists", "got encode(pictures)"),
+    (DemandsWeights, "test_has_what_the_contract_lists", "expected load(device"),
+]
+
+
+# --- samplers ---
+
+
+class SoundSampler:
+    name = "sound"
+
+    def batches(self, offsets, videos_per_batch, pairs_per_video, rng):
+        videos = rng.permutation(np.flatnonzero(np.diff(offsets)))
+        size = min(videos_per_batch, len(videos))
+        for batch in range(len(videos) // size if size else 0):
+            chosen = videos[batch * size : (batch + 1) * size, None]
+            low, high = offsets[chosen], offsets[chosen + 1]
+            yield rng.integers(low, high, (size, pairs_per_video)).ravel()
+
+    def weights(self, video_ids):
+        return np.where(np.equal.outer(video_ids, video_ids), 2.0, 0.5).astype(np.float32)
+
+
+class MixesVideos(SoundSampler):
+    def batches(self, offsets, videos_per_batch, pairs_per_video, rng):
+        for batch in super().batches(offsets, videos_per_batch, pairs_per_video, rng):
+            yield rng.permutation(batch)
+
+
+class NeverShrinks(SoundSampler):
+    def batches(self, offsets, videos_per_batch, pairs_per_video, rng):
+        if (np.diff(offsets) > 0).sum() >= videos_per_batch:
+            yield from super().batches(offsets, videos_per_batch, pairs_per_video, rng)
+
+
+class KeepsThePartialBatch(SoundSampler):
+    def batches(self, offsets, videos_per_batch, pairs_per_video, rng):
+        yield from super().batches(offsets, videos_per_batch, pairs_per_video, rng)
+        yield from super().batches(offsets[:2], videos_per_batch, pairs_per_video, rng)
+
+
+class NeverEnds(SoundSampler):
+    def batches(self, *arguments):
+        while True:
+            yield from super().batches(*arguments)
+            if not arguments[0][-1]:
+                return
+
+
+class SmallIds(SoundSampler):
+    def batches(self, *arguments):
+        return (batch.astype(np.int32) for batch in super().batches(*arguments))
+
+
+class GlobalChance(SoundSampler):
+    def batches(self, offsets, videos_per_batch, pairs_per_video, rng):
+        other = np.random.default_rng(random.getrandbits(32))
+        return super().batches(offsets, videos_per_batch, pairs_per_video, other)
+
+
+class NoChance(SoundSampler):
+    def batches(self, offsets, videos_per_batch, pairs_per_video, rng):
+        return super().batches(offsets, videos_per_batch, pairs_per_video, np.random.default_rng(0))
+
+
+class NeverTheLastPair(SoundSampler):
+    def batches(self, offsets, videos_per_batch, pairs_per_video, rng):
+        for batch in super().batches(offsets, videos_per_batch, pairs_per_video, rng):
+            last = np.isin(batch, offsets[1:] - 1) & ~np.isin(batch, offsets[:-1])
+            yield batch - last
+
+
+class FailsOnAnEmptyLibrary(SoundSampler):
+    def batches(self, offsets, videos_per_batch, pairs_per_video, rng):
+        if not offsets[-1]:
+            raise IndexError("no pairs")
+        return super().batches(offsets, videos_per_batch, pairs_per_video, rng)
+
+
+class WritesToTheOffsets(SoundSampler):
+    def batches(self, offsets, videos_per_batch, pairs_per_video, rng):
+        offsets -= offsets[0]
+        return super().batches(offsets, videos_per_batch, pairs_per_video, rng)
+
+
+class DividesByTheOthers(SoundSampler):
+    def weights(self, video_ids):
+        same = np.equal.outer(video_ids, video_ids)
+        with np.errstate(all="ignore"):
+            return (same / (~same).mean()).astype(np.float32)
+
+
+class Negative(SoundSampler):
+    def weights(self, video_ids):
+        return super().weights(video_ids) - 1
+
+
+class OneSided(SoundSampler):
+    def weights(self, video_ids):
+        return np.triu(super().weights(video_ids))
+
+
+class DoublePrecision(SoundSampler):
+    def weights(self, video_ids):
+        return super().weights(video_ids).astype(np.float64)
+
+
+class WeighsByDistance(SoundSampler):
+    def weights(self, video_ids):
+        return np.abs(np.subtract.outer(video_ids, video_ids)).astype(np.float32)
+
+
+class WeighsNothing(SoundSampler):
+    def weights(self, video_ids):
+        return np.eye(len(video_ids), dtype=np.float32)
+
+
+SAMPLERS = [
+    (MixesVideos, "test_batches_are_whole", "side by side"),
+    (NeverShrinks, "test_batches_are_whole", "expected at least one batch, got none"),
+    (KeepsThePartialBatch, "test_batches_are_whole", "expected shape"),
+    (NeverEnds, "test_batches_are_whole", "expected an end of the epoch"),
+    (SmallIds, "test_batches_are_whole", "expected pair ids as int64, got int32"),
+    (GlobalChance, "test_the_same_rng_gives_the_same_batches", "expected the same batches"),
+    (NoChance, "test_the_same_rng_gives_the_same_batches", "expected other batches"),
+    (NeverTheLastPair, "test_every_pair_can_be_drawn", "never drawn: [2, 4, 8]"),
+    (FailsOnAnEmptyLibrary, "test_nothing_to_draw", "IndexError: no pairs"),
+    (WritesToTheOffsets, "test_leaves_the_offsets_alone", "read-only"),
+    (DividesByTheOthers, "test_weights_are_numbers", "expected finite weights"),
+    (Negative, "test_weights_are_numbers", "expected weights >= 0"),
+    (OneSided, "test_weights_are_numbers", "expected symmetry"),
+    (DoublePrecision, "test_weights_are_numbers", "expected float32, got float64"),
+    (WeighsByDistance, "test_weights_know_only_which_videos_are_equal", "for other ids"),
+    (WeighsNothing, "test_weights_leave_something_to_learn", "all are 0"),
+]
+
+
+# --- clippers ---
+
+
+class LatestFirst(LinesClipper):
+    def pairs(self, narration, video):
+        return super().pairs(narration, video)[::-1]
+
+
+class PastTheEnd(LinesClipper):
+    def pairs(self, narration, video):
+        return [Clip(video.video_id, line.start, line.end, line.text) for line in narration.lines]
+
+
+class MarksSilence(LinesClipper):
+    def pairs(self, narration, video):
+        return super().pairs(narration, video) or [Clip(video.video_id, 0, 1, "silence")]
+
+
+class Annotates(LinesClipper):
+    def pairs(self, narration, video):
+        clips = super().pairs(narration, video)
+        return [replace(clip, caption=f"{clip.caption} applause") for clip in clips]
+
+
+class OtherVideo(LinesClipper):
+    def pairs(self, narration, video):
+        return [replace(clip, video_id="") for clip in super().pairs(narration, video)]
+
+
+class Lazy(LinesClipper):
+    def pairs(self, narration, video):
+        yield from super().pairs(narration, video)
+
+
+class Remembers(LinesClipper):
+    def __init__(self):
+        self.clips = []
+
+    def pairs(self, narration, video):
+        self.clips = sorted(self.clips + super().pairs(narration, video), key=lambda c: c.start)
+        return self.clips
+
+
+class DropsEverything(LinesClipper):
+    def pairs(self, narration, video):
+        return []
+
+
+class NeedsTheDuration(LinesClipper):
+    def pairs(self, narration, video):
+        return [clip for clip in super().pairs(narration, video) if clip.end < video.info.duration]
+
+
+CLIPPERS = [
+    (LatestFirst, "test_clips_are_inside_the_video_and_in_order", "in order of start"),
+    (PastTheEnd, "test_clips_are_inside_the_video_and_in_order", "<= 60.0, got Clip"),
+    (MarksSilence, "test_nothing_said_gives_no_caption", "expected no captions"),
+    (Annotates, "test_captions_hold_only_what_is_said", "got ['applause'] too"),
+    (OtherVideo, "test_clips_are_records_of_this_video", "expected video_id 'contract', got ''"),
+    (Lazy, "test_clips_are_records_of_this_video", "expected a list, got generator"),
+    (Remembers, "test_the_same_again", "a second call gave other clips"),
+    (DropsEverything, "test_something_comes_of_a_narration", "got none of any narration"),
+    (NeedsTheDuration, "test_clips_are_records_of_this_video", "AttributeError"),
+]
+
+
+# --- narration sources ---
+
+
+class SoundSource:
+    """Reads `start end text` lines from a .txt beside the video."""
+
+    name = "sound"
+    listens = False
+    sound_per_second = 1000.0
+
+    def narrate(self, video: Video) -> Narration | None:
+        file = video.path.with_suffix(".txt")
+        if not file.exists():
+            return None
+        rows = [row.split() for row in file.read_text().splitlines()]
+        try:
+            lines = [Line(float(start), float(end), text) for start, end, text in rows]
+        except ValueError as error:
+            raise CaptionError(Reason.UNREADABLE_CAPTIONS) from error
+        return Narration(tuple(lines), "en", Kind.MANUAL, file.name)
+
+
+class LastLineFirst(SoundSource):
+    def narrate(self, video):
+        narration = super().narrate(video)
+        return narration and replace(narration, lines=narration.lines[::-1])
+
+
+class EndsBeforeItStarts(SoundSource):
+    def narrate(self, video):
+        narration = super().narrate(video)
+        lines = (Line(2.0, 1.0, "backwards"),)
+        return narration and replace(narration, lines=lines)
+
+
+class WordsInDisorder(SoundSource):
+    def narrate(self, video):
+        narration = super().narrate(video)
+        words = (Word(2.0, 3.0, "b"), Word(1.0, 2.0, "a"))
+        return narration and replace(narration, lines=(Line(1.0, 3.0, "a b", words),))
+
+
+class BlankLines(SoundSource):
+    def narrate(self, video):
+        narration = super().narrate(video)
+        return narration and replace(narration, lines=(Line(1.0, 3.0, " "),))
+
+
+class EmptyForNothing(SoundSource):
+    def narrate(self, video):
+        return super().narrate(video) or Narration((), None, Kind.MANUAL, "nothing")
+
+
+class ForeignError(SoundSource):
+    def narrate(self, video):
+        try:
+            return super().narrate(video)
+        except CaptionError as error:
+            raise ValueError("could not convert string to float") from error
+
+
+class CachesBesideTheVideo(SoundSource):
+    def narrate(self, video):
+        video.path.with_suffix(".cache").write_text("done")
+        return super().narrate(video)
+
+
+class Forgetful(SoundSource):
+    calls = itertools.count()
+
+    def narrate(self, video):
+        narration = super().narrate(video)
+        return narration and replace(narration, source=f"call {next(self.calls)}")
+
+
+class EmptyLanguage(SoundSource):
+    def narrate(self, video):
+        narration = super().narrate(video)
+        return narration and replace(narration, language="")
+
+
+class ListensAtNoRate(SoundSource):
+    listens, sound_per_second = True, 0.0
+
+
+SOURCES = [
+    (LastLineFirst, "test_lines_are_sorted_and_timed", "expected lines sorted by start"),
+    (EndsBeforeItStarts, "test_lines_are_sorted_and_timed", "expected 0 <= start <= end"),
+    (WordsInDisorder, "test_lines_are_sorted_and_timed", "expected its words in order"),
+    (BlankLines, "test_lines_are_sorted_and_timed", "expected text, got ' '"),
+    (EmptyForNothing, "test_nothing_there_is_none", "silent.mp4: expected None"),
+    (ForeignError, "test_unreadable_is_an_item_error", "ValueError"),
+    (CachesBesideTheVideo, "test_leaves_the_files_alone", "changed: ['said.cache']"),
+    (Forgetful, "test_the_same_again", "a second call gave another narration"),
+    (EmptyLanguage, "test_says_what_it_is", "language: expected a BCP 47 tag"),
+    (ListensAtNoRate, "test_says_how_it_works", "sound_per_second: expected seconds of sound"),
+]
+
+
+class TextFiles(NarrationSourceContract):
+    """What the narration sources of this test are given."""
+
+    def narrated_videos(self, folder):
+        (folder / "said.txt").write_text("0.5 2 fold\n3 4 done\n")
+        return [Video("said", folder / "said.mp4")]
+
+    def silent_videos(self, folder):
+        return [Video("silent", folder / "silent.mp4")]
+
+    def unreadable_videos(self, folder):
+        (folder / "bad.txt").write_text("one two three\n")
+        return [Video("bad", folder / "bad.mp4")]
+
+
+# --- the suites on all of them ---
+
+
+@pytest.mark.parametrize(
+    ("contract", "backend"),
+    [
+        (BackboneContract, SoundBackbone),
+        (SamplerContract, SoundSampler),
+        (ClipperContract, LinesClipper),
+        (TextFiles, SoundSource),
+    ],
+)
+def test_a_sound_backend_passes(
+    contract: type[PluginContract], backend: type, tmp_path: Path
+) -> None:
+    failed = failures(suite_for(contract, backend), tmp_path)
+    assert set(failed) - UNINSTALLED == set(), failed
+
+
+@pytest.mark.parametrize(
+    ("contract", "backend", "test", "message"),
+    [
+        pytest.param(contract, *case, id=case[0].__name__)
+        for contract, cases in [
+            (BackboneContract, BACKBONES),
+            (SamplerContract, SAMPLERS),
+            (ClipperContract, CLIPPERS),
+            (TextFiles, SOURCES),
+        ]
+        for case in cases
+    ],
+)
+def test_a_wrong_backend_is_caught(
+    contract: type[PluginContract], backend: type, test: str, message: str, tmp_path: Path
+) -> None:
+    failed = failures(suite_for(contract, backend), tmp_path)
+    assert test in failed, f"not caught; failed: {sorted(failed)}"
+    assert message in failed[test]
+
+
+def test_a_backend_that_is_not_installed(tmp_path: Path) -> None:
+    suite = type("TestMissing", (ClipperContract,), {"plugin": "liness"})
+    message = failures(suite, tmp_path)["test_is_found_by_its_name"]
+    assert "no clipper named 'liness'" in message
+    assert "Is your package installed? Try: pip install -e ." in message
+
+
+def test_a_backend_under_another_name(tmp_path: Path) -> None:
+    suite = type("TestOther", (suite_for(ClipperContract, LinesClipper),), {"plugin": "windows"})
+    message = failures(suite, tmp_path)["test_is_found_by_its_name"]
+    assert "expected its attribute name to be 'windows', got 'lines'" in message
+
+
+def test_a_name_with_underscores(tmp_path: Path) -> None:
+    suite = type("TestUnderscore", (ClipperContract,), {"plugin": "my_lines"})
+    message = failures(suite, tmp_path)["test_is_found_by_its_name"]
+    assert "expected lower-case words and digits joined by hyphens" in message
+
+
+def test_a_suite_without_a_name(tmp_path: Path) -> None:
+    suite = type("TestNameless", (ClipperContract,), {})
+    message = failures(suite, tmp_path)["test_is_found_by_its_name"]
+    assert "TestNameless: set `plugin` to the name of the clipper to test" in message
+
+
+def test_importing_the_suites_imports_no_torch() -> None:
+    code = "import sys, howto.testing; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_without_pytest_the_error_says_what_to_install() -> None:
+    code = "import sys; sys.modules['pytest'] = None; import howto.testing"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert run.stderr.splitlines()[-1] == (
+        "ModuleNotFoundError: howto.testing needs pytest, which is not installed. "
+        "Install it with: pip install pytest"
+    )
+
+
+# --- our narration source that needs no media ---
+
+
+class TestSidecar(NarrationSourceContract):
+    plugin = "sidecar"
+
+    def narrated_videos(self, folder):
+        captions = folder / "fold.en.vtt"
+        captions.write_text(
+            "WEBVTT\n\n00:01.000 --> 00:03.000\nfold the left side\n\n"
+            "00:02.500 --> 00:04.000\nand the right one\n"
+        )
+        return [Video("fold", folder / "fold.mp4", captions=(captions,))]
+
+    def silent_videos(self, folder):
+        return [Video("none", folder / "none.mp4")]
+
+    def unreadable_videos(self, folder):
+        captions = folder / "bad.srt"
+        captions.write_bytes(b"\x00\x01\x02 this is no caption file\n" * 20)
+        return [Video("bad", folder / "bad.mp4", captions=(captions,))]
