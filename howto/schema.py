@@ -76,17 +76,16 @@ _STEPS = (
         detail TEXT NOT NULL,
         PRIMARY KEY (number, stage)
     ) WITHOUT ROWID;
-    -- Contentless: the index alone, without a second copy of the text. Rows are taken out again
-    with the very
-    -- text that was put in, which howto.search.words does in the transaction that changes the text.
+    -- Contentless: the index alone, without a second copy of the text. Rows are taken out with the
+    -- very text that was put in; howto.search.words does so before that text changes.
     CREATE VIRTUAL TABLE clip_words USING fts5 (
         caption, content='', tokenize='porter unicode61 remove_diacritics 2');
     CREATE VIRTUAL TABLE chapter_words USING fts5 (
         title, content='', tokenize='porter unicode61 remove_diacritics 2');
     CREATE VIRTUAL TABLE video_words USING fts5 (
         title, name, description, content='', tokenize='porter unicode61 remove_diacritics 2');
-    -- The videos that are in the word index now, with what was put there: a video without files is
-    in none. CREATE TABLE indexed_videos (
+    -- The videos that are in the word index now, with the names that were put there.
+    CREATE TABLE indexed_videos (
         number      INTEGER PRIMARY KEY REFERENCES videos,
         title       TEXT NOT NULL,
         name        TEXT NOT NULL,

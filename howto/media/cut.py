@@ -93,7 +93,7 @@ def cut(path: Path, start: float, end: float, out: Path, *, exact: bool) -> CutR
         MediaError: as `howto.media.probe.probe` does; TOO_SHORT: the video ends before `start`;
             NOT_MEDIA: a codec that this container cannot hold.
     """
-    if not 0 <= max(0.0, start) < end < float("inf"):
+    if not max(0.0, start) + _TICK < end < float("inf"):
         raise UsageError(f"cannot cut from {start} s to {end} s")
     if out.suffix.lower() not in _FORMATS:
         raise UsageError(
@@ -228,10 +228,12 @@ def _encode(
     for picture in chain([first], pictures):
         sound.write_until(shown - begin)
         end = min(picture.end, stop)
+        at, until = round((shown - begin) / _TICK), round((end - begin) / _TICK)
+        if until <= at:  # shown for no time: the begin was a frame's own time, rounded to a float
+            continue
         frame = upright.turn(picture.frame)
-        frame.pts = round((shown - begin) / _TICK)
         frame.time_base = _TICK
-        frame.duration = max(1, round((end - shown) / _TICK))
+        frame.pts, frame.duration = at, until - at
         target.mux(video.encode(frame))
         shown = end
     sound.write_until(stop - begin)

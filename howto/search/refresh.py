@@ -202,7 +202,7 @@ def _put_findings(library: Library, number: int, task: Task, findings: Findings)
     library.put_chapters(number, findings.chapters)
     kept = library.narration_source(number)
     if findings.narration is None and kept is not None and kept not in QUICK_SOURCES:
-        # A recogniser listened for a long time: a file that changed beside the video undoes nothing.
+        # A recogniser listened for a long time: a file that changed beside it undoes nothing.
         return
     library.put_narration(number, findings.narration, findings.recipe)
     video = replace(task.video, info=findings.info)

@@ -69,7 +69,9 @@ def _encoding_of(data: bytes) -> str:
         # UTF-16 text may start with the bytes of the UTF-32 mark, so that one has to prove itself.
         if data.startswith(mark) and ("32" not in encoding or _fits(data, encoding)):
             return encoding
-    if b"\0" in data and (wide := _wide_encoding(data[:_NUL_SAMPLE])):
+    # Zeros at the end are what a disk or a download left there.
+    sample = data[:_NUL_SAMPLE].rstrip(b"\0")
+    if b"\0" in sample and (wide := _wide_encoding(sample)):
         return wide
     if _fits(data, "utf-8"):
         return "iso2022_jp" if b"\x1b$" in data and _fits(data, "iso2022_jp") else "utf-8"

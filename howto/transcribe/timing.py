@@ -14,7 +14,7 @@ _ARROW = r"(?:-{1,3} ?>|[–—]>|→)"
 _SPAN = re.compile(rf"\s*{_TIME}\s*{_ARROW}\s*{_TIME}(?!\S)(.*)", re.DOTALL)
 _ONE_TIME = re.compile(rf"\s*{_TIME}\s*")
 _ARROW_IN_ROW = re.compile(_ARROW)
-_CLOCK = re.compile(r"\d\s?:\s?\w")
+_CLOCK = re.compile(r"\d{1,9}\s?:\s?\w")
 _NUMBER = re.compile(r"\s*\d[\d.,]{0,12}\s*")
 _BARE = re.compile(r"^[ \t]*(?:\d{1,6}:)?\d:\d{1,2}[.,]\d{1,3}[ \t]*-->", re.MULTILINE)
 

@@ -76,7 +76,8 @@ def _parse(text: str, cues: Cues) -> "_Element | None":
         root = etree.fromstring(text.encode("utf-8", errors="replace"), parser)
     except etree.XMLSyntaxError:
         root = None
-    errors = list(parser.error_log)
+    # A prefix that nobody declared is no damage to the text: names are taken without it.
+    errors = [error for error in parser.error_log if error.domain_name != "NAMESPACE"]
     if errors:
         more = f", and {len(errors) - 1} more" if len(errors) > 1 else ""
         cues.problem(errors[0].line or None, f"damaged XML: {errors[0].message.strip()}{more}")
