@@ -306,8 +306,8 @@ def _import(plugin: Plugin) -> Any:
     with _blaming(plugin, entry_point.extras):
         loaded = entry_point.load()
     if not callable(loaded):
-        what = type(loaded).__name__
-        raise BrokenPlugin(f"{plugin} cannot be loaded: {plugin.target} is a {what}, not a class")
+        found = f"is of type {type(loaded).__name__}, not a class"
+        raise BrokenPlugin(f"{plugin} cannot be loaded: {plugin.target} {found}")
     return loaded
 
 

@@ -384,13 +384,14 @@ BROKEN = {
     "is no class": (
         "FoldClipper = 3",
         "fake_fold:FoldClipper",
-        "clipper 'fold' (howto-fold 1.0) cannot be loaded: fake_fold:FoldClipper is a int, not a "
-        "class",
+        "clipper 'fold' (howto-fold 1.0) cannot be loaded: fake_fold:FoldClipper is of type "
+        "int, not a class",
     ),
     "is a whole module": (
         "",
         "fake_fold",
-        "clipper 'fold' (howto-fold 1.0) cannot be loaded: fake_fold is a module, not a class",
+        "clipper 'fold' (howto-fold 1.0) cannot be loaded: fake_fold is of type module, not a "
+        "class",
     ),
     "a target that is none": (
         "",

@@ -11,7 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 from howto import __version__
 from howto.errors import HowtoError, UsageError
 
-__all__ = ["COMMANDS", "app", "load_command", "main"]
+__all__ = ["COMMANDS", "LazyGroup", "app", "load_command", "main"]
 
 COMMANDS = {
     "search": "Find the moments of your videos where something is said or shown.",
@@ -65,7 +65,7 @@ def _print_version(wanted: bool) -> None:
 
 
 @app.callback()
-def howto(
+def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")
     ] = False,

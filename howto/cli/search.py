@@ -1,6 +1,7 @@
 """`howto search`: moments for a query, shown, listed, cut out or opened."""
 
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["as_json", "search", "show_answer"]
 
 EXIT_FAILED = 1
+MOST_CHARACTERS = 160
+"""Of what is said in a moment, in the table; --json gives all of it."""
 EXIT_STOPPED = 130
 
 
@@ -211,7 +214,7 @@ def _is_text(hit: Hit) -> bool:
 def _highlighted(hit: Hit, query: Query) -> "Text":
     from rich.text import Text
 
-    caption = Text(hit.caption)
+    caption = Text(textwrap.shorten(hit.caption, MOST_CHARACTERS, placeholder=" …"))
     caption.highlight_words(query.terms, style="bold", case_sensitive=False)
     if "narration" not in hit.matched:
         caption.append(f"  ({', '.join(hit.matched)})", style="dim")

@@ -18,6 +18,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
 
+from filelock import FileLock, Timeout
+
 from howto.demo.captions import caption_text
 from howto.demo.script import DemoLine, DemoScript, DemoStep, make_scripts
 from howto.demo.spec import DEFAULT, DemoSpec
@@ -27,6 +29,7 @@ from howto.recipe import Recipe
 __all__ = ["TRUTH_FILE", "DemoVideo", "Sound", "write_demo"]
 
 TRUTH_FILE = "demo.json"
+LOCK_FILE = ".demo.lock"
 MOST_WORKERS = 2
 
 Sound = Literal["speech", "room"]
@@ -85,8 +88,20 @@ def write_demo(
 
     Raises:
         UsageError: the folder holds a set of another spec, or files that would be overwritten.
-        HowtoError: speech was asked for and espeak-ng is missing, or a drawing process died.
+        HowtoError: speech was asked for and espeak-ng is missing, a drawing process died, or
+            another process is making a set in this folder.
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / LOCK_FILE, timeout=0):
+            return _write_locked(folder, spec, on_video, workers)
+    except Timeout as error:
+        raise HowtoError(f"another process is making the demo set in {folder}.") from error
+
+
+def _write_locked(
+    folder: Path, spec: DemoSpec, on_video: Callable[[str], None] | None, workers: int | None
+) -> list[DemoVideo]:
     scripts = make_scripts(spec)
     sound = _prepare(folder, spec, scripts)
     videos = [_video(folder, script, sound) for script in scripts]
@@ -116,7 +131,6 @@ def _video(folder: Path, script: DemoScript, sound: Sound) -> DemoVideo:
 
 def _prepare(folder: Path, spec: DemoSpec, scripts: list[DemoScript]) -> Sound:
     """Begin the set in `folder`, or recognise the one that is there; returns its kind of sound."""
-    folder.mkdir(parents=True, exist_ok=True)
     truth_path = folder / TRUTH_FILE
     here: Sound = "speech" if spec.speech is not False and shutil.which("espeak-ng") else "room"
     if not truth_path.exists():
@@ -162,22 +176,12 @@ def _begun_with(truth_path: Path, spec: DemoSpec) -> Sound:
 
 
 def _sweep(folder: Path, scripts: list[DemoScript]) -> None:
-    """Remove what killed processes left half written."""
+    """Remove what killed processes left half written; the lock says that nobody is writing."""
     names = {script.name for script in scripts}
     for path in folder.glob(".*.part"):
-        match = re.fullmatch(r"\.(.+)\.mp4\.(\d+)\.part", path.name)
-        if match and match[1] in names and not _alive(int(match[2])):
+        match = re.fullmatch(r"\.(.+)\.mp4\.\d+\.part", path.name)
+        if match and match[1] in names:
             path.unlink(missing_ok=True)
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _truth_text(spec: DemoSpec, scripts: list[DemoScript], sound: Sound) -> str:

@@ -86,9 +86,8 @@ def greet(pic: Canvas, look: Look, moment: Moment) -> None:
 # The shirt
 
 
-def smooth(pic: Canvas, look: Look, moment: Moment, thing: str) -> None:
+def smooth(pic: Canvas, look: Look, moment: Moment) -> None:
     """Both hands run over the cloth from the middle to the sides."""
-    assert thing == "shirt"
     things.shirt(pic.at(0, 28), look.hero)
     out = (1 - math.cos(2 * math.pi * 0.55 * moment.seconds)) / 2
     height = 12 + 40 * moment.done

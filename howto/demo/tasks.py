@@ -96,7 +96,7 @@ FOLD_A_SHIRT = Task(
             "lay-shirt-flat",
             "lay the shirt flat",
             "smooth",
-            "thing=shirt",
+            "",
             "lay the shirt flat on the table / spread the {colour} shirt out with your hands /"
             " smooth the shirt down / put the shirt face down and flatten it /"
             " straighten the fabric from the middle to the sides",

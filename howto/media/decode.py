@@ -31,6 +31,7 @@ from howto.media.container import (
     packets_of,
 )
 from howto.media.schedule import Schedule, num_outputs, output_size, scaled_size
+from howto.media.skip import sparing
 from howto.records import FrameSpec
 
 __all__ = ["FrameChunk", "Scaler", "decode", "num_outputs", "output_size"]
@@ -117,7 +118,14 @@ def _run(path: Path, lanes: list["_Lane"], problems: list[str]) -> Iterator[Fram
         for lane in lanes:
             lane.start(clock.time_base)
         shown: tuple[VideoFrame, int] | None = None
+        schedules = [lane.schedule for lane in lanes]
+
+        def is_wanted(stamp: int, following: int) -> bool:
+            shown, until = stamp - clock.offset, following - clock.offset
+            return any(schedule.wants(shown, until) for schedule in schedules)
+
         packets = packets_of(container, stream, problems)
+        packets = sparing(packets, stream.codec_context, is_wanted, problems)
         for frame in decoded(stream, packets, problems):
             ticks = clock.tick(frame)
             if ticks * clock.time_base > _LONGEST_TIME:

@@ -53,6 +53,10 @@ class Schedule:
         """`output_index` of a tick."""
         return (ticks * self._up + self._down) // (2 * self._down)
 
+    def wants(self, shown: int, until: int) -> bool:
+        """Whether a frame shown from one tick up to another fills an output, if it is not the first."""
+        return self.index(until) > self.index(shown)
+
     def fill(self, until: int) -> range:
         """The outputs filled by the frame shown up to a tick.
 

@@ -17,7 +17,7 @@ from howto.search.query import Query
 from howto.search.refresh import Progress, Refreshed, refresh
 from howto.search.words import Candidate
 
-__all__ = ["SIGNALS", "Answer", "Hit", "ask", "search"]
+__all__ = ["SIGNALS", "Answer", "Hit", "ask", "check_options", "search"]
 
 SIGNALS: Mapping[str, Callable[[Library, Query], list[Candidate]]] = {
     "words": lambda library, query: words.rank(library.connection, query),

@@ -66,6 +66,11 @@ class BackboneContract(PluginContract):
             self._loaded[type(self)] = self._load(self.dtypes[0])
         return self._loaded[type(self)]
 
+    @classmethod
+    def teardown_class(cls) -> None:
+        """Let go of the weights: the next class may bring as many gigabytes."""
+        cls._loaded.pop(cls, None)
+
     def test_says_what_it_is(self) -> None:
         """version, dim, frames and frames_per_feature are set before the weights are loaded."""
         backbone = self.create()

@@ -92,7 +92,7 @@ def describe_without_stem(parts: Sequence[str]) -> CaptionName:
     what it says.
     """
     first = len(parts)
-    while first > 1 and not describe(parts[first - 1 : first]).unknown:
+    while first > 1 and not describe(parts[first - 1 :]).unknown:
         first -= 1
     if first == 1 and parts[0].lower() in _OTHER_TRACKS:
         first = 0

@@ -5,6 +5,7 @@ every end.
 """
 
 import re
+from itertools import zip_longest
 
 from howto.transcribe.cue_text import clean
 from howto.transcribe.cues import CaptionFormat, Cues, Parsed
@@ -45,7 +46,7 @@ def read_sami(text: str, language: str = "en") -> Parsed:
     if not (chosen or cues.problems) and text.strip() and "<sami" not in text[:4096].lower():
         cues.problem(1, f"expected <SAMI>, found {text.strip()[:60]!r}")
     name, texts = chosen or ("", [])
-    for (start, said, row), following in zip(texts, [*texts[1:], None], strict=True):
+    for (start, said, row), following in zip_longest(texts, texts[1:]):
         if following is not None:
             cues.add_plain(start, following[0], said, row)
         elif said:
@@ -67,7 +68,7 @@ def _texts(text: str, cues: Cues) -> dict[str, list[_Text]]:
     found: dict[str, list[_Text]] = {}
     row, counted_to = 1, 0
     syncs = list(_SYNC.finditer(text))
-    for sync, following in zip(syncs, [*syncs[1:], None], strict=True):
+    for sync, following in zip_longest(syncs, syncs[1:]):
         row += text.count("\n", counted_to, sync.start())
         counted_to = sync.start()
         start = _START.search(sync[1])

@@ -71,7 +71,7 @@ class _Reader:
         self.numbered = False
 
     def read(self) -> Parsed:
-        if not _is_header(self.rows[0]) and any(self.rows):
+        if not _is_header(self.rows[0]) and any(map(str.strip, self.rows)):
             self.cues.problem(1, f"expected WEBVTT, found {_shown(self.rows[0])}")
         while self.at < len(self.rows):
             if self.rows[self.at].strip():

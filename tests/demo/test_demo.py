@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from collections import defaultdict
@@ -9,6 +10,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from filelock import FileLock
 
 import howto.demo.generator as generator
 from howto.demo import DemoSpec, make_script, write_demo
@@ -83,7 +85,7 @@ def test_a_second_call_keeps_everything_and_makes_what_is_missing(small_set, sma
     before = {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.iterdir()}
     lost = videos[1].path
     lost.unlink()
-    rubbish = folder / f".{lost.name}.999999999.part"
+    rubbish = folder / f".{lost.name}.{os.getpid()}7.part"
     rubbish.write_bytes(b"half a video")
     seen = []
     assert write_demo(folder, small_spec, on_video=seen.append, workers=1) == videos
@@ -116,7 +118,13 @@ def test_files_of_the_user_are_not_overwritten(tmp_path, small_spec):
     mine.write_bytes(b"mine")
     with pytest.raises(UsageError, match=r"fold-a-shirt-01\.mp4"):
         write_demo(tmp_path, small_spec)
-    assert [path.name for path in tmp_path.iterdir()] == [mine.name]
+    assert [path.name for path in tmp_path.glob("[!.]*")] == [mine.name]
+    assert mine.read_bytes() == b"mine"
+
+
+def test_two_processes_do_not_make_one_set_at_once(small_set, small_spec):
+    with FileLock(small_set[0] / ".demo.lock"), pytest.raises(HowtoError, match="another process"):
+        write_demo(small_set[0], small_spec)
 
 
 def test_a_broken_truth_file_is_named(tmp_path, small_spec):
@@ -235,11 +243,13 @@ def test_speech_is_an_error_only_where_it_was_asked_for(tmp_path, small_spec, mo
     assert again == video
 
 
-def test_lines_are_spoken_within_their_time(tmp_path, small_spec, monkeypatch):
+@pytest.mark.parametrize("obeys", [True, False])
+def test_lines_are_spoken_within_their_time(tmp_path, small_spec, monkeypatch, obeys):
     import howto.demo.speech as speech
 
     def shout(text, voice, pace):
-        # As long as the asked pace makes it, like the real program.
+        # As long as the asked pace makes it, like the real program; or too long at any pace.
+        pace = pace if obeys else 20
         return np.full(int(22_050 * 60 * len(text.split()) / pace * 1.2), 0.5, np.float32), 22_050
 
     monkeypatch.setattr(speech, "speak", shout)

@@ -1,3 +1,4 @@
+import itertools
 from fractions import Fraction
 from pathlib import Path
 
@@ -109,8 +110,10 @@ def test_captions_inside_the_file(tmp_path):
 
 def stop_half_way(path):
     with H264Writer(path, **SIZE, sample_rate=16_000) as video:
-        for frame in frames(5):
+        for frame in itertools.chain.from_iterable([frames(), frames(), frames(), frames()]):
             video.write_frame(frame)
+            video.write_sound(tone(1_600))
+        assert list(path.parent.glob(".*.part")), "nothing was written so far: the test is empty"
         raise RuntimeError("stop here")
 
 

@@ -4,7 +4,9 @@ The expected results were decided file by file, by the WebVTT specification and,
 words that a person could still read, by common sense; the reason stands beside such a case.
 """
 
+import re
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -95,9 +97,13 @@ def problem_lines(narration: Narration) -> list[int | None]:
     return [problem.line for problem in narration.problems]
 
 
+def letters(text: str) -> list[str]:
+    return re.findall("[a-zA-Z0-9]", text)
+
+
 def numbered(times: Sequence[float], skip: Sequence[int] = ()) -> list[Row]:
     """Cues `Caption text #1`, ... between successive times."""
-    pairs = enumerate(zip(times, times[1:], strict=False), 1)
+    pairs = enumerate(pairwise(times), 1)
     return [(a, b, f"Caption text #{i}") for i, (a, b) in pairs if i not in skip]
 
 
@@ -291,7 +297,11 @@ def test_no_timing_line_inside_a_text(captions: Path) -> None:
 
 
 def test_one_programme_in_four_formats(captions: Path) -> None:
-    """A whole programme as DFXP, SAMI, SubRip and WebVTT: the same words at the same times."""
+    """A whole programme as DFXP, SAMI, SubRip and WebVTT: the same words at the same times.
+
+    The SAMI file has quotation marks and accented letters that the others have lost, sometimes with
+    the space beside them (`Ou&#249; est` is `Ouest` in the rest), so its letters are compared.
+    """
     read = {
         suffix: read_captions(captions / f"pycaption_example.{suffix}")
         for suffix in ("dfxp", "sami", "srt", "vtt")
@@ -301,7 +311,10 @@ def test_one_programme_in_four_formats(captions: Path) -> None:
     assert len(reference) == 1847
     for suffix, narration in read.items():
         assert not narration.problems, suffix
-        assert " ".join(line.text for line in narration.lines).split() == words, suffix
+        text = " ".join(line.text for line in narration.lines)
+        assert letters(text) == letters(" ".join(words)), suffix
+        if suffix != "sami":
+            assert text.split() == words, suffix
         near = sum(
             abs(a.start - b.start) <= 0.010 for a, b in zip(reference, narration.lines, strict=True)
         )
