@@ -25,7 +25,16 @@ def test_all_is_complete_and_true(name: str) -> None:
         and (inspect.isclass(value) or inspect.isfunction(value))
         and value.__module__ == name
     }
-    assert defined - set(listed) == set()
+    # What stands in a public table (such as MOTIONS) is reached through it.
+    tables = [getattr(module, public) for public in listed]
+    tabled = {
+        value.__name__
+        for table in tables
+        if isinstance(table, dict)
+        for value in table.values()
+        if callable(value)
+    }
+    assert defined - set(listed) - tabled == set()
 
 
 @pytest.mark.parametrize("name", MODULES)

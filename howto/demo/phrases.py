@@ -8,6 +8,7 @@ __all__ = [
     "LEADS",
     "TAILS",
     "WRONG",
+    "coloured",
 ]
 
 # The named colours that a video's main thing can have.
@@ -76,3 +77,9 @@ WRONG = (
     "in the other video you saw how to {step}",
     "next week i will {step} so stay tuned",
 )
+
+
+def coloured(template: str, colour: str) -> str:
+    """Put a colour word into a phrase: 'fold a {colour} shirt' with its article."""
+    article = "an" if colour[0] in "aeiou" else "a"
+    return template.replace(" a {colour}", f" {article} {{colour}}").format(colour=colour)

@@ -9,11 +9,28 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from howto.demo.phrases import COLOURS, FILLERS, GOODBYES, GREETINGS, LEADS, TAILS, WRONG
+from howto.demo.phrases import (
+    COLOURS,
+    FILLERS,
+    GOODBYES,
+    GREETINGS,
+    LEADS,
+    TAILS,
+    WRONG,
+    coloured,
+)
 from howto.demo.spec import CaptionForm, DemoSpec
 from howto.demo.tasks import SETTINGS, TASKS, Step, Task
 
-__all__ = ["DemoLine", "DemoScript", "DemoStep", "LineKind", "make_script", "make_scripts"]
+__all__ = [
+    "DemoLine",
+    "DemoScript",
+    "DemoStep",
+    "LineKind",
+    "chances",
+    "make_script",
+    "make_scripts",
+]
 
 LineKind = Literal["aligned", "shifted", "wrong", "distractor"]
 
@@ -124,7 +141,7 @@ def make_script(spec: DemoSpec, task_slug: str, number: int) -> DemoScript:
         task=task.slug,
         number=number,
         title=f"How to {task.title[0].lower()}{task.title[1:]}" if titled else "",
-        description=f"A drawn how-to video: {task.topic}.".format(colour=colour) if titled else "",
+        description=coloured(f"A drawn how-to video: {task.topic}.", colour) if titled else "",
         setting=setting,
         colour=colour,
         num_frames=num_frames,
@@ -198,7 +215,7 @@ class _Speaker:
         framed = self._spec.distractor_share > 0
         now = self._chance.uniform(0.2, 0.6)
         if framed:
-            topic = self._task.topic.format(colour=self._colour)
+            topic = coloured(self._task.topic, self._colour)
             text = self._one_of(GREETINGS).format(topic=topic)
             yield (greeting := self._line(now, text, "distractor"))
             now = self._after(greeting)
@@ -294,7 +311,7 @@ class _Speaker:
         phrases = self._by_slug[step.slug].phrases
         # The first ways to say it are the usual ones (Zipf): rare ones need many videos to be met.
         weights = [1 / rank for rank in range(1, len(phrases) + 1)]
-        phrase = self._chance.choices(phrases, weights)[0].format(colour=self._colour)
+        phrase = coloured(self._chance.choices(phrases, weights)[0], self._colour)
         return " ".join(part for part in (lead, phrase, tail) if part)
 
     def _wrong_text(self) -> str:

@@ -36,6 +36,7 @@ __all__ = [
     "paper",
     "plant",
     "pot",
+    "pot_front",
     "pump",
     "saw",
     "scissors",

@@ -54,7 +54,7 @@ class Schedule:
         return (ticks * self._up + self._down) // (2 * self._down)
 
     def wants(self, shown: int, until: int) -> bool:
-        """Whether a frame shown from one tick up to another fills an output, if it is not the first."""
+        """Whether a frame, not the first, fills an output when shown from one tick to another."""
         return self.index(until) > self.index(shown)
 
     def fill(self, until: int) -> range:

@@ -1,7 +1,7 @@
 """Spare the decoder the frames that nobody wants and that no other frame is built from.
 
-Needs PyAV. At 1 frame a second most frames are never shown; those of them that are not reference frames
-need not be decoded at all. The frames that are wanted come out the same, bit for bit.
+Needs PyAV. At 1 frame a second most frames are never shown; those of them that are not reference
+frames need not be decoded at all. The frames that are wanted come out the same, bit for bit.
 """
 
 from bisect import bisect_left, bisect_right, insort
@@ -18,7 +18,7 @@ CODECS = frozenset({"h264"})
 """Decoders whose `skip_frame` was found to leave all other frames as they are."""
 
 _NEIGHBOURS = 32
-"""Packets looked at before and after one, to find the frame shown next: H.264 reorders at most 16."""
+"""Packets looked at before and after one to find the frame shown next; H.264 reorders 16 at most."""
 
 
 def sparing(
@@ -30,8 +30,8 @@ def sparing(
     """Pass packets on, telling the decoder before each whether it may leave it out.
 
     It may, where the packet's frame is not wanted. It may not at the start and at the end of the
-    stream, after a packet without a time, and once there is a problem: then the frame before a broken
-    one is wanted after all.
+    stream, after a packet without a time, and once there is a problem: then the frame before a
+    broken one is wanted after all.
 
     Args:
         context: its `skip_frame` is set before each packet that is yielded, so each must be decoded

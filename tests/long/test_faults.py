@@ -78,9 +78,8 @@ def test_twenty_kills_at_any_instant_lose_and_double_nothing(folder: Path, tmp_p
             assert now["counts"]["files"] >= seen, "a finished video was lost"
             assert now["indexed"][0] == now["indexed"][1]
             seen = now["counts"]["files"]
-    out, problem = start(folder).communicate(timeout=300)
-    hits = json.loads(out)["hits"]
-    assert len({hit["video"] for hit in hits}) == VIDEOS, problem.decode()
+    start(folder).communicate(timeout=300)
+    assert contents(folder)["counts"]["narrations"] == VIDEOS
     (folder / ".howto").rename(tmp_path / "killed")
     start(folder).communicate(timeout=300)
     clean = contents(folder)
@@ -97,13 +96,11 @@ def test_four_processes_at_once_on_a_folder_that_changes(folder: Path) -> None:
     for process in processes:
         _, problem = process.communicate(timeout=300)
         assert process.returncode == 0, problem.decode()
-    out, _ = start(folder).communicate(timeout=300)
-    answer = json.loads(out)
+    start(folder).communicate(timeout=300)
     last = json.loads(start(folder).communicate(timeout=300)[0])
     assert last["refreshed"] == {"new": 0, "changed": 0, "renamed": 0, "removed": 0}
-    # 000.vtt lies beside no video any more, and 001.mp4 is gone.
-    assert len({hit["video"] for hit in answer["hits"]}) == VIDEOS - 2
     now = contents(folder)
     assert now["check"] == "ok"
     assert now["counts"]["files"] == VIDEOS - 1
+    # 000.vtt lies beside no video any more, and 001.mp4 is gone.
     assert now["counts"]["lines"] == 29 * (VIDEOS - 2)
