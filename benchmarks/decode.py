@@ -28,6 +28,7 @@ from howto.records import FrameSpec
 
 FRAME_RATE = 30
 SOUND_RATE = 44_100
+PIECE = 5  # seconds, repeated for the clips whose memory is measured
 SIZES = {
     "360p": (640, 360, 700_000),
     "720p": (1280, 720, 2_000_000),
@@ -41,7 +42,7 @@ def main() -> None:
     options = parse(__doc__ or "")
     ffmpeg = shutil.which("ffmpeg") or imageio_ffmpeg.get_ffmpeg_exe()
     print(version(ffmpeg))
-    seconds, short, long = (6, 20, 120) if options.quick else (30, 60, 600)
+    seconds, short, long = (4, 20, 120) if options.quick else (30, 60, 600)
     figures = []
     with tempfile.TemporaryDirectory() as folder:
         for name, (width, height, bits) in SIZES.items():
@@ -221,9 +222,9 @@ def memory_growth(folder: Path, short: int, long: int) -> float:
     """Peak memory of a process that decodes a long clip, over that for a short one."""
     width, height, bits = SIZES["360p"]
     piece, clips = folder / "piece.mp4", (folder / "short.mp4", folder / "long.mp4")
-    draw(piece, width, height, bits, 10)
+    draw(piece, width, height, bits, PIECE)
     for clip, seconds in zip(clips, (short, long), strict=True):
-        repeat(piece, clip, seconds // 10)
+        repeat(piece, clip, seconds // PIECE)
     peaks = [peak(clip) for clip in clips]
     print(f"peak memory: {peaks[0] / 1024:.0f} MiB short, {peaks[1] / 1024:.0f} MiB long")
     return peaks[1] / peaks[0]

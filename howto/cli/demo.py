@@ -16,9 +16,10 @@ from howto.search.search import Answer, ask
 
 __all__ = ["demo"]
 
-QUERIES = ("fold a shirt", "crack an egg", "flip the pancake")
+QUERIES = ("fold a shirt", "crack an egg", "change the tyre")
+TOP = 3
 SHEET = "moments.png"
-TOP = 6
+TOP_ON_SHEET = 6
 
 
 def demo(
@@ -54,12 +55,13 @@ def demo(
             refresh(library, on_progress=show)
         counts = library.counts()
         answers = [ask(library, Query.parse(query), folder, top=TOP) for query in QUERIES]
-    write_sheet(answers[0], folder / SHEET)
+        pictured = ask(library, Query.parse(QUERIES[0]), folder, top=TOP_ON_SHEET)
+    write_sheet(pictured, folder / SHEET)
     if json:
         print_json(
             {
                 "folder": str(folder),
-                "videos": [video.path.name for video in made],
+                "made": [video.path.name for video in made],
                 "sound": made[0].sound if made else None,
                 **counts,
                 "sheet": str(folder / SHEET),
@@ -80,7 +82,9 @@ def demo(
 
 def _show(folder: Path, answers: list[Answer]) -> None:
     for answer in answers:
-        output.print(f'\n$ howto search "{answer.query.text}" {folder}', style="bold", markup=False)
+        command = f'\n$ howto search "{answer.query.text}" {folder} --top {TOP}'
+        output.print(command, style="bold", markup=False, soft_wrap=True)
         show_answer(answer, notes=False)
-    output.print(f"\nContact sheet of the first search: {folder / SHEET}", markup=False)
+    sheet = f"\nContact sheet of the first search: {folder / SHEET}"
+    output.print(sheet, markup=False, soft_wrap=True)
     errors.print("Now with your own videos: howto search QUERY FOLDER", style="dim")

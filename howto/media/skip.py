@@ -18,7 +18,7 @@ CODECS = frozenset({"h264"})
 """Decoders whose `skip_frame` was found to leave all other frames as they are."""
 
 _NEIGHBOURS = 32
-"""Packets looked at before and after one to find the frame shown next; H.264 reorders 16 at most."""
+"""Packets looked at around one to find the frame shown next; H.264 reorders 16 at most."""
 
 
 def sparing(

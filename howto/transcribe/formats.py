@@ -73,7 +73,7 @@ def read_captions(path: Path, language: str = "en", stem: str | None = None) -> 
 
 def _describe(path: Path, stem: str | None) -> CaptionName:
     name = path.name.removesuffix(path.suffix)
-    if stem is None:
+    if stem is None or not name.startswith(stem):
         return describe_without_stem(name.split("."))
     return describe([part for part in name.removeprefix(stem).split(".") if part])
 

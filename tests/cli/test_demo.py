@@ -1,0 +1,41 @@
+"""`howto demo`: drawn, indexed, searched and pictured, with one command."""
+
+from pathlib import Path
+
+import pytest
+
+from howto.demo import DemoSpec
+
+
+@pytest.fixture
+def small_spec(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same command on small pictures of two tasks."""
+    tasks = ("fold-a-shirt", "make-pancakes")
+
+    def spec(**parameters: int) -> DemoSpec:
+        return DemoSpec(tasks=tasks, size=(64, 64), speech=False, sample_rate=8000, **parameters)
+
+    monkeypatch.setattr("howto.demo.DemoSpec", spec)
+
+
+def test_it_makes_searches_and_pictures(cli, tmp_path: Path, small_spec: None) -> None:
+    folder = tmp_path / "demo"
+    ran = cli("demo", folder, "--videos-per-task", "1", "--json")
+    assert ran.code == 0, ran.err
+    made = ran.json
+    assert made["made"] == ["fold-a-shirt-01.mp4", "make-pancakes-01.mp4"]
+    assert (made["narrations"], made["sound"]) == (2, "room")
+    assert made["searches"][0]["query"] == "fold a shirt"
+    assert made["searches"][0]["hits"][0]["video"] == "fold-a-shirt-01.mp4"
+    assert (folder / "moments.png").stat().st_size > 10_000
+
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("*.mp4")}
+    again = cli("demo", folder, "--videos-per-task", "1")
+    assert again.code == 0
+    assert {path: path.stat().st_mtime_ns for path in folder.glob("*.mp4")} == before
+    assert f'$ howto search "fold a shirt" {folder} --top 3' in again.out
+    assert "Contact sheet of the first search" in again.out
+
+    other = cli("demo", folder, "--videos-per-task", "1", "--seed", "7")
+    assert other.code == 2
+    assert "seed" in other.err
