@@ -314,6 +314,22 @@ class Library:
             problems=tuple(Problem(line, what) for line, what in json.loads(problems)),
         )
 
+    def problems(self) -> list[tuple[str, str, Problem]]:
+        """What could not be read in captions: first path of the video, source, and problem."""
+        paths = self.paths()
+        rows = self.connection.execute(
+            "SELECT number, source, problems FROM narrations WHERE problems <> '[]'"
+        )
+        return sorted(
+            (
+                (paths[number][0], source, Problem(line, what))
+                for number, source, problems in rows
+                if number in paths
+                for line, what in json.loads(problems)
+            ),
+            key=lambda row: (row[0], row[2].line or 0),
+        )
+
     def put_chapters(self, number: int, chapters: Iterable[Chapter]) -> None:
         """Replace the chapters of a video. Take the old ones out of the word index first."""
         self.connection.execute("DELETE FROM chapters WHERE number = ?", (number,))

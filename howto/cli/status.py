@@ -8,10 +8,12 @@ import typer
 
 from howto.cli.console import chosen_folder, output, print_json
 from howto.library import Library
-from howto.records import Outcome, State
+from howto.records import Outcome, Problem, State
 from howto.search.phrases import clock, counted
 
 __all__ = ["status"]
+
+MOST_PROBLEMS = 20
 
 
 def status(
@@ -53,6 +55,7 @@ def status(
         )
         _show_stages(outcomes)
         _show_videos(outcomes, every=all_)
+        _show_problems(opened.problems())
 
 
 def _as_json(library: Library, outcomes: list[Outcome]) -> dict[str, object]:
@@ -71,6 +74,10 @@ def _as_json(library: Library, outcomes: list[Outcome]) -> dict[str, object]:
                 "detail": one.detail,
             }
             for one in outcomes
+        ],
+        "problems": [
+            {"video": path, "source": source, "line": problem.line, "what": problem.what}
+            for path, source, problem in library.problems()
         ],
     }
 
@@ -118,6 +125,25 @@ def _show_videos(outcomes: list[Outcome], *, every: bool) -> None:
         )
     output.print()
     output.print(table)
+
+
+def _show_problems(problems: list[tuple[str, str, Problem]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    if not problems:
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("captions", overflow="fold")
+    table.add_column("line", justify="right")
+    table.add_column("could not be read", overflow="fold")
+    for _, source, problem in problems[:MOST_PROBLEMS]:
+        line = "" if problem.line is None else str(problem.line)
+        table.add_row(Text(source), line, Text(problem.what))
+    output.print()
+    output.print(table)
+    if len(problems) > MOST_PROBLEMS:
+        output.print(f"and {len(problems) - MOST_PROBLEMS} more: --json lists them all")
 
 
 def _style(state: State) -> str:

@@ -156,7 +156,7 @@ def ask(
         folder=folder.resolve(),
         signals=tuple(rankings),
         hits=tuple(_hit(moment, names, folder.resolve()) for moment in moments),
-        notes=tuple(_notes(query, folder, moments, outcomes, listening)),
+        notes=tuple(_notes(query, folder, moments, outcomes, listening, _damaged(library, names))),
         refreshed=refreshed or Refreshed(),
         videos=_videos(outcomes),
         offer=listening,
@@ -198,12 +198,19 @@ def _videos(outcomes: Sequence[Outcome]) -> int:
     return sum(one.stage == Stage.PROBE and one.state == State.OK for one in outcomes)
 
 
+def _damaged(library: Library, names: Mapping[int, str]) -> int:
+    """How many of these videos have captions that could not be read in full."""
+    rows = library.connection.execute("SELECT number FROM narrations WHERE problems <> '[]'")
+    return sum(number in names for (number,) in rows)
+
+
 def _notes(
     query: Query,
     folder: Path,
     moments: Sequence[Moment],
     outcomes: Sequence[Outcome],
     listening: Offer | None,
+    damaged: int,
 ) -> list[str]:
     if not outcomes:
         return [f"there are no videos in {shown(folder)}"]
@@ -216,6 +223,11 @@ def _notes(
     if failed:
         notes.append(
             f"{counted(failed, 'file')} could not be read; howto status {shown(folder)} says why"
+        )
+    if damaged:
+        files = counted(damaged, "caption file")
+        notes.append(
+            f"a part of {files} could not be read; howto status {shown(folder)} says which"
         )
     if listening is not None:
         notes.append(listening.note(folder))

@@ -40,6 +40,19 @@ def test_table(cli, videos: Path) -> None:
     assert "silent.mp4" in cli("status", videos, "--all").out
 
 
+def test_problems_of_captions_are_named_by_line(cli, videos: Path) -> None:
+    (videos / "silent.vtt").write_text(
+        "WEBVTT\n\n00:01.000 --> 00:02.000\nwhisk\n\n00:0x.000 --> 00:04.000\nlost\n"
+    )
+    note = "a part of 1 caption file could not be read; howto status"
+    assert note in cli("search", "whisk", videos).err
+    (problem,) = cli("status", videos, "--json").json["problems"]
+    assert (problem["video"], problem["source"], problem["line"]) == ("silent.mp4", "silent.vtt", 6)
+    ran = cli("status", videos)
+    row = next(line for line in ran.out.splitlines() if line.startswith("silent.vtt"))
+    assert " 6 " in row
+
+
 def test_a_folder_that_is_no_library_yet(cli, videos: Path) -> None:
     ran = cli("status", videos)
     assert (ran.code, ran.out) == (1, "")

@@ -167,7 +167,15 @@ def test_a_cover_picture_is_no_video(
 
 @pytest.mark.parametrize(
     "name",
-    ["-i.mp4", "a b.mp4", "a\nb.mp4", "ümläut 動画.mp4", "pipe:0.mp4", "a%03d.mp4", "concat:x|y.mp4"],
+    [
+        "-i.mp4",
+        "a b.mp4",
+        "a\nb.mp4",
+        "ümläut 動画.mp4",
+        "pipe:0.mp4",
+        "a%03d.mp4",
+        "concat:x|y.mp4",
+    ],
 )
 def test_no_name_confuses_the_reader(
     make_clip: Callable[..., Path], tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch

@@ -18,7 +18,9 @@ sizes = st.integers(1, 10_000)
 
 
 @given(st.fractions(-10, 10_000), rates)
-def test_a_time_strictly_below_half_past_k_may_fill_output_k(time: Fraction, rate: Fraction) -> None:
+def test_a_time_strictly_below_half_past_k_may_fill_output_k(
+    time: Fraction, rate: Fraction
+) -> None:
     k = output_index(time, rate)
 
     assert time < (k + Fraction(1, 2)) / rate
