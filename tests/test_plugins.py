@@ -1,6 +1,7 @@
 """Finding backends: real ones, and fake distributions written to a folder of the search path."""
 
 import importlib.metadata
+import inspect
 import subprocess
 import sys
 import zipfile
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from howto import plugins
-from howto.contracts import GROUPS
+from howto.contracts import CONTRACTS, GROUPS
 from howto.errors import BrokenPlugin, DuplicatePlugin, PluginError, UnknownPlugin, UsageError
 
 CLIPPER = """
@@ -254,7 +255,8 @@ def test_unknown_names_suggest_the_nearest(add: Add, name: str) -> None:
         plugins.load("clippers", name)
     base = name.partition(":")[0]
     assert str(caught.value) == (
-        f"no clipper named {base!r}. Installed: fold, grow, lines, windows. Did you mean 'fold'?"
+        f"no clipper named {base!r}. Installed: {', '.join(names('clippers'))}. "
+        "Did you mean 'fold'?"
     )
 
 
@@ -500,7 +502,7 @@ def test_no_metadata_at_all_can_break_the_listing(
 
 
 def test_our_own_clippers_pass() -> None:
-    assert [plugins.check(plugin) for plugin in plugins.installed("clippers")] == [None] * 3
+    assert {plugins.check(plugin) for plugin in plugins.installed("clippers")} == {None}
 
 
 @pytest.mark.parametrize(
@@ -527,3 +529,17 @@ def test_names_have_hyphens(add: Add) -> None:
     add("[howto.clippers]\nmy_fold = fake_fold:FoldClipper\n", module=module)
     problem = plugins.check(plugins.find("clippers", "my_fold"))
     assert problem == "the name 'my_fold' is not lower-case words and digits joined by hyphens"
+
+
+# --- the documentation ---
+
+
+def test_the_page_for_authors_names_every_kind_and_all_it_must_offer() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "plugins.md").read_text(encoding="utf-8")
+    rows = [row for row in page.splitlines() if row.startswith("| `")]
+    for kind, group in GROUPS.items():
+        [row] = [row for row in rows if row.startswith(f"| `{kind}` | `{group}` |")]
+        contract = CONTRACTS[kind]
+        methods = [name for name, _ in inspect.getmembers(contract, inspect.isfunction)]
+        for name in [*contract.__annotations__, *methods]:
+            assert name.startswith("_") or f"`{name}" in row, (kind, name)

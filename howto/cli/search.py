@@ -14,6 +14,7 @@ from howto.search.listen import Offer, listen
 from howto.search.phrases import clock
 from howto.search.query import Query
 from howto.search.refresh import Refreshed, refresh
+from howto.search.results import check_sheet, cut_hits, open_hit, write_sheet
 from howto.search.search import Answer, Hit, ask, check_options
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ def search(
         raise UsageError("--exact says how to cut; name a folder for the pieces with --cut DIR")
     if yes and no_slow:
         raise UsageError("--yes and --no-slow contradict each other")
+    if sheet is not None:
+        check_sheet(sheet)
     place = chosen_folder(folder, library)
     with Library.open(place, state_dir) as opened:
         if opened.is_outside:
@@ -96,7 +99,7 @@ def search(
             print(path)
     else:
         show_answer(found)
-    whole = _use(found, sheet, cut, exact=exact, open_best=open_)
+    whole = not found.hits or _use(found, sheet, cut, exact=exact, open_best=open_)
     if not (found.videos and whole):
         raise typer.Exit(EXIT_FAILED)
 
@@ -224,9 +227,11 @@ def _highlighted(hit: Hit, query: Query) -> "Text":
 def _use(
     answer: Answer, sheet: Path | None, cut: Path | None, *, exact: bool, open_best: bool
 ) -> bool:
-    """Do with the moments what was asked for besides showing them; False if a part of it failed."""
-    from howto.search.results import cut_hits, open_hit, write_sheet
+    """Do with the moments what was asked for besides showing them.
 
+    Returns:
+        False if a part of it failed.
+    """
     problems: list[str] = []
     if sheet is not None:
         problems += write_sheet(answer, sheet)
@@ -239,7 +244,7 @@ def _use(
                     problems.append(piece.problem)
                 else:
                     errors.print(f"Cut: {piece.path}", markup=False, soft_wrap=True)
-    if open_best and answer.hits:
+    if open_best:
         open_hit(answer.hits[0])
     for problem in problems:
         errors.print(f"Failed: {problem}", markup=False, soft_wrap=True)

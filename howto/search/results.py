@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from howto.search.search import Answer, Hit
 
-__all__ = ["Piece", "cut_hits", "open_hit", "write_sheet"]
+__all__ = ["PICTURE_SUFFIXES", "Piece", "check_sheet", "cut_hits", "open_hit", "write_sheet"]
 
 _PICTURE_SHORT_SIDE = 240
 _PLAYERS = {
@@ -28,6 +28,21 @@ _PLAYERS = {
 }
 """Players that can begin at a second, with the arguments that say so, most liked first."""
 _OPENERS = {"darwin": "open", "linux": "xdg-open"}
+
+
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+
+
+def check_sheet(path: Path) -> None:
+    """Refuse a contact sheet that could not be written, before any work is done for it.
+
+    Raises:
+        UsageError: the suffix is no picture format, or the folder is missing.
+    """
+    if path.suffix.lower() not in PICTURE_SUFFIXES:
+        raise UsageError(f"cannot write a picture as {path}: use {', '.join(PICTURE_SUFFIXES)}")
+    if not path.parent.is_dir():
+        raise UsageError(f"there is no folder {path.parent} to write {path.name} into")
 
 
 def write_sheet(answer: "Answer", path: Path) -> list[str]:

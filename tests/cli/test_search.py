@@ -68,6 +68,8 @@ def test_no_hit_is_no_failure_and_says_what_would_help(cli, videos: Path) -> Non
         (["shirt", ".", "--min-score", "2"], 2, "between 0 and 1"),
         (["shirt", ".", "--exact"], 2, "--cut DIR"),
         (["shirt", ".", "--yes", "--no-slow"], 2, "contradict"),
+        (["shirt", ".", "--sheet", "hits.doc"], 2, "use .png, .jpg, .jpeg, .webp"),
+        (["shirt", ".", "--sheet", "gone/hits.png"], 2, "there is no folder gone"),
         (["shirt", "."], 1, "there are no videos in ."),
     ],
 )
@@ -184,9 +186,11 @@ def test_contact_sheet(cli, videos: Path) -> None:
     picture = cv2.imread(str(sheet))
     assert picture.shape[0] > 100
     assert picture.std() > 1
-    wrong = cli("search", "shirt", videos, "--sheet", videos.parent / "hits.doc")
-    assert wrong.code == 2
-    assert ".png" in wrong.err
+    none = cli(
+        "search", "submarine", videos, "--sheet", videos.parent / "none.png", "--cut", "none"
+    )
+    assert none.code == 0
+    assert not (videos.parent / "none.png").exists()
 
 
 @pytest.mark.parametrize("exact", [False, True])
