@@ -17,6 +17,8 @@ import torch
 
 from howto.clip.lines import LinesClipper
 from howto.errors import CaptionError, PluginError, Reason
+from howto.media.encode import H264Writer
+from howto.media.probe import probe
 from howto.records import Clip, FrameSpec, Kind, Line, Narration, Video, Word
 from howto.testing import (
     BackboneContract,
@@ -602,7 +604,7 @@ def test_without_pytest_the_error_says_what_to_install() -> None:
     )
 
 
-# --- our narration source that needs no media ---
+# --- our narration sources ---
 
 
 class TestSidecar(NarrationSourceContract):
@@ -623,3 +625,24 @@ class TestSidecar(NarrationSourceContract):
         captions = folder / "bad.srt"
         captions.write_bytes(b"\x00\x01\x02 this is no caption file\n" * 20)
         return [Video("bad", folder / "bad.mp4", captions=(captions,))]
+
+
+class TestEmbedded(NarrationSourceContract):
+    plugin = "embedded"
+
+    def narrated_videos(self, folder):
+        return [self.video(folder / "spoken.mp4", Line(1.0, 3.0, "fold the left side"))]
+
+    def silent_videos(self, folder):
+        return [self.video(folder / "silent.mp4")]
+
+    def video(self, path: Path, *lines: Line) -> Video:
+        language = "eng" if lines else None
+        with H264Writer(
+            path, width=16, height=16, frame_rate=Fraction(2), caption_language=language
+        ) as writer:
+            for _ in range(10):
+                writer.write_frame(np.zeros((16, 16, 3), np.uint8))
+            for line in lines:
+                writer.write_caption(line)
+        return Video(path.stem, path, info=probe(path))
