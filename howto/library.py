@@ -260,7 +260,8 @@ class Library:
             return
         problems = json.dumps([[problem.line, problem.what] for problem in narration.problems])
         self.connection.execute(
-            "INSERT INTO narrations VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO narrations (number, language, kind, source, recipe, problems)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
             (
                 number,
                 narration.language,

