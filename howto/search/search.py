@@ -141,11 +141,7 @@ def ask(
     """
     names = _names(library, folder.resolve())
     rankings = {
-        signal: [
-            one
-            for one in SIGNALS[signal](library, query)
-            if one.number in names and one.score >= min_score
-        ]
+        signal: _in_order(SIGNALS[signal](library, query), names, min_score)
         for signal in dict.fromkeys(by)
     }
     moments = join(fuse(rankings), top)
@@ -161,6 +157,17 @@ def ask(
         videos=_videos(outcomes),
         offer=listening,
     )
+
+
+def _in_order(
+    candidates: Sequence[Candidate], names: Mapping[int, str], min_score: float
+) -> list[Candidate]:
+    """The candidates inside the folder, best first; of equal ones the path decides, then the time.
+
+    Numbers would not do: they follow the order in which the workers were done.
+    """
+    inside = (one for one in candidates if one.number in names and one.score >= min_score)
+    return sorted(inside, key=lambda one: (-one.score, names[one.number], one.start))
 
 
 def _names(library: Library, folder: Path) -> dict[int, str]:

@@ -112,6 +112,19 @@ def test_a_folder_inside_a_library_finds_only_what_lies_in_it(cli, videos: Path)
     assert not (videos / "shirts" / ".howto").exists()
 
 
+def test_of_equal_hits_the_path_decides_whatever_was_indexed_first(
+    cli, small_video: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "equal"
+    folder.mkdir()
+    for number in (3, 1, 2):
+        small_video(folder / f"{number}.mp4", shade=number)
+        (folder / f"{number}.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:02.000\nfold it\n")
+        cli("search", "fold", folder)
+    hits = cli("search", "fold", folder, "--json").json["hits"]
+    assert [hit["video"] for hit in hits] == ["1.mp4", "2.mp4", "3.mp4"]
+
+
 def test_top_and_min_score_cut_the_list(cli, videos: Path) -> None:
     every = cli("search", "shirt pan sleeve", videos, "--json").json["hits"]
     assert len(every) > 1
