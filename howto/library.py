@@ -10,7 +10,7 @@ import json
 import os
 import sqlite3
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -133,7 +133,13 @@ class Library:
         self.connection.execute("COMMIT")
 
     @contextmanager
-    def exclusive(self, work: str, *, seconds: float = _EXCLUSIVE_SECONDS) -> Iterator[None]:
+    def exclusive(
+        self,
+        work: str,
+        *,
+        seconds: float = _EXCLUSIVE_SECONDS,
+        on_wait: Callable[[], None] | None = None,
+    ) -> Iterator[None]:
         """Hold one kind of work on this library, so that two processes do not do it twice.
 
         The lock belongs to the process: it is gone when the process is, however it ended.
@@ -141,6 +147,7 @@ class Library:
         Args:
             work: a short name such as `refresh`.
             seconds: how long to wait for another process.
+            on_wait: called once where there is one to wait for.
 
         Raises:
             LibraryBusy: it took longer.
@@ -149,12 +156,17 @@ class Library:
 
         lock = FileLock(self.state / f"{work}.lock")
         try:
-            lock.acquire(timeout=seconds)
-        except Timeout as error:
-            raise LibraryBusy(
-                f"another howto has been working on {self.folder} for {seconds:.0f} s. "
-                "Wait for it, or end it, and run the command again."
-            ) from error
+            lock.acquire(timeout=0)
+        except Timeout:
+            if on_wait is not None:
+                on_wait()
+            try:
+                lock.acquire(timeout=seconds)
+            except Timeout as error:
+                raise LibraryBusy(
+                    f"another howto has been working on {self.folder} for {seconds:.0f} s. "
+                    "Wait for it, or end it, and run the command again."
+                ) from error
         try:
             yield
         finally:
@@ -183,9 +195,19 @@ class Library:
 
     def numbers(self, video_ids: Iterable[str]) -> dict[str, int]:
         """The short keys of those videos that the library knows."""
-        wanted = set(video_ids)
-        rows = self.connection.execute("SELECT video_id, number FROM videos")
-        return {video_id: number for video_id, number in rows if video_id in wanted}
+        rows = self.connection.execute(
+            "SELECT video_id, number FROM videos"
+            " WHERE video_id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(video_ids)),),
+        )
+        return dict(rows)
+
+    def numbers_like(self, pattern: str) -> set[int]:
+        """The short keys of the videos whose id fits a pattern of SQL's LIKE."""
+        rows = self.connection.execute(
+            "SELECT number FROM videos WHERE video_id LIKE ?", (pattern,)
+        )
+        return {number for (number,) in rows}
 
     def number_of_file(self, path: str) -> int | None:
         """The short key of the video at a path, or None."""

@@ -135,7 +135,7 @@ def as_json(answer: Answer) -> dict[str, object]:
 def _refresh(library: Library) -> Refreshed:
     try:
         with progress("Looking at new files") as show:
-            refreshed = refresh(library, on_progress=show)
+            refreshed = refresh(library, on_progress=show, on_wait=_waiting)
     except KeyboardInterrupt:
         errors.print("Stopped. What was looked at is kept; run the same command to go on.")
         raise typer.Exit(EXIT_STOPPED) from None
@@ -152,6 +152,10 @@ def _refresh(library: Library) -> Refreshed:
         ]
         errors.print(f"Brought up to date: {', '.join(parts)}.", style="dim")
     return refreshed
+
+
+def _waiting() -> None:
+    errors.print("Another howto is looking at new files here; waiting for it.", style="dim")
 
 
 def _accepted(offer: Offer, *, yes: bool, never: bool) -> bool:

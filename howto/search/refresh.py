@@ -6,6 +6,7 @@ and a run that finds nothing changed reads the folder and one table and is done.
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ from howto.search import words
 
 if TYPE_CHECKING:
     from howto.run.local import Ended
+
+_UNREADABLE = "unreadable-"
 
 __all__ = ["Progress", "Refreshed", "refresh", "search_units"]
 
@@ -44,19 +47,24 @@ class Refreshed:
 
 
 def refresh(
-    library: Library, *, workers: int | None = None, on_progress: Progress | None = None
+    library: Library,
+    *,
+    workers: int | None = None,
+    on_progress: Progress | None = None,
+    on_wait: Callable[[], None] | None = None,
 ) -> Refreshed:
     """Bring the library up to date.
 
     Args:
         workers: processes that look at new files; by default one for each core.
+        on_wait: called once where another process is doing the same and is waited for.
 
     Raises:
         LibraryBusy: another process has been doing this for an hour.
     """
     if not _differences(library, scan(library.folder)):
         return Refreshed()
-    with library.exclusive("refresh"):
+    with library.exclusive("refresh", on_wait=on_wait):
         # Looked at again: another process may have done it all while we waited.
         found = scan(library.folder)
         return _bring_up_to_date(library, found, workers, on_progress or (lambda *_: None))
@@ -64,16 +72,23 @@ def refresh(
 
 def _differences(library: Library, found: list[FoundFile]) -> bool:
     known = library.files()
-    return len(found) != len(known) or any(_is_new(file, known) for file in found)
+    return len(found) != len(known) or bool(_fresh(library, found, known))
 
 
-def _is_new(file: FoundFile, known: dict[str, FileRow]) -> bool:
-    row = known.get(file.path)
-    return row is None or (row.size, row.mtime_ns, row.companions) != (
-        file.size,
-        file.mtime_ns,
-        file.companions,
-    )
+def _fresh(library: Library, found: list[FoundFile], known: dict[str, FileRow]) -> set[str]:
+    """Paths of the files that are new, or not as they were, or could not be read but can be now."""
+    unreadable = library.numbers_like(f"{_UNREADABLE}%")
+    fresh = set()
+    for file in found:
+        row = known.get(file.path)
+        if row is not None:
+            now = FileRow(file.path, row.number, file.size, file.mtime_ns, file.companions)
+            # Giving a permission back leaves size and time as they are.
+            readable = row.number in unreadable and os.access(library.folder / file.path, os.R_OK)
+            if row == now and not readable:
+                continue
+        fresh.add(file.path)
+    return fresh
 
 
 def _bring_up_to_date(
@@ -81,11 +96,12 @@ def _bring_up_to_date(
 ) -> Refreshed:
     known = library.files()
     gone = known.keys() - {file.path for file in found}
-    jobs = _jobs(library, found, known, gone)
+    jobs = _jobs(library, found, known, gone, on_progress)
     for done, (job, ended) in enumerate(_ends(jobs, workers), start=1):
         _commit(library, job, ended)
         on_progress(done, len(jobs), job.files[0].path)
-    _forget(library, gone)
+    if gone:
+        _forget(library, gone)
     return _summary(known, gone, jobs)
 
 
@@ -110,18 +126,24 @@ class _Job:
 
 
 def _jobs(
-    library: Library, found: list[FoundFile], known: dict[str, FileRow], gone: Set[str]
+    library: Library,
+    found: list[FoundFile],
+    known: dict[str, FileRow],
+    gone: Set[str],
+    on_progress: Progress,
 ) -> list[_Job]:
     """Group what is new by content: the same content at two paths is one video."""
+    fresh = _fresh(library, found, known)
     bereft = {known[path].number for path in gone}
     groups: dict[str, list[FoundFile]] = {}
     unreadable: dict[str, str] = {}
     unchanged: dict[int, list[FoundFile]] = {}
     for file in found:
         row = known.get(file.path)
-        if row is not None and not _is_new(file, known) and row.number not in bereft:
+        if row is not None and file.path not in fresh and row.number not in bereft:
             unchanged.setdefault(row.number, []).append(file)
             continue
+        on_progress(0, len(fresh), file.path)
         try:
             video_id = content_id(library.folder / file.path)
         except FileNotFoundError:
@@ -129,7 +151,7 @@ def _jobs(
         except OSError as error:
             # No content to be known by: its path stands for it until it can be read.
             name = hashlib.sha256(os.fsencode(file.path)).hexdigest()
-            video_id = f"unreadable-{name[:16]}"
+            video_id = f"{_UNREADABLE}{name[:16]}"
             unreadable[video_id] = error.strerror or str(error)
         groups.setdefault(video_id, []).append(file)
     numbers = library.numbers(groups)
@@ -213,8 +235,10 @@ def _put_findings(library: Library, number: int, task: Task, findings: Findings)
 
 
 def _put_failure(library: Library, number: int, job: _Job, reason: Reason, detail: str) -> None:
-    library.clear_outcomes(number)
-    library.put_outcome(number, Outcome(job.video_id, Stage.PROBE, State.FAILED, reason, detail))
+    # Where it had been probed before, what failed was to read its captions.
+    probed = job.task is not None and job.task.video.info is not None
+    stage = Stage.TRANSCRIBE if probed else Stage.PROBE
+    library.put_outcome(number, Outcome(job.video_id, stage, State.FAILED, reason, detail))
 
 
 def search_units(video: Video, narration: Narration | None) -> list[Clip]:
@@ -238,11 +262,11 @@ def _forget(library: Library, gone: Set[str]) -> None:
 
 def _summary(known: dict[str, FileRow], gone: Set[str], jobs: list[_Job]) -> Refreshed:
     """Tell a renamed file from a new one: its video lost a path and won another."""
+    lost = Counter(known[path].number for path in gone)
     arrived = changed = renamed = 0
     for job in jobs:
         new = sum(file.path not in known for file in job.files)
-        lost = sum(known[path].number == job.number for path in gone)
         arrived += new
-        renamed += min(new, lost)
+        renamed += min(new, lost[job.number]) if job.number is not None else 0
         changed += sum(file.path in known for file in job.fresh)
     return Refreshed(arrived - renamed, changed, renamed, len(gone) - renamed)

@@ -7,7 +7,6 @@ from pathlib import Path, PurePosixPath
 
 from howto.errors import UsageError
 from howto.library import Library
-from howto.records import Outcome, Stage, State
 from howto.search import words
 from howto.search.fusion import fuse
 from howto.search.listen import Offer, offer
@@ -145,16 +144,15 @@ def ask(
         for signal in dict.fromkeys(by)
     }
     moments = join(fuse(rankings), top)
-    outcomes = [one for one in library.outcomes() if _within(library, folder, one)]
     listening = offer(library, set(names))
     return Answer(
         query=query,
         folder=folder.resolve(),
         signals=tuple(rankings),
         hits=tuple(_hit(moment, names, folder.resolve()) for moment in moments),
-        notes=tuple(_notes(query, folder, moments, outcomes, listening, _damaged(library, names))),
+        notes=tuple(_notes(library, query, folder, names, found=bool(moments), offer=listening)),
         refreshed=refreshed or Refreshed(),
-        videos=_videos(outcomes),
+        videos=_count(library, names, "outcomes WHERE stage = 'probe' AND state = 'ok'"),
         offer=listening,
     )
 
@@ -182,11 +180,6 @@ def _names(library: Library, folder: Path) -> dict[int, str]:
     return names
 
 
-def _within(library: Library, folder: Path, outcome: Outcome) -> bool:
-    inside = folder.resolve()
-    return any((library.folder / path).is_relative_to(inside) for path in outcome.paths)
-
-
 def _hit(moment: Moment, names: Mapping[int, str], folder: Path) -> Hit:
     video = names[moment.number]
     return Hit(
@@ -201,41 +194,36 @@ def _hit(moment: Moment, names: Mapping[int, str], folder: Path) -> Hit:
     )
 
 
-def _videos(outcomes: Sequence[Outcome]) -> int:
-    return sum(one.stage == Stage.PROBE and one.state == State.OK for one in outcomes)
-
-
-def _damaged(library: Library, names: Mapping[int, str]) -> int:
-    """How many of these videos have captions that could not be read in full."""
-    rows = library.connection.execute("SELECT number FROM narrations WHERE problems <> '[]'")
-    return sum(number in names for (number,) in rows)
+def _count(library: Library, names: Mapping[int, str], rows: str) -> int:
+    """How many of these videos have such a row."""
+    numbers = library.connection.execute(f"SELECT DISTINCT number FROM {rows}")  # noqa: S608
+    return sum(number in names for (number,) in numbers)
 
 
 def _notes(
+    library: Library,
     query: Query,
     folder: Path,
-    moments: Sequence[Moment],
-    outcomes: Sequence[Outcome],
-    listening: Offer | None,
-    damaged: int,
+    names: Mapping[int, str],
+    *,
+    found: bool,
+    offer: Offer | None,
 ) -> list[str]:
-    if not outcomes:
+    if not names:
         return [f"there are no videos in {shown(folder)}"]
     notes = []
     if not query.terms:
         notes.append(f"there is no word in {query.text!r} to look for")
-    elif not moments:
+    elif not found:
         notes.append(f"no moment matches {query.text!r}")
-    failed = sum(one.state == State.FAILED for one in outcomes)
-    if failed:
-        notes.append(
-            f"{counted(failed, 'file')} could not be read; howto status {shown(folder)} says why"
-        )
-    if damaged:
+    if failed := _count(library, names, "outcomes WHERE state = 'failed'"):
+        files = counted(failed, "file")
+        notes.append(f"{files} could not be read; howto status {shown(folder)} says why")
+    if damaged := _count(library, names, "narrations WHERE problems <> '[]'"):
         files = counted(damaged, "caption file")
         notes.append(
             f"a part of {files} could not be read; howto status {shown(folder)} says which"
         )
-    if listening is not None:
-        notes.append(listening.note(folder))
+    if offer is not None:
+        notes.append(offer.note(folder))
     return notes

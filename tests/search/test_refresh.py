@@ -10,6 +10,7 @@ import pytest
 from howto.errors import Reason
 from howto.library import Library
 from howto.records import Outcome, Stage, State
+from howto.run import local
 from howto.search import refresh as refresh_module
 from howto.search.query import Query
 from howto.search.refresh import Refreshed, refresh
@@ -187,6 +188,26 @@ def test_captions_without_a_readable_line_fail_that_video(videos: Path) -> None:
     assert (ended.state, ended.reason) == (State.FAILED, Reason.UNREADABLE_CAPTIONS)
 
 
+def test_a_decoder_that_crashes_costs_its_own_file(
+    videos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_local = local.run_local
+
+    def crash_on_silent(function, items, **options):
+        for ended in run_local(function, items, **options):
+            if ended.item.video.path.name == "silent.mp4":
+                yield local.Ended(ended.item, None, Reason.DECODER_CRASHED, "exit code -11")
+            else:
+                yield ended
+
+    monkeypatch.setattr(local, "run_local", crash_on_silent)
+    bring_up_to_date(videos)
+    ended = outcomes(videos)["silent.mp4", Stage.PROBE]
+    assert (ended.state, ended.reason) == (State.FAILED, Reason.DECODER_CRASHED)
+    assert len(said(videos, "batter")) == 1
+    assert bring_up_to_date(videos) == Refreshed()
+
+
 def test_info_json_and_container_tags_are_searched(
     videos: Path, small_video: Callable[..., Path]
 ) -> None:
@@ -243,3 +264,8 @@ def test_a_file_whose_bytes_cannot_be_had_is_named(
     bring_up_to_date(videos)
     ended = outcomes(videos)["silent.mp4", Stage.PROBE]
     assert (ended.reason, ended.detail) == (Reason.UNREADABLE_FILE, "Permission denied")
+    # The permission is given back, which changes neither its size nor its time.
+    monkeypatch.setattr(refresh_module, "content_id", content_id)
+    bring_up_to_date(videos)
+    assert outcomes(videos)["silent.mp4", Stage.PROBE].state == State.OK
+    assert bring_up_to_date(videos) == Refreshed()

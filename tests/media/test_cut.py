@@ -1,0 +1,190 @@
+"""Cuts: where they start, what they hold, and that half a file is never left."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from howto.errors import MediaError, Reason, UsageError
+from howto.media.audio import sound
+from howto.media.cut import cut, cut_suffix
+from howto.media.frames import frame_at
+from howto.media.probe import probe
+
+VIDEOS = [
+    "-video-with-dash-.mp4",
+    "bigbuckbunny.mp4",
+    "delayed_start.mp4",
+    "flipping_a_pancake.mkv",
+    "h264_10bits.mp4",
+    "issue-134-rotate.mp4",
+    "nasa_13013.mp4",
+    "no_duration.webm",
+    "rabbit320.webm",
+    "v_Basketball_g01_c01.avi",
+    "var_fps_video.mp4",
+    "video_90.mov",
+    "video_with_failing_audio.mp4",
+]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def difference(path: Path, seconds: float, other: Path, other_seconds: float) -> float:
+    """Mean difference of two pictures, of 255, at a size where coding noise is gone."""
+    one, two = frame_at(path, seconds, 16), frame_at(other, other_seconds, 16)
+    assert one.shape == two.shape
+    return float(np.abs(one.astype(int) - two).mean())
+
+
+@pytest.mark.parametrize("name", VIDEOS)
+def test_an_exact_cut(real: Path, tmp_path: Path, name: str) -> None:
+    info = probe(real / name)
+    start, end = info.duration * 0.307, info.duration * 0.611
+    out = tmp_path / f"out{cut_suffix(real / name, True)}"
+
+    result = cut(real / name, start, end, out, exact=True)
+
+    made = probe(out)
+    assert (result.start, result.end) == pytest.approx((start, end), abs=1e-4)
+    assert made.duration == pytest.approx(end - start, abs=0.15)
+    assert (made.video_codec, made.pixel_format, made.rotation) == ("h264", "yuv420p", 0)
+    assert (made.width, made.height) == (info.width + info.width % 2, info.height + info.height % 2)
+    assert made.has_audio == info.has_audio
+    for into in (0.0, 0.37 * (end - start), 0.79 * (end - start)):
+        assert difference(real / name, start + into, out, into) < 6
+
+
+@pytest.mark.parametrize("name", VIDEOS)
+def test_a_cut_from_a_key_frame(real: Path, tmp_path: Path, name: str) -> None:
+    info = probe(real / name)
+    start, end = info.duration * 0.307, info.duration * 0.611
+    out = tmp_path / f"out{cut_suffix(real / name, False)}"
+
+    result = cut(real / name, start, end, out, exact=False)
+
+    made = probe(out)
+    assert 0 <= result.start <= start < end <= result.end + 0.05
+    assert (made.video_codec, made.rotation) == (info.video_codec, info.rotation)
+    assert made.has_audio == info.has_audio
+    for into in (0.0, 0.5 * (result.end - result.start)):
+        assert difference(real / name, result.start + into, out, into) < 0.5
+
+
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_sound_and_picture_stay_together(
+    make_clip: Callable[..., Path], tmp_path: Path, name: str, exact: bool
+) -> None:
+    """Noise correlates with itself at one shift only: that must be the cut's own start."""
+    chance = np.random.default_rng(0)
+    clip = make_clip(
+        name,
+        count=200,
+        sound=lambda t: 0.3 * chance.standard_normal(len(t)).clip(-1, 1),
+        options={"g": "50"},
+    )
+    out = tmp_path / f"out{cut_suffix(clip, exact)}"
+
+    result = cut(clip, 3.3, 5.9, out, exact=exact)
+
+    whole, part = (np.concatenate(list(sound(p))) for p in (clip, out))
+    at = round(result.start * 16_000)
+    part = part[800:16_000]
+    shifts = range(-480, 481, 8)
+    scores = [float(part @ whole[at + 800 + s : at + 800 + s + len(part)]) for s in shifts]
+    assert abs(shifts[int(np.argmax(scores))]) <= 32  # two milliseconds
+    assert difference(clip, result.start + 1, out, 1) < 6
+
+
+def test_a_browser_can_begin_to_play_before_it_has_all(real: Path, tmp_path: Path) -> None:
+    for exact in (True, False):
+        cut(real / "nasa_13013.mp4", 1, 3, tmp_path / "a.mp4", exact=exact)
+        data = (tmp_path / "a.mp4").read_bytes()
+        assert data.index(b"moov") < data.index(b"mdat")
+
+
+def test_odd_sizes(tmp_path: Path, make_clip: Callable[..., Path]) -> None:
+    clip = make_clip("odd.mkv", size=(33, 17), codec="ffv1", pix_fmt="bgr0")
+
+    cut(clip, 0.5, 1.5, tmp_path / "a.mp4", exact=True)
+
+    made = probe(tmp_path / "a.mp4")
+    assert (made.width, made.height) == (34, 18)
+
+
+def test_pixels_that_are_not_square_become_so(real: Path, tmp_path: Path) -> None:
+    cut(real / "demo.mp4", 1, 2, tmp_path / "a.mp4", exact=True)
+
+    made = probe(tmp_path / "a.mp4")
+    assert (made.width, made.height, made.pixel_aspect) == (428, 256, Fraction(1))
+
+
+def test_a_codec_that_the_container_cannot_hold(real: Path, tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="cannot be put into webm"):
+        cut(real / "nasa_13013.mp4", 1, 2, tmp_path / "a.webm", exact=False)
+    assert names(tmp_path) == []
+
+
+def test_beyond_the_end(real: Path, tmp_path: Path) -> None:
+    for exact in (True, False):
+        with pytest.raises(MediaError) as caught:
+            cut(real / "yoga.mp4", 50, 51, tmp_path / "a.mp4", exact=exact)
+        assert caught.value.reason is Reason.TOO_SHORT
+        result = cut(real / "yoga.mp4", 9, 51, tmp_path / "b.mp4", exact=exact)
+        assert result.end == pytest.approx(10, abs=0.1)
+        (tmp_path / "b.mp4").unlink()
+    assert names(tmp_path) == []
+
+
+def test_what_cannot_be_asked_for(real: Path, tmp_path: Path) -> None:
+    source = real / "yoga.mp4"
+    for start, end in ((2.0, 1.0), (1.0, 1.0), (0.0, float("nan")), (0.0, float("inf"))):
+        with pytest.raises(UsageError):
+            cut(source, start, end, tmp_path / "a.mp4", exact=True)
+    for out in (tmp_path / "a.avi", tmp_path / "a", tmp_path / "missing" / "a.mp4"):
+        with pytest.raises(UsageError):
+            cut(source, 0, 1, out, exact=False)
+
+
+def test_names_that_look_like_something_else(real: Path, tmp_path: Path) -> None:
+    for name in ("-y.mp4", "pipe:1.mp4", "a\nb.mp4", "a%d.mp4"):
+        cut(real / "unordered.mov", 0, 0.1, tmp_path / name, exact=True)
+        assert probe(tmp_path / name).width == 50
+
+
+def test_nothing_is_left_of_a_cut_that_fails(
+    real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = tmp_path / "a.mp4"
+    old.write_bytes(b"old")
+
+    def fail(*_: object) -> None:
+        raise av.error.InvalidDataError(1, "broken")
+
+    monkeypatch.setattr("howto.media.cut._pictures", fail)
+    with pytest.raises(MediaError):
+        cut(real / "yoga.mp4", 1, 2, old, exact=True)
+
+    assert names(tmp_path) == ["a.mp4"]
+    assert old.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize(
+    ("name", "exact", "suffix"),
+    [
+        ("a.mp4", False, ".mp4"),
+        ("a.WEBM", False, ".webm"),
+        ("a.mov", False, ".mov"),
+        ("a.avi", False, ".mkv"),
+        ("a", False, ".mkv"),
+        ("a.webm", True, ".mp4"),
+    ],
+)
+def test_suffixes(name: str, exact: bool, suffix: str) -> None:
+    assert cut_suffix(Path(name), exact) == suffix
