@@ -35,6 +35,7 @@ __all__ = [
     "packets_of",
     "rotation_of",
     "url_of",
+    "use_threads",
 ]
 
 Filters = tuple[tuple[str, str | None], ...]
@@ -56,6 +57,7 @@ _START_OF_MEDIA = (b"\x1aE\xdf\xa3", b"OggS", b"fLaC", b"FLV\x01", b"\x30\x26\xb
 _START_OF_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 _START_OF_RIFF = (b"AVI ", b"WAVE")
 
+_THREADS = 4
 _NOT_A_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails
 _DEFAULT_BONUS = 5_000_000  # pixels that the ffmpeg program adds to a stream marked as default
 _TICKS_PER_SECOND = 1_000_000  # of a container's own start and duration (AV_TIME_BASE)
@@ -152,6 +154,16 @@ def only(container: InputContainer, stream: Stream) -> None:
             other.discard = Discard.all
 
 
+def use_threads(stream: VideoStream) -> None:
+    """Decode with a fixed number of threads.
+
+    Not as many as there are cores: what FFmpeg makes of a broken packet depends on their number, and
+    the same file should give the same frames everywhere. Several let it run ahead of who scales.
+    """
+    stream.thread_type = "AUTO"
+    stream.codec_context.thread_count = _THREADS
+
+
 def packets_of(
     container: InputContainer, streams: Stream | Sequence[Stream], problems: list[str]
 ) -> "Iterator[Packet[Stream]]":
@@ -167,15 +179,23 @@ def packets_of(
 def decoded(
     stream: VideoStream, packets: "Iterable[Packet[Stream]]", problems: list[str]
 ) -> Iterator[VideoFrame]:
-    """Decode what can be decoded. Each packet that cannot be is one entry in `problems`."""
+    """Decode what can be decoded. Each packet that cannot be is one entry in `problems`.
+
+    Threads report late, so what an entry says of the place is near, not exact.
+    """
     for packet in chain(packets, [None]):
         try:
             yield from stream.codec_context.decode(packet)
         except av.error.EOFError:
             return
         except av.error.FFmpegError as error:
-            where = "the end" if packet is None else f"packet {packet.dts}"
-            problems.append(f"{where} cannot be decoded: {error.strerror}")
+            problems.append(f"a packet {_place(packet)} cannot be decoded: {error.strerror}")
+
+
+def _place(packet: "Packet[Stream] | None") -> str:
+    if packet is None or packet.dts is None:
+        return "near the end" if packet is None else "without a time"
+    return f"near {float(packet.dts * packet.time_base):.1f} s"
 
 
 class Clock:
@@ -205,7 +225,7 @@ class Clock:
         if self._last is not None and ticks > self._last:
             self._step = ticks - self._last
         self._last = ticks
-        self._duration = frame.duration or 0
+        self._duration = max(0, frame.duration or 0)
         return ticks
 
     @property
@@ -213,11 +233,7 @@ class Clock:
         """When the last frame seen stops being shown; 0 before the first."""
         if self._last is None:
             return 0
-        # One tick is what a demuxer makes up when it knows no duration.
-        made_up = self._duration == 1 and self._step > 2
-        if self._duration > 0 and not made_up:
-            return self._last + self._duration
-        return self._last + (self._step or self._nominal)
+        return self._last + (self._duration or self._step or self._nominal)
 
     def seconds(self, ticks: int) -> Fraction:
         """The exact time of a tick, in seconds."""

@@ -19,7 +19,6 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.codec.context import Flags
 from av.container import InputContainer, OutputContainer
-from av.filter import Graph
 from av.packet import Packet
 from av.stream import Discard, Stream
 from av.video.frame import VideoFrame
@@ -39,7 +38,9 @@ from howto.media.container import (
     open_media,
     packets_of,
     url_of,
+    use_threads,
 )
+from howto.media.scale import graph_for, shape_of
 
 __all__ = ["CutResult", "cut", "cut_suffix"]
 
@@ -247,7 +248,7 @@ def _pictures(
 ) -> Iterator[_Picture]:
     """The frames shown between two moments, in order."""
     only(source, stream)
-    stream.thread_type = "AUTO"
+    use_threads(stream)
     clock = Clock(source, stream)
     # A key frame may be shown later than its place in the file suggests: seek a little early.
     early = max(Fraction(0), begin - _SEEK_EARLY)
@@ -274,41 +275,27 @@ class _Upright:
     def __init__(self, stream: VideoStream) -> None:
         self._aspect = stream.sample_aspect_ratio or Fraction(1)
         self._size: tuple[int, int] | None = None
-        self._key: tuple[object, ...] = ()
+        self._shape: tuple[object, ...] = ()
 
     def turn(self, frame: VideoFrame) -> VideoFrame:
-        upright = display_filters(frame)
-        key = (frame.width, frame.height, frame.format.name, int(frame.color_range), upright)
-        if key != self._key:
-            self._graph = self._build(frame, upright)
-            self._key = key
+        shape = shape_of(frame)
+        if shape != self._shape:
+            self._graph = graph_for(frame, self._filters(frame))
+            self._shape = shape
         self._graph.vpush(frame)
         turned = self._graph.vpull()
         turned.pict_type = 0  # the source's key frames are not ours
         return turned
 
-    def _build(self, frame: VideoFrame, upright: Filters) -> Graph:
+    def _filters(self, frame: VideoFrame) -> Filters:
+        upright = display_filters(frame)
         if self._size is None:  # settled by the first frame: the encoder takes one size only
             width, height = ceil(frame.width * self._aspect), frame.height
             if any(name == "transpose" for name, _ in upright):
                 width, height = height, width
             self._size = width + width % 2, height + height % 2
-        graph = Graph()
-        source = graph.add(
-            "buffer",
-            video_size=f"{frame.width}x{frame.height}",
-            pix_fmt=frame.format.name,
-            time_base="1/1",
-            pixel_aspect="1/1",
-            colorspace=str(int(frame.colorspace)),
-            range=str(int(frame.color_range)),
-        )
         scale = ("scale", "{}:{}:out_range=tv".format(*self._size))
-        filters = [*upright, scale, ("format", "yuv420p")]
-        nodes = [graph.add(name, args) for name, args in filters]
-        graph.link_nodes(source, *nodes, graph.add("buffersink"))
-        graph.configure()
-        return graph
+        return (*upright, scale, ("format", "yuv420p"))
 
 
 def _add_video(target: OutputContainer, stream: VideoStream, like: VideoFrame) -> VideoStream:

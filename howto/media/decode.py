@@ -13,30 +13,27 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-import av.error
 import numpy as np
-from av.filter import Graph
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from howto.errors import MediaError, Reason, UsageError
 from howto.media.container import (
     Clock,
-    Filters,
     decoded,
-    display_filters,
     main_video,
     only,
     open_media,
     packets_of,
+    use_threads,
 )
-from howto.media.schedule import Schedule, num_outputs, output_size, scaled_size
+from howto.media.scale import Scaler
+from howto.media.schedule import Schedule, num_outputs, output_size
 from howto.media.skip import sparing
 from howto.records import FrameSpec
 
-__all__ = ["FrameChunk", "Scaler", "decode", "num_outputs", "output_size"]
+__all__ = ["FrameChunk", "decode", "num_outputs", "output_size"]
 
-_LONGEST_SIDE = 16_384  # pixels of an output; FFmpeg's scaler takes no much larger ones
 _LONGEST_TIME = 30 * 24 * 3600  # seconds; a frame said to be later is not believed
 
 
@@ -113,7 +110,7 @@ def _run(path: Path, lanes: list["_Lane"], problems: list[str]) -> Iterator[Fram
     with open_media(path) as container:
         stream = main_video(container)
         only(container, stream)
-        stream.thread_type = "AUTO"
+        use_threads(stream)
         clock = Clock(container, stream)
         for lane in lanes:
             lane.start(clock.time_base)
@@ -182,89 +179,3 @@ class _Lane:
             )
             self._first += n
             self._times = []
-
-
-class Scaler:
-    """Turns decoded frames upright, scales, crops and converts them to RGB with FFmpeg's filters.
-
-    The output size is settled by the first frame and kept when a later one has another size, as the
-    ffmpeg program does. The filter graph is rebuilt when size, format or rotation change.
-
-    Args:
-        spec: the size wanted; its rate plays no part. None: the picture's own size.
-        coded: compute the size before the rotation (see `decode`).
-        flags: name of swscale's method.
-    """
-
-    def __init__(
-        self, spec: FrameSpec | None, *, coded: bool = False, flags: str = "bicubic"
-    ) -> None:
-        self._spec = spec
-        self._coded = coded
-        self._flags = flags
-        self._filters: Filters | None = None
-        self._key: tuple[object, ...] = ()
-
-    def scale(self, frame: VideoFrame) -> NDArray[np.uint8]:
-        """One frame as uint8 (H, W, 3); the array is only valid until the next call.
-
-        Raises:
-            MediaError: NO_FRAMES: the picture cannot be scaled to this size.
-        """
-        upright = display_filters(frame)
-        key = (
-            *(frame.width, frame.height, frame.format.name),
-            *(int(frame.colorspace), int(frame.color_range), upright),
-        )
-        try:
-            if key != self._key:
-                self._build(frame, upright)
-                self._key = key
-            self._graph.vpush(frame)
-            self._scaled = self._graph.vpull()
-        except av.error.FFmpegError as error:
-            raise MediaError(Reason.NO_FRAMES, f"cannot scale: {error.strerror}") from error
-        plane = self._scaled.planes[0]
-        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
-        return rows[:, : 3 * plane.width].reshape(plane.height, plane.width, 3)
-
-    def _build(self, frame: VideoFrame, upright: Filters) -> None:
-        if self._filters is None:
-            self._filters = self._size_filters(frame, upright)
-        self._graph = Graph()
-        # Slices of so small a picture are not worth a thread each; the decoder uses the cores.
-        self._graph.threads = 1
-        source = self._graph.add(
-            "buffer",
-            video_size=f"{frame.width}x{frame.height}",
-            pix_fmt=frame.format.name,
-            time_base="1/1",  # times are kept beside, the filters do not look at them
-            pixel_aspect="1/1",
-            colorspace=str(int(frame.colorspace)),
-            range=str(int(frame.color_range)),
-        )
-        chain = [self._graph.add(name, args) for name, args in (*upright, *self._filters)]
-        self._graph.link_nodes(source, *chain, self._graph.add("buffersink"))
-        self._graph.configure()
-
-    def _size_filters(self, frame: VideoFrame, upright: Filters) -> Filters:
-        rgb = ("format", "rgb24")
-        if self._spec is None:
-            return (("scale", f"flags={self._flags}"), rgb)
-        size = frame.width, frame.height
-        if not self._coded and any(name == "transpose" for name, _ in upright):
-            size = size[::-1]
-        width, height = scaled_size(*size, self._spec.short_side)
-        if max(width, height) > _LONGEST_SIDE:
-            raise MediaError(
-                Reason.NO_FRAMES,
-                f"a picture of {size[0]}x{size[1]} cannot be scaled to a short side of "
-                f"{self._spec.short_side}: the other would have {max(width, height)} pixels",
-            )
-        scale = ("scale", f"{width}:{height}:flags={self._flags}")
-        if self._spec.crop is None:
-            return (scale, rgb)
-        side = self._spec.crop
-        # The authors' crop: int((width - size) / 2.0).
-        crop = ("crop", f"{side}:{side}:{(width - side) // 2}:{(height - side) // 2}")
-        return (scale, crop, rgb)

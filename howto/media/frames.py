@@ -14,8 +14,16 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from howto.errors import MediaError, Reason, UsageError
-from howto.media.container import Clock, decoded, main_video, only, open_media, packets_of
-from howto.media.decode import Scaler
+from howto.media.container import (
+    Clock,
+    decoded,
+    main_video,
+    only,
+    open_media,
+    packets_of,
+    use_threads,
+)
+from howto.media.scale import Scaler
 from howto.records import FrameSpec
 
 __all__ = ["frame_at", "frames_at"]
@@ -87,7 +95,7 @@ class _Reader:
             self._container.close()
             raise
         only(self._container, self._stream)
-        self._stream.thread_type = "AUTO"
+        use_threads(self._stream)
         self._begin()
 
     def _begin(self) -> None:

@@ -82,6 +82,7 @@ def theirs(
 ) -> NDArray[np.uint8]:
     """What the ffmpeg program gives for one spec."""
     raw = run(
+        *("-threads", 4),  # as ours: with another number it mends broken packets in another way
         *("-i", f"file:{path}", "-filter:v", authors_filters(spec, *size)),
         *("-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:"),
         **options,
@@ -116,9 +117,7 @@ def all_times(path: Path) -> tuple[list[Fraction], Fraction]:
                     last = frame.duration
             except av.error.InvalidDataError:
                 continue
-        # A last frame of one tick is an unknown duration; v_GGSY1Qvo990.mp4 has one.
-        if last <= 1 and len(stamps) > 1 and stamps[-1] - stamps[-2] > 2:
-            last = stamps[-1] - stamps[-2]
+        assert last > 0
         return [s * stream.time_base for s in stamps], (stamps[-1] + last) * stream.time_base
 
 
@@ -186,7 +185,7 @@ def stored_and_turned(path: Path) -> tuple[int, int]:
 def test_real_videos_follow_the_rule(
     real: Path, name: str, run_ffmpeg: Callable[..., bytes], known_version: bool
 ) -> None:
-    """The times by a restatement of the rule, the bytes by the ffmpeg program where it keeps to it."""
+    """Times by a restatement of the rule; bytes by the ffmpeg program, where it keeps to it."""
     path = real / name
     times, end = all_times(path)
     for i, chunks in enumerate(collect(decode(path, PAPER), len(PAPER))):
@@ -454,7 +453,7 @@ def test_what_cannot_be_decoded(tmp_path: Path, real: Path) -> None:
 def test_a_picture_too_narrow_to_scale(make_clip: Callable[..., Path]) -> None:
     path = make_clip(size=(2, 1000), count=26)
 
-    with pytest.raises(MediaError, match="2x1000"):
+    with pytest.raises(MediaError, match="too narrow"):
         list(decode(path, [PAPER_2D]))
 
 

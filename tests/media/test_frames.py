@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from howto.errors import MediaError, Reason, UsageError
 from howto.media.container import Clock, decoded, main_video, open_media, packets_of
-from howto.media.decode import Scaler
 from howto.media.frames import frame_at, frames_at
+from howto.media.scale import Scaler
 from howto.records import FrameSpec
 
 SHORT_SIDE = 48
