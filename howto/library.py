@@ -8,6 +8,7 @@ absent or whole, and two processes on one library see each other's finished vide
 import hashlib
 import json
 import os
+import re
 import sqlite3
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -40,6 +41,8 @@ __all__ = ["STATE_FOLDER", "FileRow", "Library"]
 
 STATE_FOLDER = ".howto"
 _BUSY_SECONDS = 60
+# C0 without line feed, delete, C1, and the marks that turn the direction of what follows.
+_CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _EXCLUSIVE_SECONDS = 3600
 
 
@@ -490,9 +493,14 @@ def _set_up(connection: sqlite3.Connection, state: Path) -> None:
 
 
 def _storable(text: str) -> str:
-    """Text that SQLite takes: half characters (from file names, tags, JSON) become question
-    marks."""
-    return text if text.isascii() else text.encode(errors="replace").decode()
+    """Text that SQLite takes and a terminal may show.
+
+    Half characters (from file names, tags, JSON) become question marks, and control characters,
+    which could move a terminal's cursor or turn the direction of text, become spaces.
+    """
+    if not text.isascii():
+        text = text.encode(errors="replace").decode()
+    return text if text.isprintable() else _CONTROLS.sub(" ", text)
 
 
 def _info_to_json(info: MediaInfo) -> str:

@@ -1,5 +1,6 @@
 """`howto search`: moments for a query, shown, listed, cut out or opened."""
 
+import os
 import sys
 import textwrap
 from pathlib import Path
@@ -11,7 +12,7 @@ from howto.cli.console import chosen_folder, errors, output, print_json, progres
 from howto.errors import UsageError
 from howto.library import Library
 from howto.search.listen import Offer, listen
-from howto.search.phrases import clock
+from howto.search.phrases import clock, named
 from howto.search.query import Query
 from howto.search.refresh import Refreshed, refresh
 from howto.search.results import check_sheet, cut_hits, open_hit, write_sheet
@@ -47,6 +48,9 @@ def search(
     files: Annotated[
         bool, typer.Option("--files", help="Print the paths of the videos alone, each once.")
     ] = False,
+    null: Annotated[
+        bool, typer.Option("--null", "-0", help="With --files: end each path in NUL, for xargs -0.")
+    ] = False,
     sheet: Annotated[
         Path | None, typer.Option(help="Write a contact sheet of the moments: .png, .jpg or .webp.")
     ] = None,
@@ -75,6 +79,10 @@ def search(
     check_options(top, signals, min_score)
     if exact and cut is None:
         raise UsageError("--exact says how to cut; name a folder for the pieces with --cut DIR")
+    if json and files:
+        raise UsageError("--json and --files are two ways to print; take one")
+    if null and not files:
+        raise UsageError("--null says how paths end; ask for them with --files")
     if yes and no_slow:
         raise UsageError("--yes and --no-slow contradict each other")
     if sheet is not None:
@@ -95,8 +103,7 @@ def search(
     if json:
         print_json(as_json(found))
     elif files:
-        for path in dict.fromkeys(str(hit.path) for hit in found.hits):
-            print(path)
+        _print_paths([hit.path for hit in found.hits], ends_in_null=null)
     else:
         show_answer(found)
     whole = not found.hits or _use(found, sheet, cut, exact=exact, open_best=open_)
@@ -158,6 +165,17 @@ def _waiting() -> None:
     errors.print("Another howto is looking at new files here; waiting for it.", style="dim")
 
 
+def _print_paths(paths: list[Path], *, ends_in_null: bool) -> None:
+    """Print each path once: its very bytes to a pipe, what can be shown to a terminal."""
+    for path in dict.fromkeys(paths):
+        if ends_in_null or not sys.stdout.isatty():
+            sys.stdout.flush()
+            sys.stdout.buffer.write(os.fsencode(path) + (b"\0" if ends_in_null else b"\n"))
+        else:
+            print(named(str(path)))
+    sys.stdout.flush()
+
+
 def _accepted(offer: Offer, *, yes: bool, never: bool) -> bool:
     if offer.recogniser is None:
         return False
@@ -186,7 +204,7 @@ def _listen(library: Library, offer: Offer, answer: "Callable[[], Answer]") -> N
 
 
 def _where(hit: Hit) -> str:
-    return f"{hit.video} {clock(hit.start)}-{clock(hit.end)}"
+    return f"{named(hit.video)} {clock(hit.start)}-{clock(hit.end)}"
 
 
 def show_answer(answer: Answer, *, notes: bool = True) -> None:
@@ -202,7 +220,9 @@ def show_answer(answer: Answer, *, notes: bool = True) -> None:
         table.add_column("moment", no_wrap=True)
         table.add_column("said or named", overflow="fold", ratio=1)
         for number, hit in enumerate(answer.hits, start=1):
-            video = Text(hit.video, style=f"link {hit.path.as_uri()}" if _is_text(hit) else "")
+            video = Text(
+                named(hit.video), style=f"link {hit.path.as_uri()}" if _is_text(hit) else ""
+            )
             moment = f"{clock(hit.start)} - {clock(hit.end)}"
             table.add_row(
                 str(number), f"{hit.score:.2f}", video, moment, _highlighted(hit, answer.query)
@@ -247,9 +267,9 @@ def _use(
                 if piece.path is None:
                     problems.append(piece.problem)
                 else:
-                    errors.print(f"Cut: {piece.path}", markup=False, soft_wrap=True)
+                    errors.print(f"Cut: {named(str(piece.path))}", markup=False, soft_wrap=True)
     if open_best:
         open_hit(answer.hits[0])
     for problem in problems:
-        errors.print(f"Failed: {problem}", markup=False, soft_wrap=True)
+        errors.print(f"Failed: {named(problem)}", markup=False, soft_wrap=True)
     return not problems

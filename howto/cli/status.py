@@ -9,7 +9,7 @@ import typer
 from howto.cli.console import chosen_folder, output, print_json
 from howto.library import Library
 from howto.records import Outcome, Problem, State
-from howto.search.phrases import clock, counted
+from howto.search.phrases import clock, counted, named
 
 __all__ = ["status"]
 
@@ -117,7 +117,7 @@ def _show_videos(outcomes: list[Outcome], *, every: bool) -> None:
     table.add_column("found", overflow="fold")
     for one in shown:
         table.add_row(
-            Text(one.paths[0]),
+            Text(named(one.paths[0])),
             one.stage,
             one.reason or "ok",
             Text(one.detail),
@@ -139,7 +139,7 @@ def _show_problems(problems: list[tuple[str, str, Problem]]) -> None:
     table.add_column("could not be read", overflow="fold")
     for _, source, problem in problems[:MOST_PROBLEMS]:
         line = "" if problem.line is None else str(problem.line)
-        table.add_row(Text(source), line, Text(problem.what))
+        table.add_row(Text(named(source)), line, Text(problem.what))
     output.print()
     output.print(table)
     if len(problems) > MOST_PROBLEMS:

@@ -7,7 +7,6 @@ library.db.
 
 import hashlib
 import json
-import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -21,6 +20,7 @@ __all__ = ["Findings", "Task", "content_id", "examine"]
 _EDGE_BYTES = 1 << 20
 _ID_DIGITS = 20
 _INFO_JSON_BYTES = 64 << 20
+_LONGEST_TIME = 30 * 24 * 3600
 
 QUICK_SOURCES = ("sidecar", "embedded")
 """Narration sources that cost next to nothing, in the order in which they are asked."""
@@ -83,7 +83,7 @@ def examine(task: Task) -> Findings:
         info=info,
         title=described.title or info.title,
         description=described.description or info.description,
-        chapters=described.chapters or info.chapters,
+        chapters=_within(described.chapters or info.chapters, info.duration),
         narration=narration,
         recipe=_recipe(source, task),
         outcomes=(probed, transcribed),
@@ -172,10 +172,20 @@ def _chapters(rows: Any) -> list[Chapter]:
         if not isinstance(row, dict):
             continue
         start, end, title = row.get("start_time"), row.get("end_time"), _text(row.get("title"))
-        if title and _is_time(start) and _is_time(end) and start <= end:
+        if title and _is_time(start) and _is_time(end):
             chapters.append(Chapter(float(start), float(end), title))
     return chapters
 
 
 def _is_time(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and math.isfinite(value) and value >= 0
+    # Compared before anything else is done with it: JSON may hold integers of any length.
+    return isinstance(value, int | float) and 0 <= value <= _LONGEST_TIME
+
+
+def _within(chapters: tuple[Chapter, ...], duration: float) -> tuple[Chapter, ...]:
+    """The chapters that lie in the video, cut to its length."""
+    return tuple(
+        replace(chapter, start=max(0.0, chapter.start), end=min(chapter.end, duration))
+        for chapter in chapters
+        if max(0.0, chapter.start) < min(chapter.end, duration)
+    )

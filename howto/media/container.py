@@ -157,8 +157,9 @@ def only(container: InputContainer, stream: Stream) -> None:
 def use_threads(stream: VideoStream) -> None:
     """Decode with a fixed number of threads.
 
-    Not as many as there are cores: what FFmpeg makes of a broken packet depends on their number, and
-    the same file should give the same frames everywhere. Several let it run ahead of who scales.
+    Not as many as there are cores: what FFmpeg makes of a broken packet depends on their number,
+    and the same file should give the same frames everywhere. Several, so that the decoder runs ahead
+    of whoever scales.
     """
     stream.thread_type = "AUTO"
     stream.codec_context.thread_count = _THREADS

@@ -1,6 +1,6 @@
 """Moments: neighbouring hits of one video joined into the span that a person wants to watch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from howto.search.fusion import Fused
@@ -54,25 +54,25 @@ def join(ranked: Sequence[Fused[Candidate]], top: int) -> list[Moment]:
             by_video.setdefault(hit.item.number, []).append(hit)
     for hits in by_video.values():
         hits.sort(key=lambda hit: (hit.item.start, hit.item.end))
-    taken: set[Candidate] = set()
+    taken: set[Hashable] = set()
     moments: list[Moment] = []
     for hit in ranked:
-        if hit.item in taken:
+        if hit.item.key in taken:
             continue
         if len(moments) == top:
             break
         alone = hit.item.clip is None
         lines = [hit] if alone else _neighbours(hit, by_video[hit.item.number], taken)
-        taken.update(line.item for line in lines)
+        taken.update(line.item.key for line in lines)
         moments.append(_moment(hit, lines))
     return moments
 
 
 def _neighbours(
-    best: Fused[Candidate], hits: list[Fused[Candidate]], taken: set[Candidate]
+    best: Fused[Candidate], hits: list[Fused[Candidate]], taken: Set[Hashable]
 ) -> list[Fused[Candidate]]:
     """The run of hits around the best one that belong to the same moment, in order of time."""
-    first = last = hits.index(best)
+    first = last = next(place for place, hit in enumerate(hits) if hit is best)
     start, end = best.item.start, best.item.end
     while True:
         grown = False
@@ -83,7 +83,7 @@ def _neighbours(
             gap = start - item.end if step < 0 else item.start - end
             span = max(end, item.end) - min(start, item.start)
             if (
-                item in taken
+                item.key in taken
                 or gap > MAX_GAP_SECONDS
                 or span > MAX_SECONDS
                 or item.score < MIN_SCORE_SHARE * best.item.score
@@ -103,7 +103,11 @@ def _moment(best: Fused[Candidate], lines: list[Fused[Candidate]]) -> Moment:
         start=min(item.start for item in items),
         end=max(item.end for item in items),
         caption=" ".join(item.caption for item in items),
-        score=best.item.score,
+        score=max(item.score for item in best.found.values()),
         ranks=best.ranks,
-        matched=tuple(dict.fromkeys(where for item in items for where in item.matched)),
+        matched=tuple(
+            dict.fromkeys(
+                where for line in lines for item in line.found.values() for where in item.matched
+            )
+        ),
     )

@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-__all__ = ["about", "clock", "counted", "shown"]
+__all__ = ["about", "clock", "counted", "named", "shown"]
 
 
 def clock(seconds: float) -> str:
@@ -25,6 +25,13 @@ def about(seconds: float) -> str:
 def counted(count: float, noun: str) -> str:
     """A number with its noun: '1 video', '2 videos'."""
     return f"{count:g} {noun}" if count == 1 else f"{count:g} {noun}s"
+
+
+def named(path: str) -> str:
+    """A file name as a terminal may show it: what does not print is written as an escape."""
+    if path.isprintable():
+        return path
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in path)
 
 
 def shown(folder: Path) -> str:

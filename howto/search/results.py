@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from howto.errors import ItemError, UsageError
-from howto.search.phrases import clock
+from howto.errors import HowtoError, ItemError, UsageError
+from howto.search.phrases import clock, named
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["PICTURE_SUFFIXES", "Piece", "check_sheet", "cut_hits", "open_hit", "write_sheet"]
 
 _PICTURE_SHORT_SIDE = 240
+_SHORTEST_PIECE = 1.0  # seconds
+_LONGEST_NAME = 150  # bytes of a piece's name, which file systems allow 255 of
 _PLAYERS = {
     "mpv": ("--start={seconds}",),
     "vlc": ("--start-time={seconds}",),
@@ -60,7 +62,7 @@ def write_sheet(answer: "Answer", path: Path) -> list[str]:
     cells, problems = [], []
     for hit in answer.hits:
         picture, problem = _picture(hit)
-        heading = f"{hit.video}  {clock(hit.start)} - {clock(hit.end)}"
+        heading = f"{named(hit.video)}  {clock(hit.start)} - {clock(hit.end)}"
         cells.append(Cell(picture=picture, heading=heading, caption=hit.caption, score=hit.score))
         if problem:
             problems.append(f"no picture of {hit.video} at {clock(hit.start)}: {problem}")
@@ -106,9 +108,11 @@ def cut_hits(answer: "Answer", folder: Path, *, exact: bool) -> Iterator[Piece]:
     for rank, hit in enumerate(answer.hits, start=1):
         name = f"{rank:02}-{_safe(Path(hit.video).stem)}-{int(hit.start)}s"
         path = folder / (name + cut_suffix(hit.path, exact))
+        # A line of no length is a moment all the same.
+        end = max(hit.end, hit.start + _SHORTEST_PIECE)
         try:
-            cut(hit.path, hit.start, hit.end, path, exact=exact)
-        except ItemError as error:
+            cut(hit.path, hit.start, end, path, exact=exact)
+        except (HowtoError, OSError) as error:
             yield Piece(hit, None, f"{hit.video} at {clock(hit.start)}: {error}")
         else:
             yield Piece(hit, path)
@@ -117,7 +121,8 @@ def cut_hits(answer: "Answer", folder: Path, *, exact: bool) -> Iterator[Piece]:
 def _safe(name: str) -> str:
     """A file name that no shell, player or file system trips over: letters, digits, dot, dash,
     underscore."""
-    return re.sub(r"[^\w.-]+", "-", name.encode(errors="replace").decode()).strip("-.") or "video"
+    plain = re.sub(r"[^\w.-]+", "-", name.encode(errors="replace").decode()).strip("-.")
+    return plain.encode()[:_LONGEST_NAME].decode(errors="ignore") or "video"
 
 
 def open_hit(hit: "Hit") -> None:

@@ -143,7 +143,7 @@ def ask(
         signal: _in_order(SIGNALS[signal](library, query), names, min_score)
         for signal in dict.fromkeys(by)
     }
-    moments = join(fuse(rankings), top)
+    moments = join(fuse(rankings, key=lambda one: one.key), top)
     listening = offer(library, set(names))
     return Answer(
         query=query,

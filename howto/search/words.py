@@ -62,6 +62,11 @@ class Candidate:
     score: float
     matched: tuple[str, ...]
 
+    @property
+    def key(self) -> tuple[int, float, float, int | None]:
+        """The span that is meant, whatever a signal says of it."""
+        return self.number, self.start, self.end, self.clip
+
 
 def add_video(connection: sqlite3.Connection, number: int, path: str) -> None:
     """Put a video's clips, chapters and names into the word index. Call inside a transaction.
@@ -238,7 +243,7 @@ def _video_candidates(
     rows = connection.execute(
         "SELECT number, coalesce(duration, 0), indexed_videos.title, name"
         " FROM videos JOIN indexed_videos USING (number)"
-        " WHERE number IN (SELECT value FROM json_each(?))",
+        " WHERE number IN (SELECT value FROM json_each(?)) AND info IS NOT NULL",
         (_best(named),),
     )
     return [

@@ -67,6 +67,8 @@ def test_no_hit_is_no_failure_and_says_what_would_help(cli, videos: Path) -> Non
         (["shirt", ".", "--top", "0"], 2, "--top is 0"),
         (["shirt", ".", "--min-score", "2"], 2, "between 0 and 1"),
         (["shirt", ".", "--exact"], 2, "--cut DIR"),
+        (["shirt", ".", "--json", "--files"], 2, "take one"),
+        (["shirt", ".", "--null"], 2, "--files"),
         (["shirt", ".", "--yes", "--no-slow"], 2, "contradict"),
         (["shirt", ".", "--sheet", "hits.doc"], 2, "use .png, .jpg, .jpeg, .webp"),
         (["shirt", ".", "--sheet", "gone/hits.png"], 2, "there is no folder gone"),
@@ -170,6 +172,27 @@ def test_a_file_name_that_is_no_text(
     assert hit["video"] == os.fsdecode(b"caf\xe9.mp4")
 
 
+def test_nothing_reaches_the_terminal_that_could_command_it(
+    cli, howto, small_video: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "named"
+    folder.mkdir()
+    name = "\x1b[31mred \u202e.mp4"
+    small_video(folder / "plain.mp4").rename(folder / name)
+    (folder / name).with_suffix(".vtt").write_text(
+        "WEBVTT\n\n00:01.000 --> 00:03.000\ncrease \x1b]0;owned\x07 it \u202e now\n"
+    )
+    ran = cli("search", "crease", folder)
+    status = cli("status", folder, "--all")
+    assert "crease" in ran.out
+    for shown in (ran.out, ran.err, status.out):
+        assert "\x1b" not in shown
+        assert "\u202e" not in shown
+    # A script gets the name as it is.
+    assert cli("search", "crease", folder, "--json").json["hits"][0]["video"] == name
+    assert howto("search", "crease", folder, "--files", "-0").out == f"{folder / name}\0"
+
+
 def test_a_folder_that_may_not_be_written(cli, videos: Path) -> None:
     for folder in (videos / "shirts", videos):
         folder.chmod(0o555)
@@ -218,6 +241,26 @@ def test_pieces(cli, videos: Path, exact: bool) -> None:
     duration = probe(piece).duration
     # The line lasts 3 s. A piece that starts at the key frame before it is longer.
     assert duration == pytest.approx(3, abs=0.5) if exact else 3 <= duration <= 6
+
+
+def test_a_moment_of_no_length_is_cut_all_the_same_and_a_failure_costs_one_piece(
+    cli, videos: Path
+) -> None:
+    (videos / "silent.info.json").write_text(
+        '{"chapters": [{"start_time": 3, "end_time": 9, "title": "batter bowl"}]}'
+    )
+    (videos / "pancakes.srt").write_text("1\n00:00:02,000 --> 00:00:01,000\nthe batter\n")
+    cli("search", "batter", videos)
+    # It was indexed, and is damaged since: size and time say that it is the same.
+    silent = videos / "silent.mp4"
+    status = silent.stat()
+    silent.write_bytes(b"\0" * status.st_size)
+    os.utime(silent, ns=(status.st_atime_ns, status.st_mtime_ns))
+    folder = videos.parent / "pieces"
+    ran = cli("search", "batter", videos, "--cut", folder)
+    assert ran.code == 1
+    assert "Failed: silent.mp4 at 0:03" in ran.err
+    assert [piece.name for piece in folder.iterdir()] == ["01-pancakes-2s.mp4"]
 
 
 def test_open_plays_the_best_hit_at_its_second(howto, videos: Path, tmp_path: Path) -> None:

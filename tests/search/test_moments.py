@@ -14,7 +14,7 @@ def hit(clip: int | None, start: float, end: float, score: float, number: int = 
 
 def moments(*hits: Candidate, top: int = 10) -> list[Moment]:
     ranked = sorted(hits, key=lambda one: -one.score)
-    return join(fuse({"words": ranked}), top)
+    return join(fuse({"words": ranked}, key=lambda one: one.key), top)
 
 
 def spans(*hits: Candidate, top: int = 10) -> list[tuple[float, float]]:

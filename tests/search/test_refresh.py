@@ -214,17 +214,23 @@ def test_info_json_and_container_tags_are_searched(
     (videos / "silent.info.json").write_text(
         '{"title": "Origami crane", "description": "paper folding",'
         ' "chapters": [{"start_time": 0, "end_time": 8, "title": "Valley creases"},'
-        ' {"start_time": "x"}, null]}'
+        ' {"start_time": "x"}, null, {"start_time": 1e300, "end_time": 1e301, "title": "Valley a"},'
+        ' {"start_time": 500, "end_time": 600, "title": "Valley b"},'
+        ' {"start_time": 3, "end_time": 3, "title": "Valley c"},'
+        ' {"start_time": 1' + "0" * 400 + ', "end_time": 5, "title": "Valley d"},'
+        ' {"start_time": 12, "end_time": 999, "title": "Mountain"}]}'
     )
     small_video(videos / "x1.mp4", shade=30, title="Sharpen a chisel")
     (videos / "x1.info.json").write_text("{ broken")
     bring_up_to_date(videos)
     with Library.open(videos) as library:
-        crane, crease, chisel = (
-            rank(library.connection, Query.parse(text)) for text in ("origami", "valley", "chisel")
+        crane, crease, mountain, chisel = (
+            rank(library.connection, Query.parse(text))
+            for text in ("origami", "valley", "mountain", "chisel")
         )
     assert [one.matched for one in crane] == [("title",)]
     assert [(one.start, one.end, one.caption) for one in crease] == [(0, 8, "Valley creases")]
+    assert [(one.start, one.end) for one in mountain] == [(12, 20)]
     assert [one.caption for one in chisel] == ["Sharpen a chisel"]
 
 
