@@ -40,6 +40,8 @@ from howto.records import (
 __all__ = ["STATE_FOLDER", "FileRow", "Library"]
 
 STATE_FOLDER = ".howto"
+_ROOT_NOTE = "folder.txt"
+"""In a state folder outside: the path of the folder of videos that it is about."""
 _BUSY_SECONDS = 60
 # C0 without line feed, delete, C1, and the marks that turn the direction of what follows.
 _CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -84,24 +86,31 @@ class Library:
 
         Args:
             folder: the folder, or any folder inside it: parents are climbed to the nearest library.
-            state_dir: where to keep the state instead of `.howto`; then nothing is climbed.
+            state_dir: where to keep the state instead of `.howto`. It belongs to the first folder
+                that it was named for.
             create: make a new library where there is none.
 
         Raises:
-            UsageError: the folder is missing or no folder.
-            LibraryError: there is no library and `create` is False, or its file is damaged.
+            UsageError: the folder is missing or no folder, or the state folder is another's.
+            LibraryError: there is no library and `create` is False, or it is damaged, or cannot be
+                written.
             NewerLibrary: a newer howto wrote it.
         """
         folder = _existing_folder(folder)
-        root, state = (folder, state_dir.resolve()) if state_dir else _find(folder)
+        root, state = _kept_in(state_dir.resolve(), folder) if state_dir else _find(folder)
         if not (state / "library.db").exists() and not create:
             raise LibraryError(
                 f"{folder} is no library yet. Make it one by searching it: "
                 f"howto search QUERY {folder}"
             )
-        _make_state_folder(state)
+        _make_state_folder(state, root)
         try:
             return cls(root, state, _connect(state))
+        except sqlite3.OperationalError as error:
+            raise LibraryError(
+                f"{state / 'library.db'} cannot be opened: {error}. Make room or give permission, "
+                "or name another place for what howto keeps: --state-dir DIR"
+            ) from error
         except sqlite3.DatabaseError as error:
             raise LibraryError(
                 f"{state / 'library.db'} cannot be read as a library ({error}). Move it away and "
@@ -120,20 +129,38 @@ class Library:
 
     @property
     def is_outside(self) -> bool:
-        """The state lies outside the folder, because it cannot be written or because it was asked
-        for."""
+        """The state lies outside the folder: it cannot be written, or that was asked for."""
         return self.state.parent != self.folder
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: all that is written inside is kept together, or nothing of it."""
-        self.connection.execute("BEGIN IMMEDIATE")
+        """One transaction: all that is written inside is kept together, or nothing of it.
+
+        Raises:
+            LibraryError: the disk is full, or cannot be written any more.
+        """
+        try:
+            self.connection.execute("BEGIN IMMEDIATE")
+            yield self.connection
+            self.connection.execute("COMMIT")
+        except BaseException as error:
+            if self.connection.in_transaction:  # SQLite ends it by itself on some errors
+                self.connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.OperationalError):
+                raise LibraryError(
+                    f"{self.state / 'library.db'} cannot be written: {error}. What is finished is "
+                    "kept; the same command goes on."
+                ) from error
+            raise
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """One view of the library, whatever other processes write meanwhile."""
+        self.connection.execute("BEGIN")
         try:
             yield self.connection
-        except BaseException:
-            self.connection.execute("ROLLBACK")
-            raise
-        self.connection.execute("COMMIT")
+        finally:
+            self.connection.execute("COMMIT")
 
     @contextmanager
     def exclusive(
@@ -356,6 +383,20 @@ class Library:
             key=lambda row: (row[0], row[2].line or 0),
         )
 
+    def failed_numbers(self) -> set[int]:
+        """The short keys of the videos of which a stage failed."""
+        rows = self.connection.execute("SELECT number FROM outcomes WHERE state = 'failed'")
+        return {number for (number,) in rows}
+
+    def has_failed(self, video_id: str) -> bool:
+        """Whether a stage failed for a video."""
+        row = self.connection.execute(
+            "SELECT 1 FROM outcomes JOIN videos USING (number)"
+            " WHERE video_id = ? AND state = 'failed'",
+            (video_id,),
+        ).fetchone()
+        return row is not None
+
     def put_chapters(self, number: int, chapters: Iterable[Chapter]) -> None:
         """Replace the chapters of a video. Take the old ones out of the word index first."""
         self.connection.execute("DELETE FROM chapters WHERE number = ?", (number,))
@@ -427,22 +468,51 @@ class Library:
 
 
 def _existing_folder(folder: Path) -> Path:
-    if not folder.exists():
-        raise UsageError(f"there is no folder {folder}")
-    if not folder.is_dir():
+    try:
+        is_folder = stat.S_ISDIR(folder.stat().st_mode)
+        resolved = folder.resolve(strict=True)
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no folder {folder}") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"cannot look into {folder}: {reason}") from error
+    if not is_folder:
         raise UsageError(f"{folder} is a file; name the folder that it lies in")
-    return folder.resolve()
+    return resolved
 
 
 def _find(folder: Path) -> tuple[Path, Path]:
     """The library a folder belongs to: its root and its state folder, existing or to be made."""
     candidates = (folder, *folder.parents)
-    for place in (lambda candidate: candidate / STATE_FOLDER, _outside_state):
-        for candidate in candidates:
-            if (place(candidate) / "library.db").exists():
-                return candidate, place(candidate)
-    inside = folder / STATE_FOLDER
-    return folder, inside if _writable(folder) else _outside_state(folder)
+    inside = [one for one in candidates if _exists(one / STATE_FOLDER / "library.db")]
+    if inside and _writable(inside[0] / STATE_FOLDER):
+        return inside[0], inside[0] / STATE_FOLDER
+    for candidate in candidates:
+        if _exists(_outside_state(candidate) / "library.db"):
+            return candidate, _outside_state(candidate)
+    if inside:  # one that cannot be written: its folder is known anew, outside
+        return inside[0], _outside_state(inside[0])
+    return folder, folder / STATE_FOLDER if _writable(folder) else _outside_state(folder)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except PermissionError:
+        return False
+
+
+def _kept_in(state: Path, folder: Path) -> tuple[Path, Path]:
+    """The root whose state a folder keeps; the folder itself where it keeps none yet."""
+    note = state / _ROOT_NOTE
+    if not note.exists():
+        return folder, state
+    root = Path(os.fsdecode(note.read_bytes()))
+    if not folder.is_relative_to(root):
+        raise UsageError(
+            f"{state} keeps what is known of {root}; name another --state-dir for {folder}"
+        )
+    return root, state
 
 
 def _outside_state(folder: Path) -> Path:
@@ -453,16 +523,17 @@ def _outside_state(folder: Path) -> Path:
 
 
 def _writable(folder: Path) -> bool:
-    # The superuser may write anywhere; a folder that nobody is meant to write is left alone all the
-    # same.
+    # The superuser may write anywhere, but leaves alone what nobody is meant to write.
     return os.access(folder, os.W_OK) and bool(
         folder.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)
     )
 
 
-def _make_state_folder(state: Path) -> None:
+def _make_state_folder(state: Path, root: Path) -> None:
     try:
         state.mkdir(parents=True, exist_ok=True)
+        if state.parent != root and not (state / _ROOT_NOTE).exists():
+            (state / _ROOT_NOTE).write_bytes(os.fsencode(root))
     except OSError as error:
         raise LibraryError(
             f"cannot make the folder {state} ({error.strerror}). "
@@ -473,7 +544,7 @@ def _make_state_folder(state: Path) -> None:
 def _connect(state: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(state / "library.db", timeout=_BUSY_SECONDS, isolation_level=None)
     try:
-        if connection.execute("PRAGMA user_version").fetchone()[0] != schema.SCHEMA:
+        if not schema.is_current(connection, str(state / "library.db")):
             _set_up(connection, state)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")

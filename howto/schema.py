@@ -10,14 +10,17 @@ import sqlite3
 from howto import __version__
 from howto.errors import NewerLibrary
 
-__all__ = ["SCHEMA", "migrate"]
+__all__ = ["SCHEMA", "is_current", "migrate"]
+
+# Combining marks belong to words: without them a Hindi word falls into single letters.
+_TOKENS = """ "porter unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'" """
 
 _STEPS = (
     # Paths are bytes: a file name need not be valid UTF-8. `number` is the short key that other
     # tables and the full-text index use; `video_id` is the key that people and feature files use.
     # `examined` holds the companions (captions, descriptions) of all its files when it was last
     # looked at; NULL: never.
-    """
+    f"""
     CREATE TABLE videos (
         number      INTEGER PRIMARY KEY,
         video_id    TEXT NOT NULL UNIQUE,
@@ -79,11 +82,11 @@ _STEPS = (
     -- Contentless: the index alone, without a second copy of the text. Rows are taken out with the
     -- very text that was put in; howto.search.words does so before that text changes.
     CREATE VIRTUAL TABLE clip_words USING fts5 (
-        caption, content='', tokenize='porter unicode61 remove_diacritics 2');
+        caption, content='', tokenize={_TOKENS});
     CREATE VIRTUAL TABLE chapter_words USING fts5 (
-        title, content='', tokenize='porter unicode61 remove_diacritics 2');
+        title, content='', tokenize={_TOKENS});
     CREATE VIRTUAL TABLE video_words USING fts5 (
-        title, name, description, content='', tokenize='porter unicode61 remove_diacritics 2');
+        title, name, description, content='', tokenize={_TOKENS});
     -- The videos that are in the word index now, with the names that were put there.
     CREATE TABLE indexed_videos (
         number      INTEGER PRIMARY KEY REFERENCES videos,
@@ -97,6 +100,24 @@ _STEPS = (
 SCHEMA = len(_STEPS)
 
 
+def is_current(connection: sqlite3.Connection, where: str) -> bool:
+    """Whether a library has the newest schema; nothing is written.
+
+    Args:
+        where: the library, for the message.
+
+    Raises:
+        NewerLibrary: a newer howto wrote it.
+    """
+    found = _version(connection)
+    if found > SCHEMA:
+        raise NewerLibrary(
+            f"the library {where} has schema {found}; howto {__version__} knows schemas up to "
+            f"{SCHEMA}. Update howto: pip install --upgrade howto"
+        )
+    return found == SCHEMA
+
+
 def migrate(connection: sqlite3.Connection, where: str) -> None:
     """Bring a library to the newest schema, each step whole or not at all.
 
@@ -107,15 +128,11 @@ def migrate(connection: sqlite3.Connection, where: str) -> None:
     Raises:
         NewerLibrary: a newer howto wrote it.
     """
-    while (found := _version(connection)) != SCHEMA:
-        if found > SCHEMA:
-            raise NewerLibrary(
-                f"the library {where} has schema {found}; howto {__version__} knows schemas up to "
-                f"{SCHEMA}. Update howto: pip install --upgrade howto"
-            )
+    while not is_current(connection, where):
+        step = _version(connection)
         # executescript commits first, so the transaction is opened within the script.
         connection.executescript(
-            f"BEGIN IMMEDIATE; {_STEPS[found]} PRAGMA user_version = {found + 1}; COMMIT;"
+            f"BEGIN IMMEDIATE; {_STEPS[step]} PRAGMA user_version = {step + 1}; COMMIT;"
         )
 
 

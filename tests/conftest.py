@@ -13,8 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from howto.media.encode import H264Writer
+
+# A busy machine is no failure: how long an example takes is for the benchmarks to say.
+settings.register_profile("howto", deadline=None)
+settings.load_profile("howto")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

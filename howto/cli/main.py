@@ -91,8 +91,11 @@ def main() -> None:
         sys.exit(_tell(error, EXIT_USAGE))
     except HowtoError as error:
         sys.exit(_tell(error, EXIT_FAILED))
+    except OSError as error:
+        # A full disk, a permission, a path that is gone: the file and the reason say it all.
+        sys.exit(_tell(error, EXIT_FAILED))
 
 
-def _tell(error: HowtoError, code: int) -> int:
+def _tell(error: Exception, code: int) -> int:
     print(f"Error: {error}", file=sys.stderr)
     return code

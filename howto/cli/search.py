@@ -59,6 +59,9 @@ def search(
         bool, typer.Option("--exact", help="With --cut: to the frame, which encodes anew.")
     ] = False,
     open_: Annotated[bool, typer.Option("--open", help="Play the best moment.")] = False,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Look again at the files that failed.")
+    ] = False,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Do the slow work that is offered, without asking.")
     ] = False,
@@ -91,7 +94,7 @@ def search(
     with Library.open(place, state_dir) as opened:
         if opened.is_outside:
             errors.print(f"{opened.folder} is kept in {opened.state}", style="dim", markup=False)
-        refreshed = _refresh(opened)
+        refreshed = _refresh(opened, retry=retry)
 
         def answer() -> Answer:
             return ask(opened, parsed, place, refreshed, top=top, by=signals, min_score=min_score)
@@ -139,10 +142,10 @@ def as_json(answer: Answer) -> dict[str, object]:
     }
 
 
-def _refresh(library: Library) -> Refreshed:
+def _refresh(library: Library, *, retry: bool) -> Refreshed:
     try:
         with progress("Looking at new files") as show:
-            refreshed = refresh(library, on_progress=show, on_wait=_waiting)
+            refreshed = refresh(library, retry=retry, on_progress=show, on_wait=_waiting)
     except KeyboardInterrupt:
         errors.print("Stopped. What was looked at is kept; run the same command to go on.")
         raise typer.Exit(EXIT_STOPPED) from None
@@ -193,8 +196,9 @@ def _listen(library: Library, offer: Offer, answer: "Callable[[], Answer]") -> N
     seen = {(hit.video, hit.start) for hit in answer().hits}
     try:
         with progress("Listening") as show:
-            for done, (_, outcome) in enumerate(listen(library, offer), start=1):
-                show(done, len(offer.numbers), outcome.video_id)
+            heard = listen(library, offer, on_wait=_waiting)
+            for done, (path, _) in enumerate(heard, start=1):
+                show(done, len(offer.numbers), path)
                 for hit in answer().hits:
                     if (hit.video, hit.start) not in seen:
                         seen.add((hit.video, hit.start))

@@ -33,8 +33,8 @@ class FoundFile:
         path: relative to the scanned folder, with forward slashes.
         captions: names of caption files beside it, most wanted first.
         info_json: name of the yt-dlp description beside it, or None.
-        companions: names, sizes and times of all of these as one text: it changes when any of them
-            does.
+        companions: names, sizes, times and modes of all of these as one text: it changes when any
+            of them does.
     """
 
     path: str
@@ -45,13 +45,16 @@ class FoundFile:
     companions: str
 
 
-def scan(folder: Path, only: str | None = None) -> list[FoundFile]:
+def scan(
+    folder: Path, only: str | None = None, unreadable: list[str] | None = None
+) -> list[FoundFile]:
     """Find the media files of a folder and of the folders inside it; hidden ones are left out.
 
     A folder that cannot be read is passed over. Links to folders are not followed, so no cycle can
     arise.
 
     Args:
+        unreadable: is given the relative paths of folders that cannot be read.
         only: a pattern such as `shirts/*.mp4`, matched against the relative path.
 
     Returns:
@@ -59,16 +62,15 @@ def scan(folder: Path, only: str | None = None) -> list[FoundFile]:
     """
     found = [
         file
-        for directory, relative in _folders(folder)
+        for directory, relative in _folders(folder, [] if unreadable is None else unreadable)
         for file in _media_of(directory, relative)
         if only is None or fnmatch.fnmatchcase(file.path, only)
     ]
     return sorted(found, key=lambda file: file.path)
 
 
-def _folders(folder: Path) -> Iterator[tuple[str, str]]:
-    """The folder and all inside it, each with its path relative to the folder ('' or ending in a
-    slash)."""
+def _folders(folder: Path, unreadable: list[str]) -> Iterator[tuple[str, str]]:
+    """The folder and all inside it, each with its relative path: '' or ending in a slash."""
     waiting = [(os.fspath(folder), "")]
     while waiting:
         directory, relative = waiting.pop()
@@ -81,7 +83,7 @@ def _folders(folder: Path) -> Iterator[tuple[str, str]]:
                     if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
                 )
         except OSError:
-            continue
+            unreadable.append(relative)
 
 
 def _media_of(directory: str, relative: str) -> Iterator[FoundFile]:
@@ -100,8 +102,9 @@ def _media_of(directory: str, relative: str) -> Iterator[FoundFile]:
             captions=beside,
             info_json=info_json if info_json in entries else None,
             companions="\n".join(
-                f"{other!a} {entries[other].st_size} {entries[other].st_mtime_ns}"
-                for other in companions
+                # The mode too: giving a permission back leaves size and time as they are.
+                f"{other!a} {status.st_size} {status.st_mtime_ns} {status.st_mode:o}"
+                for other, status in ((other, entries[other]) for other in companions)
             ),
         )
 

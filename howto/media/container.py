@@ -158,7 +158,7 @@ def use_threads(stream: VideoStream) -> None:
     """Decode with a fixed number of threads.
 
     Not as many as there are cores: what FFmpeg makes of a broken packet depends on their number,
-    and the same file should give the same frames everywhere. Several, so that the decoder runs ahead
+    and the same file should give the same frames everywhere. Several, so that the decoder is ahead
     of whoever scales.
     """
     stream.thread_type = "AUTO"

@@ -7,13 +7,14 @@ goes on with the next item; a worker that crashed or ran out of time is replaced
 import multiprocessing
 import os
 import re
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from howto.errors import Reason
+from howto.errors import HowtoError, Reason
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -58,6 +59,9 @@ def run_local(
         workers: processes; by default one for each core.
         time_limit: seconds an item may take before its worker is ended.
 
+    Raises:
+        HowtoError: no worker can start.
+
     Yields:
         In the order in which they end. Where there is no result the reason is TIME_LIMIT,
         DECODER_CRASHED, or
@@ -67,7 +71,11 @@ def run_local(
     from pebble import ProcessPool
 
     workers = workers or default_workers()
-    pool = ProcessPool(max_workers=workers, context=multiprocessing.get_context("spawn"))
+    pool = ProcessPool(
+        max_workers=workers,
+        context=multiprocessing.get_context("spawn"),
+        initializer=_leave_interrupts_to_the_driver,
+    )
     pending: dict[Future[Any], Item] = {}
     source = iter(items)
     try:
@@ -101,10 +109,19 @@ def _ended(future: "Future[Result]", item: Item, time_limit: float) -> Ended[Ite
         return Ended(item, None, Reason.TIME_LIMIT, f"no result within {time_limit:g} s")
     except ProcessExpired as error:
         return Ended(item, None, Reason.DECODER_CRASHED, f"exit code {error.exitcode}")
-    except BrokenProcessPool:
-        raise  # no worker can even start, so no item ever ends: not the item's fault
+    except BrokenProcessPool as error:
+        # No worker can even start, so no item ever ends: not the item's fault.
+        raise HowtoError(
+            "worker processes cannot start. A script that starts them needs its main part under "
+            '`if __name__ == "__main__":`'
+        ) from error
     except Exception as error:  # noqa: BLE001 whatever it is came out of one item's worker
         return Ended(item, None, Reason.INTERNAL_ERROR, _told(error))
+
+
+def _leave_interrupts_to_the_driver() -> None:
+    """Ctrl-C reaches every process of the terminal; the driver alone decides what it means."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _told(error: Exception) -> str:

@@ -1,7 +1,7 @@
 """Listening: speech recognition for videos that nobody captioned. Slow, so it is offered and never
 just done."""
 
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,9 +42,9 @@ class Offer:
 
     @property
     def subject(self) -> str:
-        """Such as '12 videos have no narration'."""
+        """Such as '12 videos with sound have no narration'."""
         verb = "has" if len(self.numbers) == 1 else "have"
-        return f"{counted(len(self.numbers), 'video')} {verb} no narration"
+        return f"{counted(len(self.numbers), 'video')} with sound {verb} no narration"
 
     @property
     def estimate(self) -> str:
@@ -72,9 +72,9 @@ def offer(library: Library, numbers: Set[int]) -> Offer | None:
     """
     rows = library.connection.execute(
         "SELECT number, duration FROM videos JOIN outcomes USING (number)"
-        " WHERE stage = ? AND state = ? AND reason = ?"
+        " WHERE stage = ? AND reason IN (?, ?)"
         " AND json_extract(info, '$.has_audio') ORDER BY number",
-        (Stage.TRANSCRIBE, State.SKIPPED, Reason.NO_NARRATION),
+        (Stage.TRANSCRIBE, Reason.NO_NARRATION, Reason.UNREADABLE_CAPTIONS),
     )
     silent = [(number, duration) for number, duration in rows if number in numbers]
     if not silent:
@@ -106,24 +106,33 @@ def _recogniser() -> "type[NarrationSource] | None":
     return None
 
 
-def listen(library: Library, offered: Offer) -> Iterator[tuple[int, Outcome]]:
+def listen(
+    library: Library, offered: Offer, on_wait: Callable[[], None] | None = None
+) -> Iterator[tuple[str, Outcome]]:
     """Do what was offered, video by video; each is committed and searchable when it is yielded.
 
+    What another process has listened to meanwhile is left out, and so is what is gone.
+
+    Args:
+        on_wait: called once where another process is listening and is waited for.
+
     Yields:
-        The video's number and how it ended.
+        The video's path relative to the library's folder, and how it ended.
     """
     from howto.plugins import create
 
     if offered.recogniser is None:
         return
     source: NarrationSource = create("asr", offered.recogniser)
-    paths = library.paths()
-    with library.exclusive("listen"):
-        for number in offered.numbers:
-            video = library.video(number, library.folder / paths[number][0])
+    with library.exclusive("listen", on_wait=on_wait):
+        paths = library.paths()
+        left = offer(library, paths.keys() & set(offered.numbers))
+        for number in left.numbers if left else ():
+            path = paths[number][0]
+            video = library.video(number, library.folder / path)
             outcome, narration = _hear(source, video)
-            _commit(library, number, video, narration, outcome, source.name, paths[number][0])
-            yield number, outcome
+            _commit(library, number, video, narration, outcome, source.name, path)
+            yield path, outcome
 
 
 def _hear(source: "NarrationSource", video: Video) -> tuple[Outcome, Narration | None]:
@@ -134,6 +143,12 @@ def _hear(source: "NarrationSource", video: Video) -> tuple[Outcome, Narration |
             Outcome(video.video_id, Stage.TRANSCRIBE, State.FAILED, error.reason, error.detail),
             None,
         )
+    except Exception as error:  # noqa: BLE001 a recogniser's bug costs one video, as a decoder's does
+        detail = f"{type(error).__name__}: {error}"
+        failed = Outcome(
+            video.video_id, Stage.TRANSCRIBE, State.FAILED, Reason.INTERNAL_ERROR, detail
+        )
+        return failed, None
     if narration is None or not narration.lines:
         return (
             Outcome(

@@ -1,14 +1,14 @@
 """What a person types, as terms to look for. Any string is a valid query: nothing in it is
 syntax."""
 
-import re
+import unicodedata
 from dataclasses import dataclass
+from itertools import groupby
 
 from howto.errors import UsageError
 
 __all__ = ["STOP_WORDS", "Query"]
 
-_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
 STOP_WORDS = frozenset(
     """
@@ -46,6 +46,17 @@ class Query:
             raise UsageError(
                 'the query is empty; say what to look for: howto search "fold a shirt"'
             )
-        words = list(dict.fromkeys(_WORD.findall(text.lower().replace("\u2019", "'"))))
+        words = list(dict.fromkeys(_words(text.lower().replace("\u2019", "'"))))
         telling = [word for word in words if word not in STOP_WORDS]
         return cls(text, tuple(telling or words))
+
+
+def _words(text: str) -> list[str]:
+    """Runs of letters, digits and the marks on them, as the index cuts its texts into words."""
+    text = unicodedata.normalize("NFC", text)
+    runs = ("".join(run) for inside, run in groupby(text, key=_is_of_word) if inside)
+    return [word for run in runs if (word := run.strip("'"))]
+
+
+def _is_of_word(character: str) -> bool:
+    return character == "'" or unicodedata.category(character)[0] in "LNM"

@@ -33,23 +33,30 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """What changed in the folder since the last time."""
+    """What changed in the folder since the last time.
+
+    Attributes:
+        new, changed, renamed, removed: files.
+        unreadable: relative paths of the folders that cannot be read now.
+    """
 
     new: int = 0
     changed: int = 0
     renamed: int = 0
     removed: int = 0
+    unreadable: tuple[str, ...] = ()
 
     @property
     def work_done(self) -> bool:
         """Anything at all was done."""
-        return self != Refreshed()
+        return any((self.new, self.changed, self.renamed, self.removed))
 
 
 def refresh(
     library: Library,
     *,
     workers: int | None = None,
+    retry: bool = False,
     on_progress: Progress | None = None,
     on_wait: Callable[[], None] | None = None,
 ) -> Refreshed:
@@ -57,26 +64,33 @@ def refresh(
 
     Args:
         workers: processes that look at new files; by default one for each core.
+        retry: look again at the files that failed.
         on_wait: called once where another process is doing the same and is waited for.
 
     Raises:
         LibraryBusy: another process has been doing this for an hour.
     """
-    if not _differences(library, scan(library.folder)):
-        return Refreshed()
+    unreadable: list[str] = []
+    if not _differences(library, scan(library.folder, unreadable=unreadable), retry):
+        return Refreshed(unreadable=tuple(unreadable))
     with library.exclusive("refresh", on_wait=on_wait):
         # Looked at again: another process may have done it all while we waited.
         found = scan(library.folder)
-        return _bring_up_to_date(library, found, workers, on_progress or (lambda *_: None))
+        show = on_progress or (lambda *_: None)
+        done = _bring_up_to_date(library, found, workers, retry, show)
+        return replace(done, unreadable=tuple(unreadable))
 
 
-def _differences(library: Library, found: list[FoundFile]) -> bool:
+def _differences(library: Library, found: list[FoundFile], retry: bool) -> bool:
     known = library.files()
-    return len(found) != len(known) or bool(_fresh(library, found, known))
+    return len(found) != len(known) or bool(_fresh(library, found, known, retry))
 
 
-def _fresh(library: Library, found: list[FoundFile], known: dict[str, FileRow]) -> set[str]:
+def _fresh(
+    library: Library, found: list[FoundFile], known: dict[str, FileRow], retry: bool
+) -> set[str]:
     """Paths of the files that are new, or not as they were, or could not be read but can be now."""
+    failed = library.failed_numbers() if retry else set()
     unreadable = library.numbers_like(f"{_UNREADABLE}%")
     fresh = set()
     for file in found:
@@ -85,18 +99,23 @@ def _fresh(library: Library, found: list[FoundFile], known: dict[str, FileRow]) 
             now = FileRow(file.path, row.number, file.size, file.mtime_ns, file.companions)
             # Giving a permission back leaves size and time as they are.
             readable = row.number in unreadable and os.access(library.folder / file.path, os.R_OK)
-            if row == now and not readable:
+            if row == now and not readable and row.number not in failed:
                 continue
         fresh.add(file.path)
     return fresh
 
 
 def _bring_up_to_date(
-    library: Library, found: list[FoundFile], workers: int | None, on_progress: Progress
+    library: Library,
+    found: list[FoundFile],
+    workers: int | None,
+    retry: bool,
+    on_progress: Progress,
 ) -> Refreshed:
     known = library.files()
     gone = known.keys() - {file.path for file in found}
-    jobs = _jobs(library, found, known, gone, on_progress)
+    fresh = _fresh(library, found, known, retry)
+    jobs = _jobs(library, found, known, gone, fresh, on_progress)
     for done, (job, ended) in enumerate(_ends(jobs, workers), start=1):
         _commit(library, job, ended)
         on_progress(done, len(jobs), job.files[0].path)
@@ -130,10 +149,10 @@ def _jobs(
     found: list[FoundFile],
     known: dict[str, FileRow],
     gone: Set[str],
+    fresh: Set[str],
     on_progress: Progress,
 ) -> list[_Job]:
     """Group what is new by content: the same content at two paths is one video."""
-    fresh = _fresh(library, found, known)
     bereft = {known[path].number for path in gone}
     groups: dict[str, list[FoundFile]] = {}
     unreadable: dict[str, str] = {}
@@ -168,7 +187,7 @@ def _jobs(
 
 def _task(library: Library, video_id: str, files: tuple[FoundFile, ...]) -> Task | None:
     companions = "\n".join(filter(None, (file.companions for file in files)))
-    if library.examined(video_id) == companions:
+    if library.examined(video_id) == companions and not library.has_failed(video_id):
         return None
     places = [(library.folder / file.path, file) for file in files]
     described = [path.with_name(file.info_json) for path, file in places if file.info_json]

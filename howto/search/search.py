@@ -138,6 +138,19 @@ def ask(
         refreshed: what was brought up to date before, to be passed on.
         top, by, min_score: as in `search`.
     """
+    with library.reading():
+        return _answer(library, query, folder, refreshed or Refreshed(), top, by, min_score)
+
+
+def _answer(
+    library: Library,
+    query: Query,
+    folder: Path,
+    refreshed: Refreshed,
+    top: int,
+    by: Sequence[str],
+    min_score: float,
+) -> Answer:
     names = _names(library, folder.resolve())
     rankings = {
         signal: _in_order(SIGNALS[signal](library, query), names, min_score)
@@ -150,8 +163,10 @@ def ask(
         folder=folder.resolve(),
         signals=tuple(rankings),
         hits=tuple(_hit(moment, names, folder.resolve()) for moment in moments),
-        notes=tuple(_notes(library, query, folder, names, found=bool(moments), offer=listening)),
-        refreshed=refreshed or Refreshed(),
+        notes=tuple(
+            _notes(library, query, folder, names, refreshed, found=bool(moments), offer=listening)
+        ),
+        refreshed=refreshed,
         videos=_count(library, names, "outcomes WHERE stage = 'probe' AND state = 'ok'"),
         offer=listening,
     )
@@ -205,13 +220,14 @@ def _notes(
     query: Query,
     folder: Path,
     names: Mapping[int, str],
+    refreshed: Refreshed,
     *,
     found: bool,
     offer: Offer | None,
 ) -> list[str]:
+    notes = [f"the folder {shown(Path(path))} cannot be read" for path in refreshed.unreadable]
     if not names:
-        return [f"there are no videos in {shown(folder)}"]
-    notes = []
+        return [*notes, f"there are no videos in {shown(folder)}"]
     if not query.terms:
         notes.append(f"there is no word in {query.text!r} to look for")
     elif not found:
@@ -226,4 +242,16 @@ def _notes(
         )
     if offer is not None:
         notes.append(offer.note(folder))
+    mute = _count(library, names, _MUTE)
+    if mute and not found:
+        notes.append(
+            f"{counted(mute, 'video')} without sound cannot be listened to: "
+            "put captions beside them (VIDEO.en.vtt)"
+        )
     return notes
+
+
+_MUTE = (
+    "outcomes JOIN videos USING (number) WHERE reason = 'no_narration'"
+    " AND NOT json_extract(info, '$.has_audio')"
+)

@@ -16,6 +16,7 @@ import math
 import os
 import re
 import sqlite3
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -131,7 +132,9 @@ def _texts(
 
 
 def _spaced(text: str) -> str:
-    return text if text.isascii() else _UNSPACED.sub(r" \1 ", text)
+    if text.isascii():
+        return text
+    return _UNSPACED.sub(r" \1 ", unicodedata.normalize("NFC", text))
 
 
 def _name_words(path: str) -> str:

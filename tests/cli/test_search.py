@@ -48,11 +48,27 @@ def test_the_table_names_file_time_and_words(cli, videos: Path) -> None:
     assert "Pour the batter into the pan" in row
 
 
+def test_a_full_disk_and_a_closed_pipe_are_no_traceback(
+    howto, videos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    ran = howto("demo", tmp_path / "file")
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    program = Path(sys.executable).with_name("howto")
+    piped = subprocess.run(
+        f"'{program}' search shirt '{videos}' --json | head -c 1",
+        shell=True,
+        capture_output=True,
+        check=False,
+    )
+    assert b"Traceback" not in piped.stderr
+
+
 def test_no_hit_is_no_failure_and_says_what_would_help(cli, videos: Path) -> None:
     ran = cli("search", "submarine", videos)
     assert (ran.code, ran.out) == (0, "")
     assert "no moment matches 'submarine'" in ran.err
-    assert "1 video has no narration" in ran.err
+    assert "1 video with sound has no narration" in ran.err
     assert "pip install howto-whisper" in ran.err
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from howto.library import Library
+from howto.search.listen import listen, offer
 from howto.search.refresh import refresh
 
 RECOGNISER = '''
@@ -29,6 +30,8 @@ class Parrot:
             raise CaptionError(Reason.NOT_MEDIA, "cannot hear this")
         if "quiet" in video.path.name:
             return None
+        if "bug" in video.path.name:
+            raise RuntimeError("of the recogniser")
         line = Line(3.0, 5.0, f"this is {video.path.stem} speaking")
         return Narration((line,), "en", Kind.AUTOMATIC, "parrot 1")
 '''
@@ -64,10 +67,12 @@ def test_it_is_offered_with_the_one_command_that_does_it(
     (note,) = [
         one
         for one in cli("search", "speaking", folder, "--json").json["notes"]
-        if "3 videos" in one
+        if "3 videos with" in one
     ]
     # 90 s of sound at half real time; the video without sound is not counted.
-    assert "3 videos have no narration. To listen to them with parrot (about 3 min)" in note
+    assert (
+        "3 videos with sound have no narration. To listen to them with parrot (about 3 min)" in note
+    )
     assert note.endswith(f"howto search QUERY {folder} --yes")
 
 
@@ -103,6 +108,29 @@ def test_what_was_heard_outlives_a_changed_companion(cli, folder: Path, recognis
     assert cli("search", "hand", folder, "--json").json["hits"]
 
 
+def test_a_bug_of_the_recogniser_costs_one_video(
+    cli, folder: Path, recogniser: Path, small_video
+) -> None:
+    small_video(folder / "a-bug.mp4", shade=21, sound=True)
+    assert cli("search", "speaking", folder, "--yes", "--json").json["hits"]
+    (bug,) = [
+        one
+        for one in cli("status", folder, "--json").json["outcomes"]
+        if (one["video"], one["stage"]) == ("a-bug.mp4", "transcribe")
+    ]
+    assert (bug["reason"], bug["detail"]) == ("internal_error", "RuntimeError: of the recogniser")
+
+
+def test_what_another_process_has_heard_is_not_heard_again(
+    cli, folder: Path, recogniser: Path
+) -> None:
+    cli("search", "speaking", folder)
+    with Library.open(folder) as library:
+        offered = offer(library, set(library.paths()))
+        assert len(list(listen(library, offered))) == 3
+        assert list(listen(library, offered)) == []
+
+
 def test_a_broken_recogniser_is_passed_over(cli, folder: Path, recogniser: Path) -> None:
     (recogniser / "parrot_plugin.py").write_text("import nothing_of_that_name")
     sys.modules.pop("parrot_plugin", None)
@@ -116,7 +144,9 @@ def test_on_a_terminal_one_question_is_asked(
     folder: Path, recogniser: Path, typed: str, heard: bool
 ) -> None:
     shown = on_a_terminal(["search", "speaking", str(folder)], typed)
-    assert "3 videos have no narration; listen now with parrot? about 3 min [Y/n]" in shown
+    assert (
+        "3 videos with sound have no narration; listen now with parrot? about 3 min [Y/n]" in shown
+    )
     assert ("this is plain speaking" in shown) == heard
 
 

@@ -208,6 +208,48 @@ def test_a_decoder_that_crashes_costs_its_own_file(
     assert bring_up_to_date(videos) == Refreshed()
 
 
+def test_what_failed_is_tried_again_only_when_asked(
+    videos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_local = local.run_local
+    monkeypatch.setattr(
+        local,
+        "run_local",
+        lambda _, items, **__: (local.Ended(item, None, Reason.TIME_LIMIT) for item in items),
+    )
+    bring_up_to_date(videos)
+    assert {one.reason for one in outcomes(videos).values()} == {Reason.TIME_LIMIT}
+    monkeypatch.setattr(local, "run_local", run_local)
+    assert bring_up_to_date(videos) == Refreshed()
+    with Library.open(videos) as library:
+        assert refresh(library, workers=1, retry=True) == Refreshed(changed=3)
+        assert refresh(library, workers=1, retry=True) == Refreshed()
+    assert len(said(videos, "batter")) == 1
+
+
+def test_a_permission_given_back_to_captions_is_noticed(videos: Path) -> None:
+    (videos / "pancakes.srt").chmod(0)
+    bring_up_to_date(videos)
+    (videos / "pancakes.srt").chmod(0o644)
+    assert bring_up_to_date(videos) == Refreshed(changed=1)
+    assert len(said(videos, "batter")) == 1
+
+
+def test_a_folder_that_cannot_be_read_is_named(
+    videos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scandir = os.scandir
+
+    def deny(folder: str) -> object:
+        if str(folder).endswith("shirts"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", deny)
+    with Library.open(videos) as library:
+        assert refresh(library) == Refreshed(new=2, unreadable=("shirts/",))
+
+
 def test_info_json_and_container_tags_are_searched(
     videos: Path, small_video: Callable[..., Path]
 ) -> None:

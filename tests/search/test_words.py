@@ -31,7 +31,7 @@ def add(
     path: str = "v.mp4",
 ) -> None:
     connection.execute(
-        "INSERT INTO videos (number, video_id, duration, title) VALUES (?, ?, ?, ?)",
+        "INSERT INTO videos (number, video_id, duration, title, info) VALUES (?, ?, ?, ?, '{}')",
         (number, str(number), 4 * len(captions), title),
     )
     for position, caption in enumerate(captions):
@@ -99,8 +99,21 @@ def test_scripts_without_spaces_are_found_inside_a_sentence() -> None:
     assert found(connection, "牛奶") == ["倒入牛奶"]
     assert found(connection, "シャツ") == ["シャツをたたむ"]
     assert found(connection, "ไทย") == ["ผัดไทย"]
+    assert found(library_of("हिन्दी में", "हम"), "हिन्दी") == ["हिन्दी में"]
     # The characters must stand together and in order.
     assert found(connection, "叠折") == []
+
+
+def test_a_character_written_in_parts_is_the_same_character() -> None:
+    assert found(library_of("옷을 개다", "cre\u0302pes"), "\u110b\u1169\u11ba\u110b\u1173\u11af")
+    assert found(library_of("cre\u0302pes"), "crêpes")
+
+
+def test_a_file_without_a_picture_is_no_moment() -> None:
+    connection = library_of(path="song.mp3")
+    assert rank(connection, Query.parse("song"))
+    connection.execute("UPDATE videos SET info = NULL")
+    assert rank(connection, Query.parse("song")) == []
 
 
 def test_a_line_in_a_video_about_it_comes_before_the_same_line_elsewhere() -> None:
