@@ -13,10 +13,9 @@ __all__ = ["reference"]
 
 HEADER = """# Commands
 
-Every command has `--help`. `--json` prints the same for scripts on stdout; progress and notes go to
-stderr.
-Exit codes: 0 all went well, 1 a part of it failed, 2 wrong usage, 3 parked: go on later, 130
-stopped by Ctrl-C.
+Every command has `--help`. `--json` prints the same for scripts on stdout; progress and notes go
+to stderr. Exit codes: 0 all went well, 1 a part of it failed, 2 wrong usage, 3 parked: go on later,
+130 stopped by Ctrl-C.
 
 (This page is written from the program by `make docs`.)
 """

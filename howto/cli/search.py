@@ -72,8 +72,7 @@ def search(
 ) -> None:
     """Find the moments of your videos where something is said or shown.
 
-    Looks at new and changed files first, so the first search of a folder takes longer than the next
-    ones.
+    Looks at new and changed files first: the first search of a folder takes the longest.
 
     Example:  howto search "fold a shirt" my_videos/ --sheet hits.png
     """
@@ -265,6 +264,8 @@ def _use(
         problems += write_sheet(answer, sheet)
         errors.print(f"Contact sheet: {sheet}", markup=False, soft_wrap=True)
     if cut is not None:
+        if cut.resolve().is_relative_to(answer.folder):
+            errors.print("The pieces lie in the library: the next search finds them too.")
         with progress("Cutting") as show:
             for done, piece in enumerate(cut_hits(answer, cut, exact=exact), start=1):
                 show(done, len(answer.hits), piece.hit.video)
