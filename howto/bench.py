@@ -77,8 +77,7 @@ def _median_seconds(run: Callable[[], object]) -> float:
 
 
 def _draw(path: Path) -> Path:
-    """A moving pattern with noise on it: as hard to decode as filmed pictures, and always the
-    same."""
+    """A moving pattern with noise: as hard to decode as film, and always the same."""
     import numpy as np
 
     from howto.media.encode import H264Writer

@@ -36,8 +36,7 @@ def print_json(value: Any) -> None:
 
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
-    """A progress bar with rate and time left, gone when it is done; nothing where stderr is no
-    terminal.
+    """A progress bar with rate and time left, gone when done; nothing where stderr is no terminal.
 
     Args:
         what: such as 'Looking at new files'.

@@ -28,8 +28,7 @@ EXIT_USAGE = 2
 
 
 class LazyGroup(TyperGroup):
-    """Commands whose modules are imported only when they are run, so that help and start-up stay
-    quick."""
+    """Commands whose modules are imported when they are run: help and start-up stay quick."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)

@@ -190,8 +190,7 @@ def _accepted(offer: Offer, *, yes: bool, never: bool) -> bool:
 
 
 def _listen(library: Library, offer: Offer, answer: "Callable[[], Answer]") -> None:
-    """Listen video by video; new moments are shown as they come, and Ctrl-C keeps what was
-    heard."""
+    """Listen video by video; moments are shown as they come, and Ctrl-C keeps what was heard."""
     seen = {(hit.video, hit.start) for hit in answer().hits}
     try:
         with progress("Listening") as show:

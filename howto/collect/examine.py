@@ -55,8 +55,7 @@ class Findings:
 
 
 def content_id(path: Path) -> str:
-    """The id of a local file: a hash of its size and of its first and last MiB, so that renaming
-    keeps it.
+    """The id of a local file: a hash of its size and its first and last MiB. Renaming keeps it.
 
     Raises:
         OSError: the file cannot be read.
@@ -102,8 +101,7 @@ def _probe(video: Video) -> tuple[MediaInfo | None, Outcome]:
 
 
 def _narrate(video: Video) -> tuple[Narration | None, str, Outcome]:
-    """Ask the quick sources in order; the first that has a narration wins, and a failure is
-    kept."""
+    """Ask the quick sources in order; the first narration wins, and a failure is kept."""
     from howto.plugins import load
 
     failure: ItemError | None = None
@@ -144,8 +142,7 @@ class _Description:
 
 
 def _described(info_json: Path | None) -> _Description:
-    """What a .info.json says of the video; nothing where it is damaged, for it only adds to the
-    video."""
+    """What a .info.json says of the video; nothing where it is damaged: it only adds to it."""
     if info_json is None:
         return _Description()
     try:

@@ -4,8 +4,8 @@ Needs PyAV. Whatever is cut, the file is written beside its place and renamed: a
 """
 
 import contextlib
-import os
-from collections.abc import Iterator
+import secrets
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -51,6 +51,7 @@ _TICK = Fraction(1, 90_000)  # of the encoded video: holds the times of all usua
 _SOUND_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 _ENCODER = {"crf": "20", "preset": "veryfast"}
 _SEEK_EARLY = 1  # second
+_HELD = 500  # packets that wait for a decoding time; H.264 and H.265 need 16 pictures at most
 _NOTHING = np.zeros((0, 1), np.int16)
 _FALLBACK_RATE = 30  # frames per second told to the encoder, which only plans its bits by it
 
@@ -110,19 +111,23 @@ def cut(path: Path, start: float, end: float, out: Path, *, exact: bool) -> CutR
 @contextlib.contextmanager
 def _writing(out: Path) -> Iterator[OutputContainer]:
     """A container that becomes `out` when the block ends well, and nothing otherwise."""
-    part = out.with_name(f".{out.name}.{os.getpid()}.part")
+    # A name of its own: with that of `out` in it, it could be too long where `out` is not.
+    part = out.with_name(f".cut-{secrets.token_hex(8)}.part")
     form = _FORMATS[out.suffix.lower()]
     options = {"movflags": "+faststart"} if form in ("mp4", "mov") else {}
     try:
-        with av.open(url_of(part), "w", format=form, options=options) as target:
-            yield target
-        part.replace(out)
+        with contextlib.suppress(FileNotFoundError):
+            out.lstat()  # a name that cannot be is told before the work
+        try:
+            with av.open(url_of(part), "w", format=form, options=options) as target:
+                yield target
+            part.replace(out)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
-        raise UsageError(f"cannot write {out}: {error.strerror}") from error
+        raise UsageError(f"cannot write {out}: {error.strerror or error}") from error
     except av.error.FFmpegError as error:
         raise MediaError(Reason.NOT_MEDIA, f"cannot be cut: {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 # Copying, from a key frame.
@@ -171,33 +176,73 @@ def _copy_packets(
     last = Fraction(0)
     sources = [stream for stream in source.streams if stream.index in kept]
     done: set[int] = set()
-    for packet in packets_of(source, sources, []):
-        if packet.pts is None or packet.dts is None or packet.stream_index in done:
+    for packet, pts, dts in _timed(packets_of(source, sources, [])):
+        if packet.stream_index in done:
             continue
-        time = packet.pts * packet.time_base - start
+        time = pts * packet.time_base - start
         is_video = packet.stream_index == video.index
         if first is None and is_video and packet.is_keyframe:
             first = time
         if first is None or time < first:
             continue  # sound before the key frame, and pictures that need the one before it
         # By decoding time: a picture shown before the end may need one that is shown after it.
-        if packet.dts * packet.time_base - start >= stop:
+        if dts * packet.time_base - start >= stop:
             done.add(packet.stream_index)
             if len(done) == len(kept):
                 break
             continue
         if is_video:
             last = max(last, time + (packet.duration or 0) * packet.time_base)
-        _shift(packet, first + start)
+        shift = round((first + start) / packet.time_base)
+        packet.pts, packet.dts = pts - shift, dts - shift
         packet.stream = kept[packet.stream_index]
         target.mux(packet)
     return first, last
 
 
-def _shift(packet: "Packet[Stream]", by: Fraction) -> None:
-    ticks = round(by / packet.time_base)
-    packet.pts = (packet.pts or 0) - ticks
-    packet.dts = (packet.dts or 0) - ticks
+_Timed = tuple["Packet[Stream]", int, int]
+"""A packet, and the ticks at which it is shown and decoded."""
+
+
+def _timed(packets: "Iterable[Packet[Stream]]") -> Iterator[_Timed]:
+    """The packets that are shown at some time, with a decoding time for each.
+
+    Matroska stores none: FFmpeg derives them, but after a seek it has none for the first packets,
+    the key frame among them, where pictures are stored in another order than they are shown. All
+    are held back until one with a decoding time follows.
+    """
+    held: list[Packet[Stream]] = []
+    last: dict[int, int] = {}
+    for packet in packets:
+        if packet.pts is None:
+            continue
+        held.append(packet)
+        if len(held) >= _HELD or not _untimed(held):
+            yield from _with_dts(held, last)
+            held = []
+    yield from _with_dts(held, last)
+
+
+def _untimed(held: "list[Packet[Stream]]") -> bool:
+    """Whether the last packet of some stream has no decoding time."""
+    return None in {packet.stream_index: packet.dts for packet in held}.values()
+
+
+def _with_dts(held: "list[Packet[Stream]]", last: dict[int, int]) -> list[_Timed]:
+    """Fill in decoding times from the back: before the next one's, and not after it is shown.
+
+    `last` holds each stream's last decoding time so far, and is kept up to date.
+    """
+    timed: list[_Timed] = []
+    after: dict[int, int] = {}
+    for packet in reversed(held):
+        index, pts, dts = packet.stream_index, packet.pts or 0, packet.dts
+        if dts is None:
+            # TODO
+            dts = min(pts, after.get(index, pts + 1) - max(1, packet.duration or 1))
+        after[index] = dts
+        timed.append((packet, pts, dts))
+    return timed[::-1]
 
 
 # Encoding, exactly.
@@ -294,8 +339,22 @@ class _Upright:
             if any(name == "transpose" for name, _ in upright):
                 width, height = height, width
             self._size = width + width % 2, height + height % 2
-        scale = ("scale", "{}:{}:out_range=tv".format(*self._size))
+        size = "{}:{}".format(*self._size)
+        scale = ("scale", f"{size}:in_range={_range_of(frame)}:out_range=tv")
         return (*upright, scale, ("format", "yuv420p"))
+
+
+def _range_of(frame: VideoFrame) -> str:
+    """The range of a frame's values in swscale's words, which takes some formats for full range.
+
+    Where the file does not say it, only RGB, grey and the formats made for JPEG are full.
+    """
+    form = frame.format
+    stated = int(frame.color_range)
+    if stated != ColorRange.UNSPECIFIED:
+        return "pc" if stated == ColorRange.JPEG else "tv"
+    is_rgb_or_grey = form.is_rgb or form.has_palette or len(form.components) < 3
+    return "pc" if is_rgb_or_grey or form.name.startswith("yuvj") else "tv"
 
 
 def _add_video(target: OutputContainer, stream: VideoStream, like: VideoFrame) -> VideoStream:

@@ -125,8 +125,7 @@ def _leave_interrupts_to_the_driver() -> None:
 
 
 def _told(error: Exception) -> str:
-    """The error and the line of code it came from, which a worker sends as text (pebble's
-    RemoteTraceback)."""
+    """The error and the line of code it came from, out of the text that a worker sends."""
     where = re.findall(r'File "([^"]+)", line (\d+)', str(error.__cause__))
     place = f" at {Path(where[-1][0]).name}:{where[-1][1]}" if where else ""
     return f"{type(error).__name__}: {error}{place}"

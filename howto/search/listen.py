@@ -90,8 +90,7 @@ def offer(library: Library, numbers: Set[int]) -> Offer | None:
 
 
 def _recogniser() -> "type[NarrationSource] | None":
-    """The first installed narration source that listens, by name; a broken one hurts nobody
-    here."""
+    """The first installed source that listens, by name; a broken one hurts nobody here."""
     from howto.plugins import installed, load
 
     for plugin in installed("asr"):

@@ -126,8 +126,7 @@ def _safe(name: str) -> str:
 
 
 def open_hit(hit: "Hit") -> None:
-    """Play a hit: in a player that can begin at its second, else in whatever the desktop opens
-    videos with.
+    """Play a hit: in a player that can begin at its second, else in the desktop's own.
 
     Raises:
         UsageError: there is neither.

@@ -91,8 +91,7 @@ def add_video(connection: sqlite3.Connection, number: int, path: str) -> None:
 
 
 def remove_video(connection: sqlite3.Connection, number: int) -> None:
-    """Take a video out of the word index, where it is in it. Call before its clips or chapters
-    change."""
+    """Take a video out of the word index. Call before its clips or chapters change."""
     row = connection.execute(
         "SELECT title, name, description FROM indexed_videos WHERE number = ?", (number,)
     ).fetchone()
