@@ -120,6 +120,17 @@ _STEPS = (
         PRIMARY KEY (pair_set, number, position)
     ) WITHOUT ROWID;
     """,
+    # Which narration the pairs of a video were made from, also where it gave none: a changed
+    # narration is seen by its recipe's short hash, and a caption of several candidates has one a
+    # line.
+    """
+    CREATE TABLE paired_videos (
+        pair_set  INTEGER NOT NULL REFERENCES pair_sets,
+        number    INTEGER NOT NULL REFERENCES videos,
+        narration TEXT NOT NULL,
+        PRIMARY KEY (pair_set, number)
+    ) WITHOUT ROWID;
+    """,
 )
 
 SCHEMA = len(_STEPS)

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from howto.collect.examine import QUICK_SOURCES
-from howto.errors import HowtoError, ItemError, Reason
+from howto.errors import HowtoError, Reason
 from howto.library import Library
-from howto.recipe import Recipe
-from howto.records import Narration, Outcome, Stage, State, Video
-from howto.search import words
+from howto.records import Outcome, Stage, State
 from howto.search.phrases import about, counted, shown
-from howto.search.refresh import search_units
+from howto.search.units import keep_answer
+from howto.transcribe.ask import QUICK_SOURCES, Wish, ask, make_sources, recipe_of
 
 if TYPE_CHECKING:
     from howto.contracts import NarrationSource
@@ -22,6 +20,8 @@ __all__ = ["Offer", "listen", "offer"]
 
 MENDING_PACKAGE = "howto-whisper"
 _REMOTE_SOURCES = frozenset({"youtube-captions"})
+BEST_FIRST = ("whisper", "faster-whisper")
+LAST_RESORT = "pocketsphinx"  # rough, but it is ready wherever it is installed
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +90,37 @@ def offer(library: Library, numbers: Set[int]) -> Offer | None:
 
 
 def _recogniser() -> "type[NarrationSource] | None":
-    """The first installed narration source that listens, by name; a broken one hurts nobody
-    here."""
+    """The best installed narration source that listens and is ready to run.
+
+    The order: `BEST_FIRST`, then others by name, then `LAST_RESORT`. A broken one hurts nobody
+    here.
+    """
     from howto.plugins import installed, load
 
-    for plugin in installed("asr"):
-        if plugin.name in QUICK_SOURCES or plugin.name in _REMOTE_SOURCES:
-            continue
+    quick_or_remote = _REMOTE_SOURCES.union(QUICK_SOURCES)
+    names = {plugin.name for plugin in installed("asr")} - quick_or_remote
+    for name in sorted(names, key=_rank):
         try:
-            source: type[NarrationSource] = load("asr", plugin.name)
+            source: type[NarrationSource] = load("asr", name)
+            if source.listens and _ready(source):
+                return source
         except HowtoError:
             continue
-        if source.listens:
-            return source
     return None
+
+
+def _rank(name: str) -> tuple[int, str]:
+    if name in BEST_FIRST:
+        return BEST_FIRST.index(name), name
+    return len(BEST_FIRST) + (name == LAST_RESORT), name
+
+
+def _ready(source: "type[NarrationSource]") -> bool:
+    from howto.contracts import Readiness
+    from howto.plugins import create
+
+    made = create("asr", source.name)
+    return not isinstance(made, Readiness) or made.ready() is None
 
 
 def listen(library: Library, offered: Offer) -> Iterator[tuple[int, Outcome]]:
@@ -112,55 +129,15 @@ def listen(library: Library, offered: Offer) -> Iterator[tuple[int, Outcome]]:
     Yields:
         The video's number and how it ended.
     """
-    from howto.plugins import create
-
     if offered.recogniser is None:
         return
-    source: NarrationSource = create("asr", offered.recogniser)
+    wish = Wish(sources=(offered.recogniser,))
+    sources = make_sources(wish)
     paths = library.paths()
     with library.exclusive("listen"):
         for number in offered.numbers:
-            video = library.video(number, library.folder / paths[number][0])
-            outcome, narration = _hear(source, video)
-            _commit(library, number, video, narration, outcome, source.name, paths[number][0])
-            yield number, outcome
-
-
-def _hear(source: "NarrationSource", video: Video) -> tuple[Outcome, Narration | None]:
-    try:
-        narration = source.narrate(video)
-    except ItemError as error:
-        return (
-            Outcome(video.video_id, Stage.TRANSCRIBE, State.FAILED, error.reason, error.detail),
-            None,
-        )
-    if narration is None or not narration.lines:
-        return (
-            Outcome(
-                video.video_id,
-                Stage.TRANSCRIBE,
-                State.SKIPPED,
-                Reason.NOTHING_SAID,
-                f"{source.name} heard no speech",
-            ),
-            None,
-        )
-    return Outcome(video.video_id, Stage.TRANSCRIBE, State.OK), narration
-
-
-def _commit(
-    library: Library,
-    number: int,
-    video: Video,
-    narration: Narration | None,
-    outcome: Outcome,
-    source: str,
-    path: str,
-) -> None:
-    with library.writing() as connection:
-        words.remove_video(connection, number)
-        if narration is not None:
-            library.put_narration(number, narration, Recipe.of(source=source, version=1))
-            library.put_clips(number, search_units(video, narration))
-        library.put_outcome(number, outcome)
-        words.add_video(connection, number, path)
+            path = paths[number][0]
+            video = library.video(number, library.folder / path)
+            answer = ask(video, sources)
+            keep_answer(library, video, path, answer, recipe_of(answer.source, wish, ""))
+            yield number, answer.outcome
