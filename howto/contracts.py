@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-__all__ = ["CONTRACTS", "GROUPS", "Backbone", "Clipper", "NarrationSource", "Sampler"]
+__all__ = ["CONTRACTS", "GROUPS", "Backbone", "Clipper", "NarrationSource", "Readiness", "Sampler"]
 
 GROUPS = {
     "asr": "howto.asr",
@@ -36,6 +36,8 @@ class NarrationSource(Protocol):
             that listens is never started without being named or offered with an estimate first.
         sound_per_second: seconds of sound handled in one second of work on two CPU cores, for that
             estimate; irrelevant unless it listens.
+
+    A source may also have a method `ready() -> str | None`, as `Readiness` says.
     """
 
     name: ClassVar[str]
@@ -47,6 +49,22 @@ class NarrationSource(Protocol):
 
         Raises:
             ItemError: there is something, and it cannot be read; the reason says why.
+        """
+        ...
+
+
+@runtime_checkable
+class Readiness(Protocol):
+    """What a narration source may offer beyond its contract: to say beforehand what it lacks.
+
+    Only a source that is ready is offered to somebody who did not name one. One without this method
+    counts as ready.
+    """
+
+    def ready(self) -> str | None:
+        """Say what is missing, such as a file of weights and where it is wanted; None: nothing.
+
+        Quick: no model is loaded, and nothing heavy is imported.
         """
         ...
 

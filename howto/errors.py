@@ -55,6 +55,10 @@ class Reason(StrEnum):
     NO_NARRATION = "no_narration"
     NOTHING_SAID = "nothing_said"
     UNREADABLE_CAPTIONS = "unreadable_captions"
+    IMPOSSIBLE_TIMES = "impossible_times"
+    TOO_FEW_WORDS = "too_few_words"
+    TOKEN_NEEDED = "token_needed"  # noqa: S105 a name, no secret
+    BLOCKED = "blocked"
     INTERNAL_ERROR = "internal_error"
 
     @property
@@ -77,6 +81,10 @@ _MEANINGS = {
     Reason.NO_NARRATION: "no captions beside the file or inside it",
     Reason.NOTHING_SAID: "a speech recogniser listened and heard no speech",
     Reason.UNREADABLE_CAPTIONS: "there is a caption file, but no line of it can be read",
+    Reason.IMPOSSIBLE_TIMES: "more words a second than anybody says: the times are broken",
+    Reason.TOO_FEW_WORDS: "the narration has fewer words than were asked for",
+    Reason.TOKEN_NEEDED: "the site answered with nothing, as it does where a token is missing",
+    Reason.BLOCKED: "the site answered with a web page in place of captions",
     Reason.INTERNAL_ERROR: "a bug in howto or in a plugin; please report what was found",
 }
 

@@ -13,7 +13,7 @@ import sqlite3
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from howto.records import (
     Narration,
     Outcome,
     Problem,
+    Quality,
     Stage,
     State,
     SubtitleTrack,
@@ -304,16 +305,23 @@ class Library:
 
     # Narration, chapters and clips
 
-    def put_narration(self, number: int, narration: Narration | None, recipe: Recipe) -> None:
-        """Replace the narration of a video; None takes it away."""
+    def put_narration(
+        self,
+        number: int,
+        narration: Narration | None,
+        recipe: Recipe,
+        quality: Quality | None = None,
+    ) -> None:
+        """Replace the narration of a video; None takes it away. `quality` is kept beside it."""
         self.connection.execute("DELETE FROM lines WHERE number = ?", (number,))
         self.connection.execute("DELETE FROM narrations WHERE number = ?", (number,))
         if narration is None:
             return
         problems = json.dumps([[problem.line, problem.what] for problem in narration.problems])
         self.connection.execute(
-            "INSERT INTO narrations (number, language, kind, source, recipe, problems)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO narrations (number, language, kind, source, recipe, problems,"
+            " num_words, words_per_second, non_speech_share, language_share, lines_outside)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 number,
                 narration.language,
@@ -321,6 +329,7 @@ class Library:
                 _storable(narration.source),
                 recipe.text,
                 problems,
+                *(astuple(quality) if quality else (None,) * 4 + (narration.lines_outside,)),
             ),
         )
         self.connection.executemany(
@@ -340,19 +349,35 @@ class Library:
 
     def narration_source(self, number: int) -> str | None:
         """Name of the narration source that a video's narration is from, or None."""
+        recipe = self.narration_recipe(number)
+        return str(recipe.parts["source"]) if recipe else None
+
+    def narration_recipe(self, number: int) -> Recipe | None:
+        """How a video's narration was made, or None where it has none."""
         row = self.connection.execute(
             "SELECT recipe FROM narrations WHERE number = ?", (number,)
         ).fetchone()
-        return str(Recipe(row[0]).parts["source"]) if row else None
+        return Recipe(row[0]) if row else None
+
+    def qualities(self) -> dict[int, Quality]:
+        """What was measured of the narrations of all videos that have a file, by video number."""
+        rows = self.connection.execute(
+            "SELECT number, num_words, words_per_second, non_speech_share, language_share,"
+            " lines_outside FROM narrations"
+            " WHERE num_words IS NOT NULL AND number IN (SELECT number FROM files)"
+        )
+        return {number: Quality(*measured) for number, *measured in rows}
 
     def narration(self, number: int) -> Narration | None:
         """The narration of a video, or None."""
         row = self.connection.execute(
-            "SELECT language, kind, source, problems FROM narrations WHERE number = ?", (number,)
+            "SELECT language, kind, source, problems, coalesce(lines_outside, 0) FROM narrations"
+            " WHERE number = ?",
+            (number,),
         ).fetchone()
         if row is None:
             return None
-        language, kind, source, problems = row
+        language, kind, source, problems, lines_outside = row
         lines = self.connection.execute(
             "SELECT start, end, text, words FROM lines WHERE number = ? ORDER BY position",
             (number,),
@@ -365,6 +390,7 @@ class Library:
             kind=Kind(kind),
             source=source,
             problems=tuple(Problem(line, what) for line, what in json.loads(problems)),
+            lines_outside=lines_outside,
         )
 
     def problems(self) -> list[tuple[str, str, Problem]]:

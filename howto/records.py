@@ -22,6 +22,7 @@ __all__ = [
     "Narration",
     "Outcome",
     "Problem",
+    "Quality",
     "Stage",
     "State",
     "SubtitleTrack",
@@ -98,6 +99,7 @@ class Narration:
         kind: who wrote it down.
         source: where it came from, for a person: a file name, or a stream of the video.
         problems: what could not be read, by line of the file.
+        lines_outside: how many lines were left out because they start after the video's end.
     """
 
     lines: tuple[Line, ...]
@@ -105,6 +107,30 @@ class Narration:
     kind: Kind
     source: str
     problems: tuple[Problem, ...] = ()
+    lines_outside: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What is measured of one narration; `howto.transcribe.quality` does so.
+
+    Attributes:
+        num_words: as the authors count them, `howto.clip.words.words`. A text without spaces counts
+            as one word.
+        words_per_second: over the time in which something is said; 0 where that is no time. People
+            speak at 2 to 4.
+        non_speech_share: the share of the video, 0 to 1, in which nothing is said; None where its
+            duration is not known.
+        language_share: the share of the words, 0 to 1, that are among the commonest of the stated
+            language; None for a language without a list of these, and without words.
+        lines_outside: how many lines were left out because they start after the video's end.
+    """
+
+    num_words: int
+    words_per_second: float
+    non_speech_share: float | None
+    language_share: float | None
+    lines_outside: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,45 @@ _STEPS = (
         description TEXT NOT NULL
     );
     """,
+    # How good a narration is; NULL where it was written before this was measured.
+    """
+    ALTER TABLE narrations ADD COLUMN num_words INTEGER;
+    ALTER TABLE narrations ADD COLUMN words_per_second REAL;
+    ALTER TABLE narrations ADD COLUMN non_speech_share REAL;
+    ALTER TABLE narrations ADD COLUMN language_share REAL;
+    ALTER TABLE narrations ADD COLUMN lines_outside INTEGER;
+    """,
+    # Pairs for training, apart from the clips that search returns. A set of pairs is known by its
+    # recipe; first and last are the lines of the narration whose words the caption holds.
+    """
+    CREATE TABLE pair_sets (
+        pair_set INTEGER PRIMARY KEY,
+        recipe   TEXT NOT NULL UNIQUE
+    );
+    CREATE TABLE pairs (
+        pair_set INTEGER NOT NULL REFERENCES pair_sets,
+        number   INTEGER NOT NULL REFERENCES videos,
+        position INTEGER NOT NULL,
+        start    REAL NOT NULL,
+        end      REAL NOT NULL,
+        caption  TEXT NOT NULL,
+        first    INTEGER NOT NULL,
+        last     INTEGER NOT NULL,
+        quality  REAL,
+        PRIMARY KEY (pair_set, number, position)
+    ) WITHOUT ROWID;
+    """,
+    # Which narration the pairs of a video were made from, also where it gave none: a changed
+    # narration is seen by its recipe's short hash, and a caption of several candidates has one a
+    # line.
+    """
+    CREATE TABLE paired_videos (
+        pair_set  INTEGER NOT NULL REFERENCES pair_sets,
+        number    INTEGER NOT NULL REFERENCES videos,
+        narration TEXT NOT NULL,
+        PRIMARY KEY (pair_set, number)
+    ) WITHOUT ROWID;
+    """,
 )
 
 SCHEMA = len(_STEPS)

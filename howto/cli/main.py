@@ -15,6 +15,8 @@ __all__ = ["COMMANDS", "LazyGroup", "app", "load_command", "main"]
 
 COMMANDS = {
     "search": "Find the moments of your videos where something is said or shown.",
+    "transcribe": "Find out what is said in videos, or print what a caption file says.",
+    "clip": "Make the pairs of clips and captions that a model is trained with.",
     "status": "Show what a library holds, stage by stage, with failures.",
     "plugins": "List the backends that are installed, and whether they load.",
     "demo": "Draw a set of narrated how-to videos, and run every stage on them.",

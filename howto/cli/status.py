@@ -1,7 +1,9 @@
 """`howto status`: what a library holds, stage by stage, with failures."""
 
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
+from statistics import median
 from typing import Annotated
 
 import typer
@@ -53,6 +55,7 @@ def status(
             f"{counted(counts['clips'], 'clip')} to search.",
             soft_wrap=True,
         )
+        _show_quality(opened)
         _show_stages(outcomes)
         _show_videos(outcomes, every=all_)
         _show_problems(opened.problems())
@@ -75,11 +78,38 @@ def _as_json(library: Library, outcomes: list[Outcome]) -> dict[str, object]:
             }
             for one in outcomes
         ],
+        "narration_quality": _quality_as_json(library),
         "problems": [
             {"video": path, "source": source, "line": problem.line, "what": problem.what}
             for path, source, problem in library.problems()
         ],
     }
+
+
+def _quality_as_json(library: Library) -> list[dict[str, object]]:
+    paths = library.paths()
+    return [
+        {"video": paths[number][0], **asdict(quality)}
+        for number, quality in library.qualities().items()
+    ]
+
+
+def _show_quality(library: Library) -> None:
+    """One line on all narrations: medians, so that one odd video does not change them."""
+    found = list(library.qualities().values())
+    if not found:
+        return
+    parts = [
+        f"{sum(one.num_words for one in found):,} words",
+        f"{median(one.words_per_second for one in found):.1f} a second",
+    ]
+    if shares := [one.non_speech_share for one in found if one.non_speech_share is not None]:
+        parts.append(f"nothing said in {median(shares):.0%}")
+    if shares := [one.language_share for one in found if one.language_share is not None]:
+        parts.append(f"{median(shares):.0%} common words of the language")
+    if outside := sum(one.lines_outside for one in found):
+        parts.append(f"{counted(outside, 'line')} after the end of the video")
+    output.print(f"Narration: {', '.join(parts)} (medians).", soft_wrap=True)
 
 
 def _show_stages(outcomes: list[Outcome]) -> None:

@@ -18,6 +18,8 @@ class GrowClipper:
     """
 
     name: ClassVar[str] = "grow"
+    version: ClassVar[str] = "1"
+    watches: ClassVar[bool] = False
 
     def __init__(self, min_seconds: float = 5.0, min_words: int = 0) -> None:
         self.min_seconds = min_seconds
@@ -38,5 +40,8 @@ class GrowClipper:
             min_seconds=self.min_seconds,
             min_words=self.min_words,
         )
-        clips = [bounded_clip(video, clip.start, clip.end, clip.text) for clip in grown]
+        clips: list[Clip] = [
+            bounded_clip(video, clip.start, clip.end, clip.text, clip.first, clip.last)
+            for clip in grown
+        ]
         return sorted(clips, key=lambda clip: clip.start)

@@ -12,10 +12,12 @@ class LinesClipper:
     """A clip is a line's own time interval, its caption the line's text."""
 
     name: ClassVar[str] = "lines"
+    version: ClassVar[str] = "1"
+    watches: ClassVar[bool] = False
 
     def pairs(self, narration: Narration, video: Video) -> list[Clip]:
         """Return one clip per line, cut to the video; lines that begin after its end give none."""
         return [
-            bounded_clip(video, line.start, line.end, line.text)
-            for line in lines_with_picture(narration.lines, video)
+            bounded_clip(video, line.start, line.end, line.text, index, index)
+            for index, line in enumerate(lines_with_picture(narration.lines, video))
         ]

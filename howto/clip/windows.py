@@ -1,11 +1,11 @@
 """Windows of time instead of lines: over the whole video, or only where nothing is said."""
 
 import math
-from bisect import bisect_right
 from collections.abc import Iterable
 from typing import ClassVar
 
-from howto.clip.bounds import bounded_clip, duration_of, lines_with_picture
+from howto.clip.bounds import duration_of, lines_with_picture
+from howto.clip.spans import captioned_spans
 from howto.errors import UsageError
 from howto.records import Clip, Line, Narration, Video
 
@@ -30,6 +30,8 @@ class WindowsClipper:
     """
 
     name: ClassVar[str] = "windows"
+    version: ClassVar[str] = "1"
+    watches: ClassVar[bool] = False
 
     def __init__(self, seconds: float = 10.0) -> None:
         _require_positive("seconds", seconds)
@@ -45,14 +47,7 @@ class WindowsClipper:
             return []
         count = max(1, math.ceil(duration / self.seconds - _SLIVER))
         edges = [index * self.seconds for index in range(count)] + [duration]
-        texts: list[list[str]] = [[] for _ in range(count)]
-        for line in lines:
-            middle = max(0.0, (line.start + min(line.end, duration)) / 2)
-            texts[bisect_right(edges, middle, hi=count) - 1].append(line.text)
-        return [
-            bounded_clip(video, edges[index], edges[index + 1], " ".join(texts[index]))
-            for index in range(count)
-        ]
+        return captioned_spans(edges, lines, video)
 
 
 def silent_windows(

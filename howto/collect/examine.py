@@ -14,6 +14,7 @@ from typing import Any, TypeGuard
 from howto.errors import ItemError, Reason
 from howto.recipe import Recipe
 from howto.records import Chapter, MediaInfo, Narration, Outcome, Stage, State, Video
+from howto.transcribe.ask import NO_SOURCE, Wish, ask, make_sources, recipe_of
 
 __all__ = ["Findings", "Task", "content_id", "examine"]
 
@@ -21,9 +22,6 @@ _EDGE_BYTES = 1 << 20
 _ID_DIGITS = 20
 _INFO_JSON_BYTES = 64 << 20
 _LONGEST_TIME = 30 * 24 * 3600
-
-QUICK_SOURCES = ("sidecar", "embedded")
-"""Narration sources that cost next to nothing, in the order in which they are asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +73,17 @@ def examine(task: Task) -> Findings:
     info, probed = (video.info, _ok(video, Stage.PROBE)) if video.info else _probe(video)
     described = _described(task.info_json)
     if info is None:
-        return Findings(None, "", "", (), None, _recipe("none", task), (probed,))
-    video = replace(video, info=info)
-    narration, source, transcribed = _narrate(video)
+        recipe = recipe_of(NO_SOURCE, Wish(), task.companions)
+        return Findings(None, "", "", (), None, recipe, (probed,))
+    answer = ask(replace(video, info=info), make_sources(Wish()))
     return Findings(
         info=info,
         title=described.title or info.title,
         description=described.description or info.description,
         chapters=_within(described.chapters or info.chapters, info.duration),
-        narration=narration,
-        recipe=_recipe(source, task),
-        outcomes=(probed, transcribed),
+        narration=answer.narration,
+        recipe=recipe_of(answer.source, Wish(), task.companions),
+        outcomes=(probed, answer.outcome),
     )
 
 
@@ -100,38 +98,8 @@ def _probe(video: Video) -> tuple[MediaInfo | None, Outcome]:
         return None, Outcome(video.video_id, Stage.PROBE, state, error.reason, error.detail)
 
 
-def _narrate(video: Video) -> tuple[Narration | None, str, Outcome]:
-    """Ask the quick sources in order; the first narration wins, and a failure is kept."""
-    from howto.plugins import load
-
-    failure: ItemError | None = None
-    for name in QUICK_SOURCES:
-        try:
-            narration = load("asr", name)().narrate(video)
-        except ItemError as error:
-            failure = failure or error
-            continue
-        if narration is not None and narration.lines:
-            return narration, name, _ok(video, Stage.TRANSCRIBE)
-    if failure is None:
-        return (
-            None,
-            "none",
-            Outcome(video.video_id, Stage.TRANSCRIBE, State.SKIPPED, Reason.NO_NARRATION),
-        )
-    return (
-        None,
-        "none",
-        Outcome(video.video_id, Stage.TRANSCRIBE, State.FAILED, failure.reason, failure.detail),
-    )
-
-
 def _ok(video: Video, stage: Stage) -> Outcome:
     return Outcome(video.video_id, stage, State.OK)
-
-
-def _recipe(source: str, task: Task) -> Recipe:
-    return Recipe.of(source=source, version=1, companions=task.companions)
 
 
 @dataclass(frozen=True, slots=True)

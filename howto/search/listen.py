@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from howto.collect.examine import QUICK_SOURCES
-from howto.errors import HowtoError, ItemError, Reason
+from howto.errors import HowtoError, Reason
 from howto.library import Library
-from howto.recipe import Recipe
-from howto.records import Narration, Outcome, Stage, State, Video
-from howto.search import words
+from howto.records import Outcome, Stage
 from howto.search.phrases import about, counted, shown
-from howto.search.refresh import search_units
+from howto.search.units import keep_answer
+from howto.transcribe.ask import QUICK_SOURCES, Wish, ask, make_sources, recipe_of
 
 if TYPE_CHECKING:
     from howto.contracts import NarrationSource
@@ -22,6 +20,8 @@ __all__ = ["Offer", "listen", "offer"]
 
 MENDING_PACKAGE = "howto-whisper"
 _REMOTE_SOURCES = frozenset({"youtube-captions"})
+BEST_FIRST = ("whisper", "faster-whisper")
+LAST_RESORT = "pocketsphinx"  # rough, but it is ready wherever it is installed
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +90,37 @@ def offer(library: Library, numbers: Set[int]) -> Offer | None:
 
 
 def _recogniser() -> "type[NarrationSource] | None":
-    """The first installed source that listens, by name; a broken one hurts nobody here."""
+    """The best installed narration source that listens and is ready to run.
+
+    The order: `BEST_FIRST`, then others by name, then `LAST_RESORT`. A broken one hurts nobody
+    here.
+    """
     from howto.plugins import installed, load
 
-    for plugin in installed("asr"):
-        if plugin.name in QUICK_SOURCES or plugin.name in _REMOTE_SOURCES:
-            continue
+    quick_or_remote = _REMOTE_SOURCES.union(QUICK_SOURCES)
+    names = {plugin.name for plugin in installed("asr")} - quick_or_remote
+    for name in sorted(names, key=_rank):
         try:
-            source: type[NarrationSource] = load("asr", plugin.name)
+            source: type[NarrationSource] = load("asr", name)
+            if source.listens and _ready(source):
+                return source
         except HowtoError:
             continue
-        if source.listens:
-            return source
     return None
+
+
+def _rank(name: str) -> tuple[int, str]:
+    if name in BEST_FIRST:
+        return BEST_FIRST.index(name), name
+    return len(BEST_FIRST) + (name == LAST_RESORT), name
+
+
+def _ready(source: "type[NarrationSource]") -> bool:
+    from howto.contracts import Readiness
+    from howto.plugins import create
+
+    made = create("asr", source.name)
+    return not isinstance(made, Readiness) or made.ready() is None
 
 
 def listen(
@@ -118,63 +136,16 @@ def listen(
     Yields:
         The video's path relative to the library's folder, and how it ended.
     """
-    from howto.plugins import create
-
     if offered.recogniser is None:
         return
-    source: NarrationSource = create("asr", offered.recogniser)
+    wish = Wish(sources=(offered.recogniser,))
+    sources = make_sources(wish)
     with library.exclusive("listen", on_wait=on_wait):
         paths = library.paths()
         left = offer(library, paths.keys() & set(offered.numbers))
         for number in left.numbers if left else ():
             path = paths[number][0]
             video = library.video(number, library.folder / path)
-            outcome, narration = _hear(source, video)
-            _commit(library, number, video, narration, outcome, source.name, path)
-            yield path, outcome
-
-
-def _hear(source: "NarrationSource", video: Video) -> tuple[Outcome, Narration | None]:
-    try:
-        narration = source.narrate(video)
-    except ItemError as error:
-        return (
-            Outcome(video.video_id, Stage.TRANSCRIBE, State.FAILED, error.reason, error.detail),
-            None,
-        )
-    except Exception as error:  # noqa: BLE001 a recogniser's bug costs one video, as a decoder's does
-        detail = f"{type(error).__name__}: {error}"
-        failed = Outcome(
-            video.video_id, Stage.TRANSCRIBE, State.FAILED, Reason.INTERNAL_ERROR, detail
-        )
-        return failed, None
-    if narration is None or not narration.lines:
-        return (
-            Outcome(
-                video.video_id,
-                Stage.TRANSCRIBE,
-                State.SKIPPED,
-                Reason.NOTHING_SAID,
-                f"{source.name} heard no speech",
-            ),
-            None,
-        )
-    return Outcome(video.video_id, Stage.TRANSCRIBE, State.OK), narration
-
-
-def _commit(
-    library: Library,
-    number: int,
-    video: Video,
-    narration: Narration | None,
-    outcome: Outcome,
-    source: str,
-    path: str,
-) -> None:
-    with library.writing() as connection:
-        words.remove_video(connection, number)
-        if narration is not None:
-            library.put_narration(number, narration, Recipe.of(source=source, version=1))
-            library.put_clips(number, search_units(video, narration))
-        library.put_outcome(number, outcome)
-        words.add_video(connection, number, path)
+            answer = ask(video, sources)
+            keep_answer(library, video, path, answer, recipe_of(answer.source, wish, ""))
+            yield path, answer.outcome

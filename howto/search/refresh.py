@@ -11,21 +11,21 @@ from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from howto.clip.lines import LinesClipper
-from howto.clip.windows import silent_windows
-from howto.collect.examine import QUICK_SOURCES, Findings, Task, content_id, examine
+from howto.collect.examine import Findings, Task, content_id, examine
 from howto.collect.scan import FoundFile, scan
 from howto.errors import Reason
 from howto.library import FileRow, Library
-from howto.records import Clip, Narration, Outcome, Stage, State, Video
+from howto.records import Outcome, Stage, State, Video
 from howto.search import words
+from howto.search.units import indexing, keep_narration
+from howto.transcribe.ask import QUICK_SOURCES
 
 if TYPE_CHECKING:
     from howto.run.local import Ended
 
 _UNREADABLE = "unreadable-"
 
-__all__ = ["Progress", "Refreshed", "refresh", "search_units"]
+__all__ = ["Progress", "Refreshed", "refresh"]
 
 Progress = Callable[[int, int, str], None]
 """Called with files done, files to do, and the path just finished."""
@@ -221,21 +221,18 @@ def _ends(
 
 def _commit(library: Library, job: _Job, ended: "Ended[Task, Findings] | None") -> None:
     """Write all that is known about one video, and put it into the word index: one transaction."""
-    with library.writing() as connection:
-        number = library.number_of(job.video_id)
-        words.remove_video(connection, number)
+    with indexing(library, job.video_id, job.files[0].path) as number:
         before = [library.number_of_file(file.path) for file in job.files]
         for file in job.files:
             library.put_file(FileRow(file.path, number, file.size, file.mtime_ns, file.companions))
         for other in {other for other in before if other is not None} - {number}:
-            words.remove_if_absent(connection, other)
+            words.remove_if_absent(library.connection, other)
         if job.unreadable:
             _put_failure(library, number, job, Reason.UNREADABLE_FILE, job.unreadable)
         elif ended is not None and ended.result is not None:
             _put_findings(library, number, ended.item, ended.result)
         elif ended is not None and ended.reason is not None:
             _put_failure(library, number, job, ended.reason, ended.detail)
-        words.add_video(connection, number, job.files[0].path)
 
 
 def _put_findings(library: Library, number: int, task: Task, findings: Findings) -> None:
@@ -245,9 +242,8 @@ def _put_findings(library: Library, number: int, task: Task, findings: Findings)
     if findings.narration is None and kept is not None and kept not in QUICK_SOURCES:
         # A recogniser listened for a long time: a file that changed beside it undoes nothing.
         return
-    library.put_narration(number, findings.narration, findings.recipe)
     video = replace(task.video, info=findings.info)
-    library.put_clips(number, search_units(video, findings.narration))
+    keep_narration(library, number, video, findings.narration, findings.recipe)
     library.clear_outcomes(number)
     for outcome in findings.outcomes:
         library.put_outcome(number, outcome)
@@ -258,17 +254,6 @@ def _put_failure(library: Library, number: int, job: _Job, reason: Reason, detai
     probed = job.task is not None and job.task.video.info is not None
     stage = Stage.TRANSCRIBE if probed else Stage.PROBE
     library.put_outcome(number, Outcome(job.video_id, stage, State.FAILED, reason, detail))
-
-
-def search_units(video: Video, narration: Narration | None) -> list[Clip]:
-    """The clips that search returns: the narration's lines, and windows where nothing is said."""
-    if video.info is None:
-        return []
-    lines = narration.lines if narration else ()
-    clips = LinesClipper().pairs(narration, video) if narration else []
-    silence = silent_windows(lines, video.info.duration)
-    clips += [Clip(video.video_id, start, end, "") for start, end in silence]
-    return sorted(clips, key=lambda clip: (clip.start, clip.end))
 
 
 def _forget(library: Library, gone: Set[str]) -> None:

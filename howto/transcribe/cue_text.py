@@ -16,7 +16,7 @@ Rules, and why:
 import html
 import re
 
-__all__ = ["clean", "strip_markup", "tidy"]
+__all__ = ["NOTHING_STARTS", "clean", "strip_markup", "tidy"]
 
 # A tag starts with a letter, so that `2 < 3 > 1` and `<3` stay; `[^<>]` keeps the search linear.
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|</>|<\s*\d+:[\d:.,]+\s*>")
@@ -32,7 +32,8 @@ _SPEAKER = re.compile(r"^[ \t]*>>+[ \t]*", re.MULTILINE)
 _SAYS_NOTHING = re.compile(
     r"(?:[\s♪♫♬♩\u200b-\u200f\u2060\ufeff\u00ad#*]|\[[^\[\]]*\]|［[^［］]*］)*"
 )
-_NOTHING_STARTS = frozenset("[［♪♫♬♩#*\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad")
+NOTHING_STARTS = frozenset("[［♪♫♬♩#*\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad")
+"""A row that says nothing starts with one of these."""
 
 
 def clean(raw: str) -> str:
@@ -59,6 +60,6 @@ def tidy(text: str) -> str:
     if ">>" in text:
         text = _SPEAKER.sub("", text)
     text = " ".join(text.split())
-    if text and text[0] in _NOTHING_STARTS and _SAYS_NOTHING.fullmatch(text):
+    if text and text[0] in NOTHING_STARTS and _SAYS_NOTHING.fullmatch(text):
         return ""
     return text

@@ -7,9 +7,9 @@ from howto.records import Line, Problem
 from howto.transcribe.cue_text import clean
 from howto.transcribe.timing import seconds
 
-__all__ = ["CaptionFormat", "Cues", "Parsed"]
+__all__ = ["LATEST", "CaptionFormat", "Cues", "Parsed"]
 
-_LATEST = 100 * 3600 * 1000
+LATEST = 100 * 3600 * 1000
 """A cue past 100 hours is a damaged number: no video is that long."""
 
 _MOST_PROBLEMS = 100
@@ -25,6 +25,9 @@ class Parsed:
         language: what the file itself says, as written there, or None.
         track: the file's own word for its kind (`captions`, `chapters`, ...), lower case, or ''.
         silent: how many readable cues say nothing, such as `[Music]`.
+        screen_ends: where the format says how long a line stays on the screen and not how long it
+            is said, until when that is, in seconds; the ends of the lines are then those of the
+            speech. See `howto.transcribe.ends`.
     """
 
     lines: tuple[Line, ...]
@@ -32,6 +35,7 @@ class Parsed:
     language: str | None = None
     track: str = ""
     silent: int = 0
+    screen_ends: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ class Cues:
         if not text:
             self.silent += 1
             return
-        if not 0 <= start <= _LATEST or end > _LATEST:
+        if not 0 <= start <= LATEST or end > LATEST:
             self.problem(
                 row, f"a cue at {seconds(start):.3f} s: expected a time within 0 and 100 hours"
             )

@@ -9,6 +9,7 @@ from itertools import zip_longest
 
 from howto.transcribe.cue_text import clean
 from howto.transcribe.cues import CaptionFormat, Cues, Parsed
+from howto.transcribe.ends import unstated_length
 from howto.transcribe.language import language_tag, same_language
 
 __all__ = ["FORMAT", "read_sami"]
@@ -22,10 +23,6 @@ _CLASS = re.compile(r"\bclass\s*=\s*[\"']?([\w-]+)", re.IGNORECASE)
 _STYLE = re.compile(r"\.([\w-]+)\s*\{([^{}]*)\}")
 _LANG = re.compile(r"\blang\s*:\s*([\w-]+)", re.IGNORECASE)
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
-
-# A last text that nothing ends: what pysubs2 takes for it, half a second and 15 characters a
-# second.
-_LAST_MS, _LAST_MS_PER_CHARACTER = 500, 67
 
 _Text = tuple[int, str, int]
 """Start in milliseconds, text ('' clears the screen), line number."""
@@ -50,7 +47,7 @@ def read_sami(text: str, language: str = "en") -> Parsed:
         if following is not None:
             cues.add_plain(start, following[0], said, row)
         elif said:
-            cues.add_plain(start, start + _LAST_MS + _LAST_MS_PER_CHARACTER * len(said), said, row)
+            cues.add_plain(start, start + unstated_length(said), said, row)
     return cues.parsed(language=languages.get(name))
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from howto.errors import CaptionError, Reason
 from howto.records import Narration, Problem, Video
+from howto.transcribe.ends import Ends
 from howto.transcribe.formats import CAPTION_SUFFIXES, read_captions
 from howto.transcribe.language import language_tag, primary
 from howto.transcribe.names import CaptionName, describe
@@ -151,14 +152,16 @@ class SidecarSource:
 
     Args:
         language: the preferred one; files of other languages are read where there is none in it.
+        ends: the rule for the ends of lines, as `formats.read_captions` takes it.
     """
 
     name: ClassVar[str] = "sidecar"
     listens: ClassVar[bool] = False
     sound_per_second: ClassVar[float] = float("inf")
 
-    def __init__(self, language: str = "en") -> None:
+    def __init__(self, language: str = "en", ends: Ends | None = None) -> None:
         self.language = language
+        self.ends = ends
 
     def narrate(self, video: Video) -> Narration | None:
         """Return the first of the video's caption files that has a line, cut to the video's length.
@@ -175,7 +178,7 @@ class SidecarSource:
         failures: list[tuple[str, CaptionError]] = []
         for path in self._in_order(video):
             try:
-                narration = read_captions(path, self.language, video.path.stem)
+                narration = read_captions(path, self.language, video.path.stem, self.ends)
             except CaptionError as error:
                 if error.reason is not Reason.NO_NARRATION:
                     failures.append((path.name, error))

@@ -2,13 +2,15 @@
 
 A timing line starts a cue, whatever stands around it; everything up to the next one is its text,
 but for the number above that one. So text behind an empty line is not lost, and numbers may be
-missing, odd or out of order.
+missing, odd or out of order. Rolling captions converted to SubRip are read by their own rule.
 """
 
 import re
 from itertools import pairwise
 
 from howto.transcribe.cues import CaptionFormat, Cues, Parsed
+from howto.transcribe.rolling import RawCue, is_rolling, read_rolling
+from howto.transcribe.spoken import SpokenCues
 from howto.transcribe.timing import Span, has_bare_numbers, looks_like_timing, read_span
 
 __all__ = ["FORMAT", "read_srt"]
@@ -33,6 +35,7 @@ class _Reader:
         self.rows = text.removeprefix("\ufeff").split("\n")
         self.bare_numbers = has_bare_numbers(text)
         self.cues = Cues()
+        self.raw: list[RawCue] = []
 
     def read(self) -> Parsed:
         timings = [i for i, row in enumerate(self.rows) if looks_like_timing(row)]
@@ -42,6 +45,10 @@ class _Reader:
         self._before_first(numbers[0][0] if numbers else len(self.rows))
         for timing, ((_, number), (end, after)) in zip(timings, bounds, strict=True):
             self._cue(timing, self._until_lost_cue(timing, end, number, after))
+        if is_rolling(self.raw):
+            return read_rolling(self.raw, SpokenCues(cues=self.cues))
+        for start, end, rows, number in self.raw:
+            self.cues.add(start, end, "\n".join(rows), number)
         return self.cues.parsed()
 
     def _numbers(self, timings: list[int]) -> list[tuple[int, int | None]]:
@@ -127,7 +134,7 @@ class _Reader:
                 timing + 1, f"expected nothing behind the times, found {_shown(span[2])}"
             )
         if text:
-            self.cues.add(span[0], span[1], text, timing + 1)
+            self.raw.append((span[0], span[1], text.split("\n"), timing + 1))
 
     def _text_beside(self, span: Span, number: int) -> str:
         """A cue without a text below may have it behind the times."""

@@ -14,6 +14,9 @@ _BOMS = (
     (b"\xef\xbb\xbf", "utf-8"),
 )
 
+# In ASCII bytes: UTF-16 and UTF-32, ISO 2022, and newlines to be made plain.
+_NOT_PLAIN_ASCII = (b"\0", b"\x1b", b"\r")
+
 # What subtitle files outside Unicode are written in. A short list makes the guess quicker and
 # better: among all of Python's codecs some always fits any bytes.
 _CANDIDATES = (
@@ -53,6 +56,8 @@ def decode(data: bytes) -> Decoded:
     UTF-8 with a few damaged bytes; windows-1252 where that reads as a Western language; a guess by
     charset-normalizer. Bytes that the chosen encoding does not have become U+FFFD.
     """
+    if data.isascii() and not any(sign in data for sign in _NOT_PLAIN_ASCII):
+        return Decoded(data.decode("ascii"), "utf-8")
     encoding = _encoding_of(data)
     text = data.decode(encoding, errors="replace").removeprefix("\ufeff")
     return Decoded(_plain(text), encoding)

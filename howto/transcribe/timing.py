@@ -2,7 +2,15 @@
 
 import re
 
-__all__ = ["Span", "has_bare_numbers", "looks_like_timing", "read_span", "read_time", "seconds"]
+__all__ = [
+    "Span",
+    "has_bare_numbers",
+    "looks_like_timing",
+    "read_span",
+    "read_time",
+    "seconds",
+    "whole_time",
+]
 
 Span = tuple[int, int, str]
 """Start and end in milliseconds, and what follows on the line."""
@@ -63,6 +71,12 @@ def _milliseconds(
     # Rounded half up, in integers: 0.0005 s is a millisecond.
     scale: int = 10 ** len(fraction)
     return whole + (int(fraction) * 2000 + scale) // (2 * scale)
+
+
+def whole_time(text: str) -> int:
+    """Milliseconds of a time that is known to have the form `00:00:01.000`."""
+    hours, minutes, secs = text.split(":")
+    return (int(hours) * 60 + int(minutes)) * 60_000 + int(secs[:2] + secs[3:])
 
 
 def has_bare_numbers(text: str) -> bool:

@@ -23,7 +23,7 @@ from howto.transcribe.timing import read_time
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
-__all__ = ["FORMAT", "read_ttml"]
+__all__ = ["FORMAT", "parse_xml", "read_ttml"]
 
 _DECLARATION = re.compile(r"\s*<\?xml[^<>]*\?>")
 _ROOT = re.compile(r"<(?:\w+:)?tt[\s>]")
@@ -43,7 +43,7 @@ def read_ttml(text: str, language: str = "en") -> Parsed:
         language: where the file's divisions are in several languages, the one to take.
     """
     cues = Cues()
-    root = _parse(text, cues)
+    root = parse_xml(text, cues)
     if root is None or _name(root) != "tt":
         found = "no markup" if root is None else f"<{_name(root)}>"
         if text.strip():
@@ -59,7 +59,14 @@ def read_ttml(text: str, language: str = "en") -> Parsed:
     return cues.parsed(said_language)
 
 
-def _parse(text: str, cues: Cues) -> "_Element | None":
+def parse_xml(text: str, cues: Cues) -> "_Element | None":
+    """Return the root of what can be read of an XML file, or None; damage is a problem of `cues`.
+
+    No entity is expanded and nothing else is opened.
+
+    Args:
+        text: the whole file.
+    """
     from lxml import etree
 
     # The text is decoded already: what its declaration says about the encoding no longer holds.

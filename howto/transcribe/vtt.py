@@ -3,19 +3,23 @@
 Source: W3C, WebVTT: The Web Video Text Tracks Format, section 6. What its parser drops silently is
 reported here by line. Read although not valid: a missing header, commas for dots, fields of other
 widths than two and three digits, cues without an empty line between them, segments of HTTP Live
-Streaming joined into one file.
+Streaming joined into one file. Rolling captions are told apart and read by their own rule.
 """
 
 import re
 from dataclasses import dataclass
 
 from howto.transcribe.cues import CaptionFormat, Cues, Parsed
+from howto.transcribe.rolling import HAS_WORD_TIMES, RawCue, is_rolling, read_regular, read_rolling
+from howto.transcribe.spoken import SpokenCues
 from howto.transcribe.timing import has_bare_numbers, looks_like_timing, read_span, read_time
 
 __all__ = ["FORMAT", "read_vtt"]
 
 _MAP = re.compile(r"X-TIMESTAMP-MAP\s*=\s*(.*)", re.IGNORECASE)
 _NOT_CUES = ("NOTE", "STYLE", "REGION")
+_SITE_TRACK = "captions"
+"""The kind that the header of all of YouTube's files states."""
 _CLOCK_RATE = 90  # ticks of MPEG-2 transport streams in a millisecond
 _CLOCK_WRAP = 1 << 33
 
@@ -26,7 +30,16 @@ def read_vtt(text: str) -> Parsed:
     Args:
         text: the whole file, with any newlines.
     """
-    return _Reader(text).read()
+    timed = HAS_WORD_TIMES.search(text) is not None
+    if timed and (regular := read_regular(text)) is not None:
+        return regular
+    reader = _Reader(text)
+    raw = reader.read_cues()
+    if (timed and reader.track == _SITE_TRACK) or is_rolling(raw):
+        return read_rolling(raw, SpokenCues(cues=reader.cues), reader.language)
+    for start, end, rows, number in raw:
+        reader.cues.add(start, end, "\n".join(rows), number)
+    return reader.cues.parsed(reader.language, reader.track)
 
 
 def _is_header(row: str) -> bool:
@@ -65,12 +78,13 @@ class _Reader:
         self.bare_numbers = has_bare_numbers(text)
         self.at = 0
         self.cues = Cues()
+        self.raw: list[RawCue] = []
         self.clock = _Clock()
         self.language: str | None = None
         self.track = ""
         self.numbered = False
 
-    def read(self) -> Parsed:
+    def read_cues(self) -> list[RawCue]:
         if not _is_header(self.rows[0]) and any(map(str.strip, self.rows)):
             self.cues.problem(1, f"expected WEBVTT, found {_shown(self.rows[0])}")
         while self.at < len(self.rows):
@@ -78,7 +92,7 @@ class _Reader:
                 self._block()
             else:
                 self.at += 1
-        return self.cues.parsed(self.language, self.track)
+        return self.raw
 
     def _block(self) -> None:
         row = self.rows[self.at]
@@ -133,7 +147,7 @@ class _Reader:
             self.cues.problem(number, "expected a text under the timing, found none")
         else:
             offset = self.clock.offset
-            self.cues.add(span[0] + offset, span[1] + offset, "\n".join(text), number)
+            self.raw.append((span[0] + offset, span[1] + offset, text, number))
 
     def _text(self) -> list[str]:
         """Take the rows of a cue's text. A timing ends it, but an empty row should come first."""

@@ -15,7 +15,7 @@ def within_video(narration: Narration, duration: float) -> Narration:
         duration: of the video, in seconds; 0 where nobody knows it, and then nothing changes.
 
     Returns:
-        The narration with one problem more where lines were left out.
+        The narration, with one problem more and their number where lines were left out.
     """
     if duration <= 0 or all(
         line.end <= duration and line.start < duration for line in narration.lines
@@ -33,7 +33,8 @@ def within_video(narration: Narration, duration: float) -> Narration:
                 f"the first at {late[0].start:.3f} s",
             ),
         )
-    return replace(narration, lines=kept, problems=problems)
+    outside = narration.lines_outside + len(late)
+    return replace(narration, lines=kept, problems=problems, lines_outside=outside)
 
 
 def _clamped(line: Line, duration: float) -> Line:

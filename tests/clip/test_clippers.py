@@ -108,6 +108,12 @@ def test_windows_cover_the_video_and_hold_lines_by_their_middle() -> None:
     ]
 
 
+def test_a_line_that_outlasts_the_video_counts_as_far_as_it_is_seen() -> None:
+    narration = narrated((9, 60, "fold"))
+    captions = [clip.caption for clip in WindowsClipper().pairs(narration, lasting(30.0))]
+    assert captions == ["", "fold", ""]
+
+
 def test_windows_of_a_video_where_nothing_is_said() -> None:
     assert spans(WindowsClipper(seconds=4).pairs(narrated(), lasting(10.0))) == [
         (0, 4, ""),

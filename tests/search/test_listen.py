@@ -134,9 +134,11 @@ def test_what_another_process_has_heard_is_not_heard_again(
 def test_a_broken_recogniser_is_passed_over(cli, folder: Path, recogniser: Path) -> None:
     (recogniser / "parrot_plugin.py").write_text("import nothing_of_that_name")
     sys.modules.pop("parrot_plugin", None)
-    ran = cli("search", "speaking", folder, "--yes")
+    # Which other one there is depends on the machine; without any, the note says how to get one.
+    ran = cli("search", "speaking", folder)
     assert ran.code == 0
-    assert "pip install howto-whisper" in ran.err
+    assert "parrot" not in ran.err
+    assert "3 videos have no narration" in ran.err
 
 
 @pytest.mark.parametrize(("typed", "heard"), [("y\n", True), ("n\n", False)])

@@ -16,12 +16,16 @@ from howto.transcribe.language import language_tag
 VTT = "WEBVTT\n\n00:01.000 --> 00:02.000\nfold it\n"
 SRT = "1\n00:00:01,000 --> 00:00:02,000\nfold it\n"
 EXAMPLES = {
+    "json3": '{"events": [{"tStartMs": 1000, "dDurationMs": 1000, "segs": [{"utf8": "fold it"}]}]}',
+    "srv3": '<timedtext format="3"><body><p t="1000" d="1000">fold it</p></body></timedtext>',
     "WebVTT": VTT,
     "SubRip": SRT,
     "SubViewer": "0:00:01.000,0:00:02.000\nfold it\n",
     "SubStation": "[Script Info]\n[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,,,0,0,0,,fold it\n",
     "TTML": '<tt><body><div><p begin="1s" end="2s">fold it</p></div></body></tt>',
     "SAMI": "<SAMI><BODY><SYNC START=1000>fold it<SYNC START=2000>&nbsp;</BODY></SAMI>",
+    "srv1": '<transcript><text start="1" dur="1">fold it</text></transcript>',
+    "caption CSV": "start,end,text\n1.0,2.0,fold it\n",
 }
 
 
@@ -33,7 +37,7 @@ def write(folder: Path, name: str, content: str | bytes) -> Path:
 
 def test_examples_cover_every_format() -> None:
     assert [form.name for form in FORMATS] == list(EXAMPLES)
-    assert CAPTION_SUFFIXES[:2] == (".vtt", ".srt")
+    assert CAPTION_SUFFIXES[:5] == (".json3", ".srv3", ".ytt", ".vtt", ".srt")
     assert len(set(CAPTION_SUFFIXES)) == len(CAPTION_SUFFIXES)
 
 
@@ -43,7 +47,7 @@ def test_the_content_decides(tmp_path: Path, suffix: str, holds: str) -> None:
     narration = read_captions(write(tmp_path, f"video{suffix}", EXAMPLES[holds]))
     assert narration.lines == (Line(1, 2, "fold it"),)
     form = next(form for form in FORMATS if form.name == holds)
-    if suffix.lower() in form.suffixes:
+    if suffix.lower() in form.suffixes or (suffix, holds[:3]) == (".xml", "srv"):
         assert not narration.problems
     else:
         assert f"holds {holds}" in narration.problems[0].what
@@ -129,7 +133,13 @@ def test_only_music_is_no_error(tmp_path: Path) -> None:
     [
         ("video.vtt", b"", Reason.EMPTY_FILE),
         ("video.vtt", b"\x00\x01\x02 rubbish", Reason.UNREADABLE_CAPTIONS),
-        ("video.srt", b"<html>Sorry</html>", Reason.UNREADABLE_CAPTIONS),
+        ("video.srt", b"<html>Sorry</html>", Reason.BLOCKED),
+        ("video.json3", b"<!DOCTYPE html><html>Sorry</html>", Reason.BLOCKED),
+        ("video.json3", b"", Reason.TOKEN_NEEDED),
+        ("video.en.srv3", b" \n", Reason.TOKEN_NEEDED),
+        ("video.json3", b'{"events": [{"tStartMs": 1,', Reason.UNREADABLE_CAPTIONS),
+        ("video.json3", b"[1, 2]", Reason.UNREADABLE_CAPTIONS),
+        ("video.csv", b"time,temperature\n1,20\n", Reason.NO_NARRATION),
         ("video.ass", b"rubbish", Reason.UNREADABLE_CAPTIONS),
         ("video.smi", b"rubbish", Reason.UNREADABLE_CAPTIONS),
         ("video.xml", b"<info><title>x</title></info>", Reason.UNREADABLE_CAPTIONS),

@@ -259,8 +259,15 @@ def test_streaming_clock_is_mapped(captions: Path) -> None:
 def test_old_youtube_header_and_a_missing_empty_line(captions: Path) -> None:
     narration = read_captions(captions / "webvttpy_youtube_dl.vtt")
     assert narration.language == "en"
-    assert [line.start for line in narration.lines] == [286.07, 286.47, 304.08, 305.069]
-    assert narration.lines[1].text == "yeah what"
+    assert narration.kind is Kind.AUTOMATIC
+    assert rows(narration.lines) == [
+        (286.07, 286.47, "yeah"),
+        (286.47, 287.27, "what"),
+        (304.08, 305.4, "this will happen is I'm telling"),
+    ]
+    assert [word.start for word in narration.lines[2].words] == [
+        *(304.08, 304.199, 304.379, 304.62, 304.86, 305.069)
+    ]
     assert problem_lines(narration) == [19]
 
 

@@ -1,0 +1,267 @@
+"""The stage `clip`: the pairs of every narrated video of a library.
+
+Each video is committed by itself when it is done. What is done is known by (video, set of pairs,
+narration): a second run with the same options does nothing, and a narration that changed is done
+again.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from howto.clip.pairs import Pair, PairOptions, make_pairs
+from howto.clip.pairs_store import StoredSet, count_pairs
+from howto.contracts import Clipper
+from howto.errors import ItemError, Reason
+from howto.library import Library
+from howto.recipe import Recipe
+from howto.records import Narration, Outcome, Stage, State, Video
+
+__all__ = ["Clipped", "Plan", "Progress", "clip_videos", "plan", "videos_of"]
+
+Progress = Callable[[int, int, str], None]
+"""Called with videos done, videos to do, and the path just finished."""
+
+# Lines a second on one slow core, for the estimate of a dry run; a clipper that watches decodes.
+_LINES_PER_SECOND = 20_000
+_VIDEO_SECONDS_PER_SECOND = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run would do.
+
+    Attributes:
+        recipe: of the set of pairs.
+        videos: numbers of all videos that are meant, by `--only` or all.
+        to_do: those to make pairs of, with their narration's short hash, in order of path.
+        unnarrated: those without a narration.
+        lines: of narration, in the videos to do.
+        seconds: about how long it takes.
+    """
+
+    recipe: Recipe
+    videos: frozenset[int]
+    to_do: Mapping[int, str]
+    unnarrated: tuple[int, ...]
+    lines: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Clipped:
+    """What a run did.
+
+    Attributes:
+        recipe: of the set of pairs.
+        made: videos whose pairs were made now.
+        unchanged: videos whose pairs were there.
+        pairs: in the set now, of the videos that are meant.
+        outcomes: of this stage, of the videos that are meant and were looked at.
+    """
+
+    recipe: Recipe
+    made: int
+    unchanged: int
+    pairs: int
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def tally(self) -> Mapping[str, int]:
+        """Videos by reason, `ok` for those that went well."""
+        return Counter(str(one.reason or State.OK) for one in self.outcomes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One video to make pairs of; it crosses to a worker where the clipper watches."""
+
+    number: int
+    video: Video
+    narration: Narration
+    options: PairOptions
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """The pairs of one video, or why there are none."""
+
+    pairs: tuple[Pair, ...] = ()
+    reason: Reason | None = None
+    detail: str = ""
+
+
+def videos_of(library: Library, only: str | None = None) -> dict[int, str]:
+    """The videos that have a file, with their first path, in order of path.
+
+    Args:
+        only: a glob that one of the paths, relative to the library, must match.
+    """
+    found = sorted(
+        (paths[0], number)
+        for number, paths in library.paths().items()
+        if only is None or any(fnmatchcase(path, only) for path in paths)
+    )
+    return {number: path for path, number in found}
+
+
+def plan(
+    library: Library, options: PairOptions, *, only: str | None = None, limit: int | None = None
+) -> Plan:
+    """Find out what there is to do, and do nothing.
+
+    Args:
+        only: only videos with a path that matches this glob.
+        limit: the most videos to do.
+
+    Raises:
+        PluginError, UsageError: the clipper cannot be had, or not with these options.
+    """
+    recipe = options.recipe()
+    paths = videos_of(library, only)
+    narrations = {
+        number: Recipe(text).short
+        for number, text in library.connection.execute("SELECT number, recipe FROM narrations")
+    }
+    made = StoredSet(library, recipe).made_from()
+    to_do = {
+        number: narrations[number]
+        for number in paths
+        if number in narrations and narrations[number] != made.get(number)
+    }
+    to_do = dict(list(to_do.items())[:limit])
+    lines, seconds = _work(library, to_do, watches=_watches(options.make_clipper()))
+    return Plan(
+        recipe,
+        frozenset(paths),
+        to_do,
+        tuple(number for number in paths if number not in narrations),
+        lines,
+        seconds,
+    )
+
+
+def _work(library: Library, to_do: Mapping[int, str], *, watches: bool) -> tuple[int, float]:
+    """How many lines there are in the videos to do, and about how many seconds that takes."""
+    lengths = library.connection.execute("SELECT number, coalesce(duration, 0) FROM videos")
+    counts = library.connection.execute("SELECT number, count(*) FROM lines GROUP BY number")
+    lines = sum(count for number, count in counts if number in to_do)
+    watched = sum(length for number, length in lengths if number in to_do) if watches else 0.0
+    return lines, lines / _LINES_PER_SECOND + watched / _VIDEO_SECONDS_PER_SECOND
+
+
+def _watches(clipper: Clipper) -> bool:
+    # A stranger's clipper that says nothing may decode, so it works in a process of its own.
+    return bool(getattr(clipper, "watches", True))
+
+
+def clip_videos(
+    library: Library,
+    options: PairOptions,
+    *,
+    only: str | None = None,
+    limit: int | None = None,
+    workers: int | None = None,
+    on_progress: Progress | None = None,
+) -> Clipped:
+    """Make the pairs that are missing or out of date.
+
+    Args:
+        only, limit: as for `plan`.
+        workers: processes for a clipper that looks at the videos; by default one for each core.
+
+    Raises:
+        LibraryBusy: another process has been doing this for an hour.
+        PluginError, UsageError: the clipper cannot be had, or not with these options.
+    """
+    with library.exclusive("clip"):
+        planned = plan(library, options, only=only, limit=limit)
+        paths = videos_of(library, only)
+        store = StoredSet(library, planned.recipe)
+        outcomes = _skip_unnarrated(library, store, planned)
+        before = store.made_from().keys() & planned.videos - planned.to_do.keys()
+        made = _made(_tasks(library, planned, paths, options), options, workers)
+        for done, (task, result) in enumerate(made, start=1):
+            outcomes.append(_commit(library, store, task, result, planned.to_do[task.number]))
+            if on_progress:
+                on_progress(done, len(planned.to_do), paths[task.number])
+    fine = sum(outcome.state == State.OK for outcome in outcomes)
+    total = count_pairs(library, planned.recipe, planned.videos)
+    return Clipped(planned.recipe, fine, len(before), total, tuple(outcomes))
+
+
+def _skip_unnarrated(library: Library, store: StoredSet, planned: Plan) -> list[Outcome]:
+    """Give the videos without a narration their outcome: the reason that transcribing ended
+    with."""
+    why = {
+        number: Reason(reason)
+        for number, reason in library.connection.execute(
+            "SELECT number, reason FROM outcomes WHERE stage = ? AND reason IS NOT NULL",
+            (Stage.TRANSCRIBE,),
+        )
+    }
+    outcomes = []
+    with library.writing() as connection:
+        for number in planned.unnarrated:
+            [video_id] = connection.execute(
+                "SELECT video_id FROM videos WHERE number = ?", (number,)
+            ).fetchone()
+            reason = why.get(number, Reason.NO_NARRATION)
+            outcome = Outcome(video_id, Stage.CLIP, State.SKIPPED, reason)
+            store.take_out(number)
+            library.put_outcome(number, outcome)
+            outcomes.append(outcome)
+    return outcomes
+
+
+def _tasks(
+    library: Library, planned: Plan, paths: Mapping[int, str], options: PairOptions
+) -> Iterator[_Task]:
+    for number in planned.to_do:
+        narration = library.narration(number)
+        if narration is not None:  # else another process took it away just now
+            video = library.video(number, library.folder / paths[number])
+            yield _Task(number, video, narration, options)
+
+
+def _made(
+    tasks: Iterator[_Task], options: PairOptions, workers: int | None
+) -> Iterator[tuple[_Task, _Made]]:
+    clipper = options.make_clipper()
+    if not _watches(clipper):
+        for task in tasks:
+            yield task, _pairs_of(task, clipper)
+        return
+    from howto.run.local import run_local
+
+    for ended in run_local(_pairs_of, tasks, workers=workers, time_limit=3600):
+        if ended.result is not None:
+            yield ended.item, ended.result
+        else:
+            yield ended.item, _Made(reason=ended.reason, detail=ended.detail)
+
+
+def _pairs_of(task: _Task, clipper: Clipper | None = None) -> _Made:
+    try:
+        return _Made(tuple(make_pairs(task.narration, task.video, task.options, clipper)))
+    except ItemError as error:
+        return _Made(reason=error.reason, detail=error.detail)
+
+
+def _commit(
+    library: Library, store: StoredSet, task: _Task, made: _Made, narration: str
+) -> Outcome:
+    """Write the pairs of one video and how it ended: one transaction."""
+    if made.reason is not None:
+        outcome = Outcome(task.video.video_id, Stage.CLIP, State.FAILED, made.reason, made.detail)
+    else:
+        detail = "" if made.pairs else "no pair came of its narration"
+        outcome = Outcome(task.video.video_id, Stage.CLIP, State.OK, detail=detail)
+    with library.writing():
+        if made.reason is None:
+            store.put(task.number, made.pairs, narration)
+        else:
+            store.take_out(task.number)
+        library.put_outcome(task.number, outcome)
+    return outcome

@@ -1,0 +1,139 @@
+"""Asking narration sources about one video, in order: the first that has a narration wins."""
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from howto.errors import ItemError, Reason
+from howto.recipe import Recipe
+from howto.records import Narration, Outcome, Stage, State, Video
+from howto.transcribe.ends import Ends, with_ends
+
+if TYPE_CHECKING:
+    from howto.contracts import NarrationSource
+
+__all__ = [
+    "NO_SOURCE",
+    "QUICK_SOURCES",
+    "Answer",
+    "Wish",
+    "ask",
+    "make_sources",
+    "nothing_found",
+    "recipe_of",
+]
+
+QUICK_SOURCES = ("sidecar", "embedded")
+"""Narration sources that cost next to nothing, in the order in which they are asked."""
+
+NO_SOURCE = "none"
+"""In a recipe: all sources that were asked had nothing."""
+
+_VERSION = 2
+"""Changes whenever the same files would give another narration; 2 came with rolling captions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How narration is wanted.
+
+    Attributes:
+        sources: names of narration sources, the first asked first.
+        language: the preferred one; None is each source's own preference.
+        ends: the rule for the ends of lines; None is what `formats.read_captions` does.
+    """
+
+    sources: tuple[str, ...] = QUICK_SOURCES
+    language: str | None = None
+    ends: Ends | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the sources had.
+
+    Attributes:
+        source: the name of the one that has the narration, or `NO_SOURCE`.
+    """
+
+    narration: Narration | None
+    source: str
+    outcome: Outcome
+
+
+def make_sources(wish: Wish) -> "list[NarrationSource]":
+    """Construct the sources of a wish.
+
+    Raises:
+        UnknownPlugin, DuplicatePlugin, BrokenPlugin: as `plugins.create`.
+        UsageError: a language is wanted, and a source does not take one.
+    """
+    from howto.plugins import create, load
+
+    sources = []
+    for name in wish.sources:
+        options: dict[str, object] = {}
+        if wish.language is not None:
+            options["language"] = wish.language
+        if wish.ends is not None and "ends" in inspect.signature(load("asr", name)).parameters:
+            options["ends"] = wish.ends
+        sources.append(create("asr", name, **options))
+    return sources
+
+
+def ask(video: Video, sources: "Sequence[NarrationSource]", ends: Ends | None = None) -> Answer:
+    """Ask the sources about a video. A failure is kept, and the next source is asked.
+
+    Args:
+        ends: a rule asked for, for the sources that do not know of rules.
+    """
+    failure: ItemError | None = None
+    for source in sources:
+        try:
+            narration = source.narrate(video)
+        except ItemError as error:
+            failure = failure or error
+            continue
+        except Exception as error:  # noqa: BLE001 a source's bug costs one video, as a decoder's does
+            detail = f"{type(error).__name__}: {error}"
+            failure = failure or ItemError(Reason.INTERNAL_ERROR, detail)
+            continue
+        if narration is not None and narration.lines:
+            if ends is not None and not hasattr(source, "ends"):
+                narration = replace(narration, lines=with_ends(narration.lines, ends))
+            return Answer(narration, source.name, _outcome(video, State.OK))
+    if failure is not None:
+        failed = _outcome(video, State.FAILED, failure.reason, failure.detail)
+        return Answer(None, NO_SOURCE, failed)
+    return Answer(None, NO_SOURCE, nothing_found(video, sources))
+
+
+def nothing_found(video: Video, sources: "Sequence[NarrationSource]") -> Outcome:
+    """The outcome of a video for which none of the sources has anything."""
+    heard = [source.name for source in sources if source.listens]
+    if not heard:
+        return _outcome(video, State.SKIPPED, Reason.NO_NARRATION)
+    detail = f"{' and '.join(heard)} heard no speech"
+    return _outcome(video, State.SKIPPED, Reason.NOTHING_SAID, detail)
+
+
+def _outcome(video: Video, state: State, reason: Reason | None = None, detail: str = "") -> Outcome:
+    return Outcome(video.video_id, Stage.TRANSCRIBE, state, reason, detail)
+
+
+def recipe_of(source: str, wish: Wish, companions: str) -> Recipe:
+    """The recipe of a narration.
+
+    Args:
+        companions: the text that changes with the files beside the video. What is heard does not
+            depend on them, so it counts for the quick sources alone.
+    """
+    parts: dict[str, object] = {"source": source, "version": _VERSION}
+    if source in (*QUICK_SOURCES, NO_SOURCE):
+        parts["companions"] = companions
+    if wish.language is not None:
+        parts["language"] = wish.language
+    if wish.ends is not None:
+        parts["ends"] = wish.ends
+    return Recipe.of(**parts)

@@ -1,0 +1,273 @@
+"""Rolling captions: how YouTube writes a recogniser's track as WebVTT, and SubRip made from that.
+
+Two rows are shown at a time and move up, so every line is in the file three times: being built up,
+word by word, in the lower row; finished, for 10 ms; and again in the upper row while the next one
+is built up. Here each line is taken once, where it is built up, with the starts of its words.
+
+The rule, for each cue:
+
+* a first row that says what the line before said, without word times, shows that line a little
+  longer;
+* what is below it, or below an empty first row, is new.
+
+So a repetition that was really said is kept, and a row that repeats nothing is never lost.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise, repeat
+from operator import add, itemgetter
+
+from howto.transcribe.cue_text import NOTHING_STARTS, clean, strip_markup, tidy
+from howto.transcribe.cues import Parsed
+from howto.transcribe.spoken import Spoken, SpokenCues, make_lines
+from howto.transcribe.timing import whole_time
+
+__all__ = ["HAS_WORD_TIMES", "RawCue", "is_rolling", "read_regular", "read_rolling"]
+
+RawCue = tuple[int, int, list[str], int]
+"""Start and end in milliseconds, the rows as they stand in the file, line number of the timing."""
+
+HAS_WORD_TIMES = re.compile(r"<\d{1,3}:\d\d:\d\d\.\d{3}><c[>.]", re.ASCII)
+"""In a file whose header is YouTube's: it is rolling. Karaoke by hand may have such times too."""
+
+_TIME = r"\d\d:[0-5]\d:[0-5]\d\.\d{3}"
+_BUILT_AND_SETTLED = re.compile(
+    rf"(?<=\n)({_TIME}) --> ({_TIME})(?: [^\n]*)?\n([^\n]+)\n([^\n]*[^\n ][^\n]*)(?=\n\n|\n?\Z)"
+    rf"(?:\n\n{_TIME} --> ({_TIME})(?: [^\n]*)?\n([^\n]+)\n (?=\n\n|\n?\Z))?",
+    re.ASCII,
+)
+"""Two cues as YouTube writes them: a line is built up in the lower row, and is shown finished."""
+_ROWS_OF_A_CUE = 4  # timing, two rows, an empty one
+_MARKS = ("<", ">", "&", "{", "  ")
+"""In a text these are markup, or white space that would not stay."""
+_TIME_TAG = re.compile(r"<(\d{1,3}:[0-5]\d:[0-5]\d\.\d{3})>", re.ASCII)
+_HEADER = re.compile(r"WEBVTT\nKind: captions\nLanguage: ([^\n]+)\n(?=\n)")
+_SETTLED_MS = 20
+"""The cue that shows a finished line lasts 10 ms."""
+_SETTLED_SHARE = 0.3
+"""Half of the cues of a rolling file are such; less, for those that another program wrote anew."""
+
+
+class _Times(dict[str, int]):
+    """Milliseconds of a part of a time by its text: the same parts come in every file.
+
+    Looking them up takes half the time of reading them. Grows to 6,000 minutes, 60,000 seconds.
+    """
+
+    def __init__(self, form: str, scales: tuple[int, int]) -> None:
+        self.form = re.compile(form, re.ASCII)
+        self.scales = scales
+
+    def __missing__(self, text: str) -> int:
+        found = self.form.fullmatch(text)
+        if found is None:
+            raise KeyError(text)
+        self[text] = sum(
+            int(part) * scale for part, scale in zip(found.groups(), self.scales, strict=True)
+        )
+        return self[text]
+
+
+# A timed word is `<00:00:01.469><c> the`; what must stand around its numbers is checked with them.
+_MINUTES = _Times(r"<(\d\d):([0-5]\d):", (3_600_000, 60_000))
+_SECONDS = _Times(r"([0-5]\d)\.(\d{3})><c> ", (1000, 1))
+_minute, _second, _word = map(itemgetter, (slice(7), slice(7, 18), slice(18, None)))
+
+
+def read_regular(text: str) -> Parsed | None:
+    """Read a file in which nothing is odd, as YouTube writes it; None for any other.
+
+    Gives what `read_rolling` would, in a third of the time: such files come by the million. So it
+    goes by columns, with the loops over words in C.
+
+    Args:
+        text: the whole file, with `\\n` newlines.
+    """
+    header = _HEADER.match(text)
+    found = _BUILT_AND_SETTLED.findall(text) if header else []
+    if not found or header is None:
+        return None
+    begins, ends, uppers, lowers, settled_ends, settled = map(list, zip(*found, strict=True))
+    cues = 2 * len(found) - settled.count("")
+    # More rows than these are something else between the cues, or in them.
+    if text.rstrip("\n").count("\n") != header[0].count("\n") - 1 + _ROWS_OF_A_CUE * cues:
+        return None
+    silent = {i for i, row in enumerate(lowers) if row[0] in NOTHING_STARTS and not clean(row)}
+    kept = [i for i in range(len(lowers)) if i not in silent]
+    words = _Words.of([begins[i] for i in kept], [lowers[i] for i in kept])
+    if words is None:
+        return None
+    shown = words.texts if not silent else _all_texts(lowers, kept, words.texts)
+    if not _shows_only(shown, uppers, settled):
+        return None
+    until = [
+        after if upper == line else once_more or end
+        for after, upper, line, once_more, end in zip(
+            [*ends[1:], ""], [*uppers[1:], ""], shown, settled_ends, ends, strict=True
+        )
+    ]
+    lines, screen_ends = make_lines(
+        [words.starts[first] for first in words.bounds[:-1]],
+        [whole_time(until[i]) for i in kept],
+        words.texts,
+        words.bounds,
+        words.starts,
+        words.words,
+        on_screen=True,
+    )
+    return Parsed(lines, (), header[1], "asr", len(silent), screen_ends)
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """The words of the rows that build lines up, as columns; see `spoken.make_lines`."""
+
+    texts: list[str]
+    bounds: list[int]
+    starts: list[int]
+    words: list[str]
+
+    @classmethod
+    def of(cls, begins: list[str], rows: list[str]) -> "_Words | None":
+        """Take apart rows such as `fold<00:00:01.469><c> the</c>`; None where any is odd.
+
+        Args:
+            begins: the time at which each row's first word starts.
+        """
+        # With a tag before the first word too, all words are alike.
+        split = [row.partition("<") for row in rows]
+        whole = "".join(
+            [
+                f"<{begin}><c> {first}</c>{less}{rest}"
+                for begin, (first, less, rest) in zip(begins, split, strict=True)
+            ]
+        )
+        pieces = whole.split("</c>")
+        if pieces.pop():
+            return None
+        timed = [row.count("</c>") for row in rows]
+        words = list(map(_word, pieces))
+        try:
+            starts = list(
+                map(
+                    add,
+                    map(_MINUTES.__getitem__, map(_minute, pieces)),
+                    map(_SECONDS.__getitem__, map(_second, pieces)),
+                )
+            )
+        except KeyError:
+            return None
+        bounds = [0, *accumulate([count + 1 for count in timed])]
+        texts = [" ".join(words[first:bound]) for first, bound in pairwise(bounds)]
+        said = " ".join(["", *texts, ""])
+        odd = not said.isprintable() or any(mark in said for mark in _MARKS)
+        odd |= not NOTHING_STARTS.isdisjoint([text[:1] for text in texts])
+        odd |= any(" " in text for text, count in zip(texts, timed, strict=True) if not count)
+        if odd or sorted(starts) != starts:
+            return None
+        return cls(texts, bounds, starts, words)
+
+
+def _all_texts(rows: list[str], kept: list[int], texts: list[str]) -> list[str]:
+    """The texts of all rows: those that say nothing, such as `[Music]`, are as they stand."""
+    shown = list(rows)
+    for i, text in zip(kept, texts, strict=True):
+        shown[i] = text
+    return shown
+
+
+def _shows_only(lines: list[str], uppers: list[str], settled: list[str]) -> bool:
+    """Every other row is empty or shows a line once more: none of them is new."""
+    before = [" ", *lines[:-1]]
+    return (uppers == before or all(map(_once_more, uppers, before, repeat(" ")))) and (
+        settled == lines or all(map(_once_more, settled, lines, repeat("")))
+    )
+
+
+def _once_more(row: str, line: str, empty: str) -> bool:
+    return row in (empty, line)
+
+
+def is_rolling(cues: Sequence[RawCue]) -> bool:
+    """Tell rolling captions without word times, by the cues that only show a line once more.
+
+    Such a cue follows at once on the one that built the line up, and has an empty lower row, which
+    people do not write. Where a program took that away, there must be two such cues.
+    """
+    settled = empty_rows = 0
+    last, until = "", -1
+    for start, end, raw, _ in cues:
+        rows = [row for row in map(_plain, raw) if row]
+        if end - start <= _SETTLED_MS and start == until and rows == [last]:
+            settled += 1
+            empty_rows += len(raw) > 1
+        last, until = rows[-1] if rows else last, end
+    enough = settled >= _SETTLED_SHARE * len(cues)
+    return enough and (empty_rows > 0 or settled > 1)
+
+
+def read_rolling(cues: Sequence[RawCue], said: SpokenCues, language: str | None = None) -> Parsed:
+    """Read the cues of a rolling file.
+
+    Args:
+        cues: in the order of the file.
+        said: with the problems found so far.
+        language: what the file states.
+    """
+    line: Spoken | None = None
+    last = ""
+    for start, end, rows, number in sorted(cues, key=_start):
+        new = rows
+        if line is not None and _repeats(rows[0], last):
+            if end > (line.end or 0):
+                line.end = end
+            new = rows[1:]
+        for row in new:
+            if row.isspace():
+                continue
+            built, plain = _line(row, start, end, number)
+            if plain:
+                line, last = built, plain
+                said.add(built)
+    return said.parsed(language, automatic=True, on_screen=True)
+
+
+def _start(cue: RawCue) -> int:
+    return cue[0]
+
+
+def _repeats(row: str, last: str) -> bool:
+    if row == last:
+        return True
+    return not row.isspace() and _TIME_TAG.search(row) is None and _plain(row) == last
+
+
+def _plain(row: str) -> str:
+    if "<" in row or "&" in row or "{" in row:
+        row = strip_markup(row)
+    return " ".join(row.split())
+
+
+def _line(row: str, start: int, end: int, number: int) -> tuple[Spoken, str]:
+    """The line that a row builds up, and its text as the next cues repeat it."""
+    row = row.replace("<c>", "").replace("</c>", "")
+    pieces = _TIME_TAG.split(row)
+    words = [strip_markup(word) for word in pieces[::2]]
+    plain = " ".join("".join(words).split())
+    line = Spoken(start, end, tidy(plain), [], [], number)
+    if len(words) > 1 or " " not in plain:
+        _add_words(line, words, [start, *map(whole_time, pieces[1::2])])
+    return line, plain
+
+
+def _add_words(line: Spoken, words: list[str], starts: list[int]) -> None:
+    for raw, start in zip(words, starts, strict=True):
+        word = raw.strip()
+        if not line.words and word.startswith(">>"):
+            # The mark of another speaker, which the text does not have either.
+            word = word.lstrip("> ")
+        if word:
+            line.words.append(word)
+            line.starts.append(start)

@@ -1,0 +1,1 @@
+"""Speech recognition for howto with faster-whisper: Whisper in CTranslate2."""

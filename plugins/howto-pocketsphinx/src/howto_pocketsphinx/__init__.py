@@ -1,0 +1,1 @@
+"""Speech recognition for howto with PocketSphinx, whose wheel carries a US-English model."""

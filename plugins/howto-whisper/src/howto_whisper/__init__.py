@@ -1,0 +1,1 @@
+"""Speech recognition for howto with OpenAI's Whisper."""
