@@ -5,6 +5,7 @@ Needs PyAV. Whatever is cut, the file is written beside its place and renamed: a
 
 import contextlib
 import secrets
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -233,15 +234,21 @@ def _with_dts(held: "list[Packet[Stream]]", last: dict[int, int]) -> list[_Timed
 
     `last` holds each stream's last decoding time so far, and is kept up to date.
     """
+    missing = Counter(packet.stream_index for packet in held if packet.dts is None)
     timed: list[_Timed] = []
     after: dict[int, int] = {}
     for packet in reversed(held):
         index, pts, dts = packet.stream_index, packet.pts or 0, packet.dts
         if dts is None:
-            # TODO
-            dts = min(pts, after.get(index, pts + 1) - max(1, packet.duration or 1))
+            following = after.get(index, pts + 1)
+            step = packet.duration or 1
+            if index in last:
+                step = min(step, (following - last[index]) // (missing[index] + 1))
+            dts = min(pts, following - max(1, step))
+            missing[index] -= 1
         after[index] = dts
         timed.append((packet, pts, dts))
+    last.update((packet.stream_index, dts) for packet, _, dts in reversed(timed))
     return timed[::-1]
 
 
