@@ -343,3 +343,30 @@ def test_a_part_file_that_cannot_be_moved_or_removed(
 )
 def test_suffixes(name: str, exact: bool, suffix: str) -> None:
     assert cut_suffix(Path(name), exact) == suffix
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize(("start", "stop"), [(0.0, 2.0), (4.0, 8.0), (10.0, 11.5), (13.0, 14.5)])
+def test_a_transport_stream_without_an_index(
+    tmp_path: Path, start: float, stop: float, exact: bool
+) -> None:
+    source = tmp_path / "camera.ts"
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"g": "75", "bf": "2"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(375):
+            # The brightness tells the second.
+            picture = np.full((48, 64, 3), 10 + 15 * (number // 25), np.uint8)
+            frame = av.VideoFrame.from_ndarray(picture, "rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    out = tmp_path / f"out{cut_suffix(source, exact)}"
+    result = cut(source, start, stop, out, exact=exact)
+    begin = start if exact else 3.0 * int(start / 3)
+    assert result.start == pytest.approx(begin, abs=0.05)
+    with av.open(str(out)) as container:
+        shades = [frame.to_ndarray(format="rgb24").mean() for frame in container.decode(video=0)]
+    assert len(shades) == pytest.approx(25 * (stop - begin), abs=3)
+    assert shades[0] == pytest.approx(10 + 15 * int(begin), abs=3)
+    # A copy may end with a picture or two more, which others before the end needed.
+    assert shades[-6] == pytest.approx(10 + 15 * int(stop - 0.25), abs=3)
