@@ -5,10 +5,11 @@ Needs PyAV. Whatever is cut, the file is written beside its place and renamed: a
 
 import contextlib
 import secrets
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, dropwhile
 from math import ceil
 from pathlib import Path
 
@@ -51,6 +52,8 @@ _TICK = Fraction(1, 90_000)  # of the encoded video: holds the times of all usua
 _SOUND_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 _ENCODER = {"crf": "20", "preset": "veryfast"}
 _SEEK_EARLY = 1  # second
+_WITHOUT_INDEX = frozenset({"mpegts", "mpeg"})
+_REORDERED = 2  # seconds by which a picture may be stored later than it is shown
 _HELD = 500  # packets that wait for a decoding time; H.264 and H.265 need 16 pictures at most
 _NOTHING = np.zeros((0, 1), np.int16)
 _FALLBACK_RATE = 30  # frames per second told to the encoder, which only plans its bits by it
@@ -144,14 +147,45 @@ def _copy(
     for stream in source.streams:
         if stream.index not in kept:
             stream.discard = Discard.all
-    clock = Clock(source, video)
-    # Where it cannot seek, the cut starts with the file.
-    with contextlib.suppress(av.error.FFmpegError):
-        source.seek(int(begin / clock.time_base) + clock.offset, stream=video)
-    first, last = _copy_packets(source, target, kept, video, stop)
+    key = _seek_to_key(source, video, begin)
+    first, last = _copy_packets(source, target, kept, video, key, stop)
     if first is None or last <= begin:
         raise MediaError(Reason.TOO_SHORT, f"it ends before {float(begin):.3f} s")
     return CutResult(float(first), float(last))
+
+
+def _seek_to_key(source: InputContainer, video: VideoStream, begin: Fraction) -> int | None:
+    """Go to where the last key frame at or before a moment comes, or to some place before it.
+
+    Returns:
+        The pts of that key frame where packets of others come before it; None where it comes next.
+    """
+    clock = Clock(source, video)
+    if source.format.name in _WITHOUT_INDEX:
+        # A seek would land anywhere near, often behind the key frame: read from the start.
+        key = _last_key(source, video, clock, begin)
+        source.seek(0, unsupported_byte_offset=True)
+        return key
+    # Where it cannot seek, it is read from its start too.
+    with contextlib.suppress(av.error.FFmpegError):
+        source.seek(int(begin / clock.time_base) + clock.offset, stream=video)
+    return None
+
+
+def _last_key(
+    source: InputContainer, video: VideoStream, clock: Clock, begin: Fraction
+) -> int | None:
+    """The pts of the last key frame from here on that is shown at or before a moment."""
+    key = None
+    for packet in packets_of(source, [video], []):
+        if packet.pts is None:
+            continue
+        time = clock.seconds(packet.pts - clock.offset)
+        if time > begin + _REORDERED:
+            break
+        if packet.is_keyframe and time <= begin:
+            key = packet.pts
+    return key
 
 
 def _same_stream(target: OutputContainer, stream: Stream) -> Stream:
@@ -168,9 +202,14 @@ def _copy_packets(
     target: OutputContainer,
     kept: dict[int, Stream],
     video: VideoStream,
+    key: int | None,
     stop: Fraction,
 ) -> tuple[Fraction | None, Fraction]:
-    """Copy from the next key frame to the end; returns where the pictures begin and end."""
+    """Copy from a key frame to the end; returns where the pictures begin and end.
+
+    Args:
+        key: pts of the key frame; None for the next one.
+    """
     start = Fraction(source.start_time or 0, av.time_base)
     first: Fraction | None = None
     last = Fraction(0)
@@ -181,7 +220,7 @@ def _copy_packets(
             continue
         time = pts * packet.time_base - start
         is_video = packet.stream_index == video.index
-        if first is None and is_video and packet.is_keyframe:
+        if first is None and is_video and packet.is_keyframe and key in (None, pts):
             first = time
         if first is None or time < first:
             continue  # sound before the key frame, and pictures that need the one before it
@@ -233,15 +272,21 @@ def _with_dts(held: "list[Packet[Stream]]", last: dict[int, int]) -> list[_Timed
 
     `last` holds each stream's last decoding time so far, and is kept up to date.
     """
+    missing = Counter(packet.stream_index for packet in held if packet.dts is None)
     timed: list[_Timed] = []
     after: dict[int, int] = {}
     for packet in reversed(held):
         index, pts, dts = packet.stream_index, packet.pts or 0, packet.dts
         if dts is None:
-            # TODO
-            dts = min(pts, after.get(index, pts + 1) - max(1, packet.duration or 1))
+            following = after.get(index, pts + 1)
+            step = packet.duration or 1
+            if index in last:
+                step = min(step, (following - last[index]) // (missing[index] + 1))
+            dts = min(pts, following - max(1, step))
+            missing[index] -= 1
         after[index] = dts
         timed.append((packet, pts, dts))
+    last.update((packet.stream_index, dts) for packet, _, dts in reversed(timed))
     return timed[::-1]
 
 
@@ -295,14 +340,14 @@ def _pictures(
     only(source, stream)
     use_threads(stream)
     clock = Clock(source, stream)
-    # A key frame may be shown later than its place in the file suggests: seek a little early.
-    early = max(Fraction(0), begin - _SEEK_EARLY)
-    # Where it cannot seek it is decoded from its start.
-    with contextlib.suppress(av.error.FFmpegError):
-        source.seek(int(early / clock.time_base) + clock.offset, stream=stream)
+    # Of a group that begins a little early all pictures decode, those before its key frame too.
+    key = _seek_to_key(source, stream, max(Fraction(0), begin - _SEEK_EARLY))
     waiting: tuple[VideoFrame, Fraction] | None = None
     problems: list[str] = []
-    for frame in decoded(stream, packets_of(source, stream, problems), problems):
+    packets = packets_of(source, stream, problems)
+    if key is not None:
+        packets = dropwhile(lambda packet: packet.pts != key, packets)
+    for frame in decoded(stream, packets, problems):
         time = clock.seconds(clock.tick(frame))
         if waiting is not None and time > max(begin, waiting[1]):
             yield _Picture(*waiting, time)

@@ -7,10 +7,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.video.reformatter import ColorRange
+from numpy.typing import NDArray
 
 from howto.errors import MediaError, Reason, UsageError
 from howto.media.audio import sound
-from howto.media.cut import cut, cut_suffix
+from howto.media.cut import _range_of, cut, cut_suffix
 from howto.media.frames import frame_at
 from howto.media.probe import probe
 
@@ -131,11 +133,103 @@ def test_a_copy_begins_with_its_key_frame(make_clip: Callable[..., Path], tmp_pa
         assert difference(clip, result.start + into, tmp_path / "a.mp4", into) < 0.5
 
 
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+@pytest.mark.parametrize(("name", "gop"), [("a.mkv", 75), ("a.mp4", 75), ("a.mkv", 1_000)])
+def test_a_copy_with_pictures_that_are_stored_out_of_order(
+    make_clip: Callable[..., Path], tmp_path: Path, name: str, gop: int, suffix: str
+) -> None:
+    """After a seek Matroska has no decoding time for the key frame, which is wanted still."""
+    options = {"bf": "2", "g": str(gop), "sc_threshold": "0"}
+    clip = make_clip(name, count=250, options=options)
+    out = tmp_path / f"out{suffix}"
+
+    result = cut(clip, 4, 8, out, exact=False)
+
+    whole, part = pictures(clip), pictures(out)
+    first = 75 if gop == 75 else 0
+    assert result.start == pytest.approx(first / 25)
+    assert len(part) >= 200 - first
+    # The last few may lack one between them that is shown after the end.
+    for i, (time, shown) in enumerate(part[: 200 - first]):
+        assert time == pytest.approx(i / 25, abs=0.002)
+        assert np.array_equal(shown, whole[first + i][1])
+
+
+def pictures(path: Path) -> list[tuple[float, NDArray[np.uint8]]]:
+    with av.open(str(path)) as container:
+        start = (container.start_time or 0) / av.time_base
+        frames = list(container.decode(video=0))
+    return [(frame.time - start, frame.to_ndarray(format="rgb24")) for frame in frames]
+
+
 def test_a_browser_can_begin_to_play_before_it_has_all(real: Path, tmp_path: Path) -> None:
     for exact in (True, False):
         cut(real / "nasa_13013.mp4", 1, 3, tmp_path / "a.mp4", exact=exact)
         data = (tmp_path / "a.mp4").read_bytes()
         assert data.index(b"moov") < data.index(b"mdat")
+
+
+PALETTE = [(0, 0, 0), (255, 255, 255), (240, 18, 253), (20, 200, 40), (120, 20, 20)]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pix_fmt"),
+    [
+        ("a.mp4", "libx264", "yuv420p"),
+        ("a.mp4", "libx264", "yuv422p"),
+        ("a.mp4", "libx264", "yuv444p"),
+        ("a.mp4", "libx264", "yuv444p10le"),
+        ("a.mp4", "libx264", "yuvj420p"),
+        ("a.mkv", "mjpeg", "yuvj444p"),
+        ("a.mp4", "libx264rgb", "rgb24"),
+        ("a.mkv", "ffv1", "bgr0"),
+        ("a.mov", "png", "rgb24"),
+        ("a.mkv", "ffv1", "gray"),
+    ],
+)
+def test_an_exact_cut_keeps_the_colours(
+    tmp_path: Path, name: str, codec: str, pix_fmt: str
+) -> None:
+    drawn = np.repeat(np.array([PALETTE], np.uint8), 32, axis=1).repeat(64, axis=0)
+    with av.open(str(tmp_path / name), "w") as target:
+        stream = target.add_stream(codec, rate=25)
+        stream.height, stream.width = drawn.shape[:2]
+        stream.pix_fmt = pix_fmt
+        for _ in range(20):
+            target.mux(stream.encode(av.VideoFrame.from_ndarray(drawn).reformat(format=pix_fmt)))
+        target.mux(stream.encode(None))
+
+    cut(tmp_path / name, 0.2, 0.6, tmp_path / "out.mp4", exact=True)
+
+    before, after = (frame_at(tmp_path / n, 0.3, 64) for n in (name, "out.mp4"))
+    for x in range(16, 160, 32):  # the middle of each field, where its neighbours do not reach
+        assert np.abs(before[32, x].astype(int) - after[32, x]).max() <= 4
+        if pix_fmt != "gray":
+            assert np.abs(drawn[32, x].astype(int) - after[32, x]).max() <= 6
+
+
+def test_an_exact_cut_keeps_the_colours_of_a_real_video(real: Path, tmp_path: Path) -> None:
+    """4:4:4 without a stated range; black stays black and white white."""
+    source, out = real / "var_fps_video.mp4", tmp_path / "out.mp4"
+
+    cut(source, 4.58, 9.12, out, exact=True)
+
+    for into in (0.0, 2.0, 4.3):
+        before, after = frame_at(source, 4.58 + into, 128), frame_at(out, into, 128)
+        for colour in ((0, 0, 0), (255, 255, 255)):
+            same = (np.abs(before.astype(int) - colour) <= 1).all(axis=-1)
+            assert np.abs(after[same].mean(axis=0) - colour).max() < 6
+
+
+def test_what_swscale_is_told_of_a_range_that_is_not_stated() -> None:
+    """Left to itself, it takes some formats for what they are not."""
+    full = ["yuvj420p", "yuvj444p", "rgb24", "gbrp", "bgra", "rgb48le", "gray", "pal8"]
+    limited = ["yuv420p", "yuv422p", "yuv444p", "yuv444p10le", "yuva444p", "nv12"]
+    for pix_fmt in full + limited:
+        frame = av.VideoFrame(16, 16, pix_fmt)
+        assert _range_of(frame) == ("pc" if pix_fmt in full else "tv")
+        frame.color_range = ColorRange.JPEG
+        assert _range_of(frame) == "pc"
 
 
 def test_odd_sizes(tmp_path: Path, make_clip: Callable[..., Path]) -> None:
@@ -204,6 +298,38 @@ def test_nothing_is_left_of_a_cut_that_fails(
     assert old.read_bytes() == b"old"
 
 
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_name_that_is_too_long(real: Path, tmp_path: Path, exact: bool) -> None:
+    with pytest.raises(UsageError, match=r"cannot write .*: File name too long"):
+        cut(real / "yoga.mp4", 1, 2, tmp_path / f"{'a' * 252}.mp4", exact=exact)
+    assert names(tmp_path) == []
+
+    longest = f"{'a' * 251}.mp4"
+    cut(real / "yoga.mp4", 1, 2, tmp_path / longest, exact=exact)
+    assert names(tmp_path) == [longest]
+
+
+def test_a_place_that_is_taken_by_a_folder(real: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").mkdir()
+    with pytest.raises(UsageError, match=r"cannot write .*: Is a directory"):
+        cut(real / "yoga.mp4", 1, 2, tmp_path / "a.mp4", exact=False)
+    assert names(tmp_path) == ["a.mp4"]
+
+
+@pytest.mark.parametrize("method", ["replace", "unlink"])
+def test_a_part_file_that_cannot_be_moved_or_removed(
+    real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, method, fail)
+        with pytest.raises(UsageError, match=r"cannot write .*: Input/output error"):
+            cut(real / "yoga.mp4", 1, 2, tmp_path / "a.mp4", exact=False)
+    assert not [name for name in names(tmp_path) if name.endswith(".part")]
+
+
 @pytest.mark.parametrize(
     ("name", "exact", "suffix"),
     [
@@ -217,3 +343,30 @@ def test_nothing_is_left_of_a_cut_that_fails(
 )
 def test_suffixes(name: str, exact: bool, suffix: str) -> None:
     assert cut_suffix(Path(name), exact) == suffix
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize(("start", "stop"), [(0.0, 2.0), (4.0, 8.0), (10.0, 11.5), (13.0, 14.5)])
+def test_a_transport_stream_without_an_index(
+    tmp_path: Path, start: float, stop: float, exact: bool
+) -> None:
+    source = tmp_path / "camera.ts"
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"g": "75", "bf": "2"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(375):
+            # The brightness tells the second.
+            picture = np.full((48, 64, 3), 10 + 15 * (number // 25), np.uint8)
+            frame = av.VideoFrame.from_ndarray(picture, "rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    out = tmp_path / f"out{cut_suffix(source, exact)}"
+    result = cut(source, start, stop, out, exact=exact)
+    begin = start if exact else 3.0 * int(start / 3)
+    assert result.start == pytest.approx(begin, abs=0.05)
+    with av.open(str(out)) as container:
+        shades = [frame.to_ndarray(format="rgb24").mean() for frame in container.decode(video=0)]
+    assert len(shades) == pytest.approx(25 * (stop - begin), abs=3)
+    assert shades[0] == pytest.approx(10 + 15 * int(begin), abs=3)
+    # A copy may end with a picture or two more, which others before the end needed.
+    assert shades[-6] == pytest.approx(10 + 15 * int(stop - 0.25), abs=3)
