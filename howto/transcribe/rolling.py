@@ -53,10 +53,10 @@ _SETTLED_SHARE = 0.3
 class _Times(dict[str, int]):
     """Milliseconds of a part of a time by its text: the same parts come in every file.
 
-    Looking them up takes half the time of reading them. Grows to 6,000 minutes, 60,000 seconds.
+    Looking them up takes half the time of reading them, as long as the tables are small.
     """
 
-    def __init__(self, form: str, scales: tuple[int, int]) -> None:
+    def __init__(self, form: str, *scales: int) -> None:
         self.form = re.compile(form, re.ASCII)
         self.scales = scales
 
@@ -64,16 +64,16 @@ class _Times(dict[str, int]):
         found = self.form.fullmatch(text)
         if found is None:
             raise KeyError(text)
-        self[text] = sum(
-            int(part) * scale for part, scale in zip(found.groups(), self.scales, strict=True)
-        )
+        parts = zip(found.groups(), self.scales, strict=True)
+        self[text] = sum(int(part) * scale for part, scale in parts)
         return self[text]
 
 
 # A timed word is `<00:00:01.469><c> the`; what must stand around its numbers is checked with them.
-_MINUTES = _Times(r"<(\d\d):([0-5]\d):", (3_600_000, 60_000))
-_SECONDS = _Times(r"([0-5]\d)\.(\d{3})><c> ", (1000, 1))
-_minute, _second, _word = map(itemgetter, (slice(7), slice(7, 18), slice(18, None)))
+_SECONDS = _Times(r"<(\d\d):([0-5]\d):([0-5]\d)\.", 3_600_000, 60_000, 1000)
+_THOUSANDTHS = _Times(r"(\d{3})><c> ", 1)
+_CLOCK = _Times(r"(\d\d):([0-5]\d):([0-5]\d)\.", 3_600_000, 60_000, 1000)
+_second, _thousandth, _word = map(itemgetter, (slice(10), slice(10, 18), slice(18, None)))
 
 
 def read_regular(text: str) -> Parsed | None:
@@ -94,12 +94,13 @@ def read_regular(text: str) -> Parsed | None:
     # More rows than these are something else between the cues, or in them.
     if text.rstrip("\n").count("\n") != header[0].count("\n") - 1 + _ROWS_OF_A_CUE * cues:
         return None
-    silent = {i for i, row in enumerate(lowers) if row[0] in NOTHING_STARTS and not clean(row)}
-    kept = [i for i in range(len(lowers)) if i not in silent]
-    words = _Words.of([begins[i] for i in kept], [lowers[i] for i in kept])
+    silent = [i for i, row in enumerate(lowers) if row[0] in NOTHING_STARTS and not clean(row)]
+    words = _Words.of(_without(begins, silent), _without(lowers, silent))
     if words is None:
         return None
-    shown = words.texts if not silent else _all_texts(lowers, kept, words.texts)
+    shown = list(words.texts)
+    for i in silent:
+        shown.insert(i, lowers[i])
     if not _shows_only(shown, uppers, settled):
         return None
     until = [
@@ -110,7 +111,7 @@ def read_regular(text: str) -> Parsed | None:
     ]
     lines, screen_ends = make_lines(
         [words.starts[first] for first in words.bounds[:-1]],
-        [whole_time(until[i]) for i in kept],
+        [_CLOCK[time[:9]] + int(time[9:]) for time in _without(until, silent)],
         words.texts,
         words.bounds,
         words.starts,
@@ -118,6 +119,13 @@ def read_regular(text: str) -> Parsed | None:
         on_screen=True,
     )
     return Parsed(lines, (), header[1], "asr", len(silent), screen_ends)
+
+
+def _without(column: list[str], places: list[int]) -> list[str]:
+    if not places:
+        return column
+    left_out = set(places)
+    return [value for i, value in enumerate(column) if i not in left_out]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +161,8 @@ class _Words:
             starts = list(
                 map(
                     add,
-                    map(_MINUTES.__getitem__, map(_minute, pieces)),
                     map(_SECONDS.__getitem__, map(_second, pieces)),
+                    map(_THOUSANDTHS.__getitem__, map(_thousandth, pieces)),
                 )
             )
         except KeyError:
@@ -168,14 +176,6 @@ class _Words:
         if odd or sorted(starts) != starts:
             return None
         return cls(texts, bounds, starts, words)
-
-
-def _all_texts(rows: list[str], kept: list[int], texts: list[str]) -> list[str]:
-    """The texts of all rows: those that say nothing, such as `[Music]`, are as they stand."""
-    shown = list(rows)
-    for i, text in zip(kept, texts, strict=True):
-        shown[i] = text
-    return shown
 
 
 def _shows_only(lines: list[str], uppers: list[str], settled: list[str]) -> bool:

@@ -139,12 +139,13 @@ def make_lines(
     given = [end / 1000 for end in ends]
     spoken = list(given)
     later = later_starts(starts)
-    for i, (first, bound) in enumerate(pairwise(bounds)):
-        limit = later[i]
+    for i, (first, bound, limit, shown_until) in enumerate(
+        zip(bounds, bounds[1:], later, ends, strict=False)
+    ):
         if first < bound:
-            end = _last_end(word_starts[bound - 1], limit, ends[i])
+            end = _last_end(word_starts[bound - 1], limit, shown_until)
             spoken[i] = word_ends[bound - 1] = end / 1000
-        elif limit is not None and limit < ends[i]:
+        elif limit is not None and limit < shown_until:
             spoken[i] = limit / 1000
     timed = make_all(Word, seconds_of_words, word_ends, words)
     lines = make_all(
