@@ -138,7 +138,7 @@ def test_a_broken_recogniser_is_passed_over(cli, folder: Path, recogniser: Path)
     ran = cli("search", "speaking", folder)
     assert ran.code == 0
     assert "parrot" not in ran.err
-    assert "3 videos have no narration" in ran.err
+    assert "3 videos with sound have no narration" in ran.err
 
 
 @pytest.mark.parametrize(("typed", "heard"), [("y\n", True), ("n\n", False)])

@@ -11,7 +11,9 @@ from howto.records import Kind, Line, Narration, Problem, Word
 from howto.transcribe.formats import read_captions
 from howto.transcribe.write import WRITERS, as_json, to_vtt
 
-TEXTS = st.lists(st.sampled_from("fold it R&D <i> &amp; a<b 3:15 été 音楽 42".split()), min_size=1)
+TEXTS = st.lists(
+    st.sampled_from("fold it R&D <i> &amp; a<b 3:15 été 音楽 42".split()), min_size=1, max_size=6
+)
 
 
 @st.composite
