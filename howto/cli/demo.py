@@ -7,6 +7,8 @@ import typer
 
 from howto.cli.console import errors, output, print_json, progress
 from howto.cli.search import as_json, show_answer
+from howto.clip.pairs import PairOptions
+from howto.clip.stage import clip_videos
 from howto.library import Library
 from howto.search.phrases import clock
 from howto.search.query import Query
@@ -53,6 +55,8 @@ def demo(
     with Library.open(folder) as library:
         with progress("Looking at new files") as show:
             refresh(library, on_progress=show)
+        with progress("Making pairs") as show:
+            clipped = clip_videos(library, PairOptions(), on_progress=show)
         counts = library.counts()
         answers = [ask(library, Query.parse(query), folder, top=TOP) for query in QUERIES]
         pictured = ask(library, Query.parse(QUERIES[0]), folder, top=TOP_ON_SHEET)
@@ -64,6 +68,7 @@ def demo(
                 "made": [video.path.name for video in made],
                 "sound": made[0].sound if made else None,
                 **counts,
+                "pairs": clipped.pairs,
                 "sheet": str(folder / SHEET),
                 "searches": [as_json(answer) for answer in answers],
             }
@@ -73,7 +78,7 @@ def demo(
     output.print(
         f"{len(made)} videos in {folder}, {clock(counts['seconds'])} long, {spoken}; "
         f"{counts['narrations']} narrated in {counts['lines']} lines, "
-        f"{counts['clips']} clips to search.",
+        f"{counts['clips']} clips to search, {clipped.pairs} pairs to train with.",
         markup=False,
         soft_wrap=True,
     )

@@ -25,6 +25,7 @@ def test_it_makes_searches_and_pictures(cli, tmp_path: Path, small_spec: None) -
     made = ran.json
     assert made["made"] == ["fold-a-shirt-01.mp4", "make-pancakes-01.mp4"]
     assert (made["narrations"], made["sound"]) == (2, "room")
+    assert made["pairs"] == made["lines"]
     assert made["searches"][0]["query"] == "fold a shirt"
     assert made["searches"][0]["hits"][0]["video"] == "fold-a-shirt-01.mp4"
     assert (folder / "moments.png").stat().st_size > 10_000
