@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from howto.collect.examine import content_id
 from howto.errors import Reason
 from howto.library import Library
 from howto.records import Outcome, Stage, State
@@ -274,6 +275,44 @@ def test_info_json_and_container_tags_are_searched(
     assert [(one.start, one.end, one.caption) for one in crease] == [(0, 8, "Valley creases")]
     assert [(one.start, one.end) for one in mountain] == [(12, 20)]
     assert [one.caption for one in chisel] == ["Sharpen a chisel"]
+
+
+def test_an_info_json_says_the_title_before_the_container(
+    videos: Path, small_video: Callable[..., Path]
+) -> None:
+    small_video(videos / "x.mp4", shade=31, title="Sharpen a chisel")
+    (videos / "x.info.json").write_text('{"title": "Hone a plane iron"}')
+    (videos / "silent.info.json").write_text("[" * 100_000)
+    bring_up_to_date(videos)
+    assert said(videos, "chisel") == []
+    assert said(videos, "plane") == ["Hone a plane iron"]
+    assert outcomes(videos)["silent.mp4", Stage.PROBE].state == State.OK
+
+
+def test_the_id_of_a_file_knows_its_size_its_beginning_and_its_end(tmp_path: Path) -> None:
+    whole = bytes(3 << 20)
+    contents = [whole, whole + b"\0", b"\1" + whole[1:], whole[:-1] + b"\1"]
+    ids = []
+    for number, content in enumerate(contents):
+        path = tmp_path / f"{number}.mp4"
+        path.write_bytes(content)
+        ids.append(content_id(path))
+    assert len(set(ids)) == len(contents)
+    (tmp_path / "copy.mp4").write_bytes(whole)
+    assert content_id(tmp_path / "copy.mp4") == ids[0]
+
+
+def test_what_is_mended_has_no_failure_any_more(videos: Path) -> None:
+    (videos / "silent.vtt").write_text("WEBVTT\n\n00:0x.000 --> 00:04.000\nlost\n")
+    whole = (videos / "pancakes.mp4").read_bytes()
+    (videos / "pancakes.mp4").write_bytes(b"")
+    bring_up_to_date(videos)
+    assert {one.state for one in outcomes(videos).values()} == {State.OK, State.FAILED}
+    (videos / "silent.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:04.000\nfound\n")
+    (videos / "pancakes.mp4").write_bytes(whole)
+    bring_up_to_date(videos)
+    assert {one.state for one in outcomes(videos).values()} == {State.OK}
+    assert len(outcomes(videos)) == 6
 
 
 def test_every_shared_video_has_an_outcome(shared_data: Path, tmp_path: Path) -> None:

@@ -132,6 +132,24 @@ def test_a_name_finds_the_whole_video_where_no_line_does() -> None:
     assert found(connection, "clothes")
 
 
+def test_a_chapter_ends_where_the_next_begins_and_a_description_weighs_less_than_a_title() -> None:
+    connection = library_of("fold it", "fold it")
+    connection.execute("INSERT INTO videos (number, video_id, info) VALUES (2, '2', '{}')")
+    connection.execute("INSERT INTO videos (number, video_id, info) VALUES (3, '3', '{}')")
+    connection.execute("UPDATE videos SET title = 'sharpen' WHERE number = 2")
+    connection.execute("UPDATE videos SET description = 'sharpen' WHERE number = 3")
+    remove_video(connection, 1)
+    connection.execute("INSERT INTO chapters (number, start, end, title) VALUES (1, 0, 4, 'shirt')")
+    for number in (1, 2, 3):
+        add_video(connection, number, f"{number}.mp4")
+    inside, after = rank(connection, Query.parse("fold shirt"))
+    assert (inside.start, inside.matched) == (0, ("narration", "chapter"))
+    assert (after.start, after.matched) == (4, ("narration",))
+    titled, described = rank(connection, Query.parse("sharpen"))
+    assert (titled.number, described.number) == (2, 3)
+    assert described.score < titled.score
+
+
 def test_what_is_taken_out_is_found_no_more_and_leaves_no_trace() -> None:
     connection = library_of("fold 折叠 shirt", title="Shirts", path="s.mp4")
     add(connection, 2, ["iron"], path="i.mp4")
