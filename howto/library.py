@@ -5,12 +5,10 @@ Everything that is written for one video is one transaction, so a kill at any in
 absent or whole, and two processes on one library see each other's finished videos only.
 """
 
-import hashlib
 import json
 import os
 import re
 import sqlite3
-import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass
@@ -19,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from howto import schema
-from howto.errors import LibraryBusy, LibraryError, Reason, UsageError
+from howto.errors import LibraryBusy, LibraryError, Reason
+from howto.places import existing_folder, find, kept_in, make_state_folder
 from howto.recipe import Recipe
 from howto.records import (
     Chapter,
@@ -38,11 +37,8 @@ from howto.records import (
     Word,
 )
 
-__all__ = ["STATE_FOLDER", "FileRow", "Library"]
+__all__ = ["FileRow", "Library"]
 
-STATE_FOLDER = ".howto"
-_ROOT_NOTE = "folder.txt"
-"""In a state folder outside: the path of the folder of videos that it is about."""
 _BUSY_SECONDS = 60
 # C0 without line feed, delete, C1, and the marks that turn the direction of what follows.
 _CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -97,14 +93,14 @@ class Library:
                 written.
             NewerLibrary: a newer howto wrote it.
         """
-        folder = _existing_folder(folder)
-        root, state = _kept_in(state_dir.resolve(), folder) if state_dir else _find(folder)
+        folder = existing_folder(folder)
+        root, state = kept_in(state_dir.resolve(), folder) if state_dir else find(folder)
         if not (state / "library.db").exists() and not create:
             raise LibraryError(
                 f"{folder} is no library yet. Make it one by searching it: "
                 f"howto search QUERY {folder}"
             )
-        _make_state_folder(state, root)
+        make_state_folder(state, root)
         try:
             return cls(root, state, _connect(state))
         except sqlite3.OperationalError as error:
@@ -491,80 +487,6 @@ class Library:
         ).fetchone()
         names = "videos files absent seconds narrations lines chapters clips".split()
         return dict(zip(names, row, strict=True))
-
-
-def _existing_folder(folder: Path) -> Path:
-    try:
-        is_folder = stat.S_ISDIR(folder.stat().st_mode)
-        resolved = folder.resolve(strict=True)
-    except FileNotFoundError as error:
-        raise UsageError(f"there is no folder {folder}") from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"cannot look into {folder}: {reason}") from error
-    if not is_folder:
-        raise UsageError(f"{folder} is a file; name the folder that it lies in")
-    return resolved
-
-
-def _find(folder: Path) -> tuple[Path, Path]:
-    """The library a folder belongs to: its root and its state folder, existing or to be made."""
-    candidates = (folder, *folder.parents)
-    inside = [one for one in candidates if _exists(one / STATE_FOLDER / "library.db")]
-    if inside and _writable(inside[0] / STATE_FOLDER):
-        return inside[0], inside[0] / STATE_FOLDER
-    for candidate in candidates:
-        if _exists(_outside_state(candidate) / "library.db"):
-            return candidate, _outside_state(candidate)
-    if inside:  # one that cannot be written: its folder is known anew, outside
-        return inside[0], _outside_state(inside[0])
-    return folder, folder / STATE_FOLDER if _writable(folder) else _outside_state(folder)
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except PermissionError:
-        return False
-
-
-def _kept_in(state: Path, folder: Path) -> tuple[Path, Path]:
-    """The root whose state a folder keeps; the folder itself where it keeps none yet."""
-    note = state / _ROOT_NOTE
-    if not note.exists():
-        return folder, state
-    root = Path(os.fsdecode(note.read_bytes()))
-    if not folder.is_relative_to(root):
-        raise UsageError(
-            f"{state} keeps what is known of {root}; name another --state-dir for {folder}"
-        )
-    return root, state
-
-
-def _outside_state(folder: Path) -> Path:
-    from platformdirs import user_data_path
-
-    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
-    return user_data_path("howto", appauthor=False) / "libraries" / name
-
-
-def _writable(folder: Path) -> bool:
-    # The superuser may write anywhere, but leaves alone what nobody is meant to write.
-    return os.access(folder, os.W_OK) and bool(
-        folder.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)
-    )
-
-
-def _make_state_folder(state: Path, root: Path) -> None:
-    try:
-        state.mkdir(parents=True, exist_ok=True)
-        if state.parent != root and not (state / _ROOT_NOTE).exists():
-            (state / _ROOT_NOTE).write_bytes(os.fsencode(root))
-    except OSError as error:
-        raise LibraryError(
-            f"cannot make the folder {state} ({error.strerror}). "
-            "Name another place for what howto keeps: --state-dir DIR"
-        ) from error
 
 
 def _connect(state: Path) -> sqlite3.Connection:
