@@ -94,9 +94,10 @@ def main() -> None:
         sys.exit(_tell(error, EXIT_FAILED))
     except OSError as error:
         # A full disk, a permission, a path that is gone: the file and the reason say it all.
-        sys.exit(_tell(error, EXIT_FAILED))
+        where = f"{error.filename}: " if error.filename else ""
+        sys.exit(_tell(f"{where}{error.strerror or error}", EXIT_FAILED))
 
 
-def _tell(error: Exception, code: int) -> int:
-    print(f"Error: {error}", file=sys.stderr)
+def _tell(problem: object, code: int) -> int:
+    print(f"Error: {problem}", file=sys.stderr)
     return code
