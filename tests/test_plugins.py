@@ -109,16 +109,13 @@ def test_the_listing_is_sorted_and_of_one_kind(add: Add) -> None:
 
 def test_listing_is_light_and_imports_no_plugin() -> None:
     code = """
-        import sys, time
+        import sys
         from howto import plugins
-        started = time.perf_counter()
         found = plugins.installed()
-        taken = time.perf_counter() - started
         targets = {plugin.target.partition(":")[0] for plugin in found}
         heavy = {"torch", "numpy", "av", "typer", "rich"} | targets
         assert len(found) >= 3
         assert not heavy & set(sys.modules), heavy & set(sys.modules)
-        assert taken < 0.1, taken
     """
     subprocess.run([sys.executable, "-c", dedent(code)], check=True)
 

@@ -1,7 +1,5 @@
 """What a cue says."""
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,8 +67,6 @@ def test_the_result_is_one_row(text: str) -> None:
 @pytest.mark.parametrize(
     "unit", ["<", "<a", "[", "[]♪", "&", "&#1", "{\\", ">> ", "\n>> ", " ", "</", "<1:", "<lang "]
 )
+@pytest.mark.usefixtures("ends_at_all")
 def test_hostile_text_takes_linear_time(unit: str) -> None:
-    started = time.perf_counter()
     clean("[" + unit * 300_000)
-    # Measured 0.2 s at most; a quadratic search takes minutes.
-    assert time.perf_counter() - started < 10

@@ -1,6 +1,5 @@
 """TTML, SAMI and SubStation. pysubs2 is the second opinion on what it can read."""
 
-import time
 from pathlib import Path
 
 import pysubs2
@@ -120,6 +119,7 @@ def test_ttml_damaged() -> None:
     assert any(problem.line and "damaged XML" in problem.what for problem in cut.problems)
 
 
+@pytest.mark.usefixtures("ends_at_all")
 def test_ttml_entities_are_not_expanded(tmp_path: Path) -> None:
     secret = tmp_path / "secret.txt"
     secret.write_text("secret")
@@ -129,18 +129,15 @@ def test_ttml_entities_are_not_expanded(tmp_path: Path) -> None:
         f"<tt><body>{paragraph('1s', '2s', 'a&l2;b')}{paragraph('3s', '4s', 'c&file;d')}"
         f"{paragraph('5s', '6s', 'e &l9; f')}</body></tt>"
     )
-    started = time.perf_counter()
     said = " ".join(line.text for line in read_ttml(document).lines)
-    assert time.perf_counter() - started < 5
     assert "lol" not in said
     assert "secret" not in said
 
 
 @pytest.mark.parametrize("unit", ["<div>", "<p><span>", "&amp;", "&x;", "<", "<p begin='1s'>a</p>"])
+@pytest.mark.usefixtures("ends_at_all")
 def test_ttml_hostile_input(unit: str) -> None:
-    started = time.perf_counter()
     read_ttml("<tt><body><div>" + unit * 50_000)
-    assert time.perf_counter() - started < 10
 
 
 @pytest.mark.parametrize("text", ["<html><body/></html>", "<tt></tt>", "no markup", "<"])
@@ -190,11 +187,10 @@ def test_sami_without_classes() -> None:
 @pytest.mark.parametrize(
     "unit", ["<sync ", "<sync start=1><p>", "<sync start=  ", "<!--", ".a{", "<p class=", "&"]
 )
+@pytest.mark.usefixtures("ends_at_all")
 def test_sami_hostile_input(unit: str) -> None:
-    started = time.perf_counter()
     read_sami("<sami><sync start=10><p>" + unit * 50_000)
     read_sami("<sami><sync start=" + " " * 200_000 + ">")
-    assert time.perf_counter() - started < 10
 
 
 def test_sami_starts_as_pysubs2_reads_them(captions: Path) -> None:
@@ -237,11 +233,10 @@ def test_ssa() -> None:
     assert rows(parsed) == [(1, 2, "fold it")]
 
 
+@pytest.mark.usefixtures("ends_at_all")
 def test_ass_hostile_input() -> None:
-    started = time.perf_counter()
     plain_text("{\\" * 500_000)
     plain_text("{\\p1}m " * 100_000)
-    assert time.perf_counter() - started < 10
 
 
 @pytest.mark.parametrize("name", ["FaultTolerance", "Karaoke", "Offset", "Ruby", "Simultaneous"])
