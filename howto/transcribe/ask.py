@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from howto.errors import ItemError, Reason
+from howto.errors import HowtoError, ItemError, Reason
 from howto.recipe import Recipe
 from howto.records import Narration, Outcome, Stage, State, Video
 from howto.transcribe.ends import Ends, with_ends
@@ -87,6 +87,9 @@ def ask(video: Video, sources: "Sequence[NarrationSource]", ends: Ends | None = 
 
     Args:
         ends: a rule asked for, for the sources that do not know of rules.
+
+    Raises:
+        HowtoError: other than ItemError: a source cannot be used at all.
     """
     failure: ItemError | None = None
     for source in sources:
@@ -95,6 +98,8 @@ def ask(video: Video, sources: "Sequence[NarrationSource]", ends: Ends | None = 
         except ItemError as error:
             failure = failure or error
             continue
+        except HowtoError:
+            raise  # the source itself cannot be used (weights missing, say): no video's fault
         except Exception as error:  # noqa: BLE001 a source's bug costs one video, as a decoder's does
             detail = f"{type(error).__name__}: {error}"
             failure = failure or ItemError(Reason.INTERNAL_ERROR, detail)

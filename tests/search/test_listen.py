@@ -15,7 +15,7 @@ from howto.search.listen import listen, offer
 from howto.search.refresh import refresh
 
 RECOGNISER = '''
-from howto.errors import CaptionError, Reason
+from howto.errors import BrokenPlugin, CaptionError, Reason
 from howto.records import Kind, Line, Narration
 
 class Parrot:
@@ -30,6 +30,8 @@ class Parrot:
             raise CaptionError(Reason.NOT_MEDIA, "cannot hear this")
         if "quiet" in video.path.name:
             return None
+        if "locked" in video.path.name:
+            raise BrokenPlugin("put the weights into /somewhere")
         if "bug" in video.path.name:
             raise RuntimeError("of the recogniser")
         line = Line(3.0, 5.0, f"this is {video.path.stem} speaking")
@@ -119,6 +121,17 @@ def test_a_bug_of_the_recogniser_costs_one_video(
         if (one["video"], one["stage"]) == ("a-bug.mp4", "transcribe")
     ]
     assert (bug["reason"], bug["detail"]) == ("internal_error", "RuntimeError: of the recogniser")
+
+
+def test_a_recogniser_that_cannot_be_used_ends_the_command_with_what_to_do(
+    cli, folder: Path, recogniser: Path, small_video
+) -> None:
+    small_video(folder / "a-locked.mp4", shade=22, sound=True)
+    ran = cli("search", "speaking", folder, "--yes")
+    assert (ran.code, "Error: put the weights into /somewhere" in ran.err) == (1, True)
+    # It is no video's fault, so nothing is written against one.
+    reasons = {one["reason"] for one in cli("status", folder, "--json").json["outcomes"]}
+    assert "internal_error" not in reasons
 
 
 def test_what_another_process_has_heard_is_not_heard_again(

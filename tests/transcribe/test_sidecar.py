@@ -1,7 +1,7 @@
 """Caption files beside a video, and streams inside it."""
 
 from collections.abc import Iterator
-from fractions import Fraction
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ from howto.contracts import NarrationSource
 from howto.errors import CaptionError, MediaError, Reason
 from howto.media import subtitles
 from howto.records import Kind, Line, MediaInfo, Narration, SubtitleTrack, Video, Word
+from howto.testing.media import media_info
 from howto.transcribe.embedded import EmbeddedSource
 from howto.transcribe.sidecar import SidecarSource, captions_of, group_captions
 from howto.transcribe.within_video import within_video
@@ -21,22 +22,7 @@ def vtt(*texts: str) -> str:
 
 
 def info(duration: float = 60.0, tracks: tuple[SubtitleTrack, ...] = ()) -> MediaInfo:
-    return MediaInfo(
-        duration=duration,
-        start_time=0.0,
-        width=320,
-        height=240,
-        coded_width=320,
-        coded_height=240,
-        pixel_aspect=Fraction(1),
-        rotation=0,
-        frame_rate=Fraction(30),
-        variable_frame_rate=False,
-        video_codec="h264",
-        pixel_format="yuv420p",
-        has_audio=True,
-        subtitles=tracks,
-    )
+    return replace(media_info(duration), subtitles=tracks)
 
 
 def video(folder: Path, *captions: str, **more: object) -> Video:
