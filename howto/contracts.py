@@ -5,7 +5,7 @@ A backend is a class with these attributes and methods; it inherits nothing from
 docs/plugins.md.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from howto.records import Clip, FrameSpec, Narration, Video
@@ -15,10 +15,20 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-__all__ = ["CONTRACTS", "GROUPS", "Backbone", "Clipper", "NarrationSource", "Readiness", "Sampler"]
+__all__ = [
+    "CONTRACTS",
+    "GROUPS",
+    "Aligner",
+    "Backbone",
+    "Clipper",
+    "NarrationSource",
+    "Readiness",
+    "Sampler",
+]
 
 GROUPS = {
     "asr": "howto.asr",
+    "aligners": "howto.aligners",
     "clippers": "howto.clippers",
     "backbones": "howto.backbones",
     "samplers": "howto.samplers",
@@ -65,6 +75,53 @@ class Readiness(Protocol):
         """Say what is missing, such as a file of weights and where it is wanted; None: nothing.
 
         Quick: no model is loaded, and nothing heavy is imported.
+        """
+        ...
+
+
+@runtime_checkable
+class Aligner(Protocol):
+    """Says when the words of a caption are said, where the caption has no word times.
+
+    Attributes:
+        name: the entry point's name, with the argument for a family: `ctc:WAV2VEC2_ASR_BASE_960H`.
+        version: changes whenever the same words, sound and weights would give other times.
+        sound_per_second: seconds of sound handled in one second of work on two CPU cores, for an
+            estimate.
+    """
+
+    name: str
+    version: str
+    sound_per_second: float
+
+    def weights_hash(self) -> str | None:
+        """Return a hash of the files of weights in use; None where the version says it all.
+
+        Loads nothing.
+
+        Raises:
+            PluginError: a file is missing; the message names it.
+        """
+        ...
+
+    def align(
+        self, words: Sequence[str], samples: "NDArray[np.float32]"
+    ) -> list[tuple[float, float]]:
+        """Say when each word is said.
+
+        Args:
+            words: of one line, as they are written, in order; at least one.
+            samples: float32 (n,), in [-1, 1], 16,000 a second, n >= 1: the sound of that line, and
+                half a second before and after it.
+
+        Returns:
+            For each word start and end in seconds from the first sample, 0 <= start <= end <=
+            n / 16,000, starts in order. The same words and sound give the same times.
+
+        Raises:
+            AlignmentError: these words cannot be laid over this sound; the message says why, in
+                words that fit after "no word times for 3 lines: ".
+            PluginError: the aligner cannot be used at all, such as for missing weights.
         """
         ...
 
@@ -175,6 +232,7 @@ class Sampler(Protocol):
 
 CONTRACTS: dict[str, type] = {
     "asr": NarrationSource,
+    "aligners": Aligner,
     "clippers": Clipper,
     "backbones": Backbone,
     "samplers": Sampler,

@@ -5,6 +5,8 @@ HowtoError
 ├── ItemError             one item is bad and costs that item only; carries a Reason
 │   ├── MediaError        a video or sound file
 │   └── CaptionError      a caption file
+├── PickleError           a pickle from elsewhere is damaged, or holds more than plain data
+├── AlignmentError        one line cannot be laid over its sound; costs that line only
 ├── LibraryError          the library on disk
 │   ├── NewerLibrary      written by a newer howto
 │   ├── LibraryBusy       another process holds it for longer than we may wait
@@ -22,6 +24,7 @@ traceback.
 from enum import StrEnum
 
 __all__ = [
+    "AlignmentError",
     "BrokenPlugin",
     "CaptionError",
     "DuplicatePlugin",
@@ -31,6 +34,7 @@ __all__ = [
     "LibraryError",
     "MediaError",
     "NewerLibrary",
+    "PickleError",
     "PluginError",
     "Reason",
     "RecipeMismatch",
@@ -76,8 +80,8 @@ _MEANINGS = {
     Reason.NO_AUDIO_STREAM: "there is no sound in it, or none that can be decoded",
     Reason.NO_FRAMES: "there is a video stream, but not one frame of it can be decoded",
     Reason.TOO_SHORT: "shorter than half the time between two frames wanted",
-    Reason.DECODER_CRASHED: "the decoder crashed on this file",
-    Reason.TIME_LIMIT: "the decoder did not finish within the time limit",
+    Reason.DECODER_CRASHED: "the decoder, recogniser or aligner crashed on this file",
+    Reason.TIME_LIMIT: "the decoder, recogniser or aligner did not finish within the time limit",
     Reason.NO_NARRATION: "no captions beside the file or inside it",
     Reason.NOTHING_SAID: "a speech recogniser listened and heard no speech",
     Reason.UNREADABLE_CAPTIONS: "there is a caption file, but no line of it can be read",
@@ -122,6 +126,14 @@ class MediaError(ItemError):
 
 class CaptionError(ItemError):
     """No line of a caption file can be read."""
+
+
+class PickleError(HowtoError):
+    """A pickle from elsewhere is damaged, or holds more than plain data and arrays."""
+
+
+class AlignmentError(HowtoError):
+    """The words of one line cannot be laid over its sound. The line goes without word times."""
 
 
 class LibraryError(HowtoError):

@@ -435,11 +435,26 @@ class Library:
             [(number, clip.start, clip.end, _storable(clip.caption)) for clip in clips],
         )
 
+    # Settings
+
+    def setting(self, name: str) -> str | None:
+        """What was chosen for the library, or None."""
+        row = self.connection.execute(
+            "SELECT value FROM settings WHERE name = ?", (name,)
+        ).fetchone()
+        return row[0] if row else None
+
+    def put_setting(self, name: str, value: str) -> None:
+        """Remember a choice in place of the one before. Call inside `writing()`."""
+        self.connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
+
     # Outcomes
 
-    def clear_outcomes(self, number: int) -> None:
-        """Forget how the stages ended for a video that is looked at anew."""
-        self.connection.execute("DELETE FROM outcomes WHERE number = ?", (number,))
+    def clear_outcomes(self, number: int, stage: Stage | None = None) -> None:
+        """Forget how a stage ended, or all of them, for a video that is looked at anew."""
+        self.connection.execute(
+            "DELETE FROM outcomes WHERE number = ? AND stage = coalesce(?, stage)", (number, stage)
+        )
 
     def put_outcome(self, number: int, outcome: Outcome) -> None:
         """Remember how a stage ended for a video, in place of how it ended before."""

@@ -46,6 +46,7 @@ class Stage(StrEnum):
     COLLECT = "collect"
     PROBE = "probe"
     TRANSCRIBE = "transcribe"
+    ALIGN = "align"
     CLIP = "clip"
     EXTRACT = "extract"
 

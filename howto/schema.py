@@ -134,6 +134,13 @@ _STEPS = (
         PRIMARY KEY (pair_set, number)
     ) WITHOUT ROWID;
     """,
+    # What was chosen for the library as a whole, as JSON by the name of what it is for.
+    """
+    CREATE TABLE settings (
+        name  TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+    ) WITHOUT ROWID;
+    """,
 )
 
 SCHEMA = len(_STEPS)

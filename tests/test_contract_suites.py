@@ -16,11 +16,12 @@ import pytest
 import torch
 
 from howto.clip.lines import LinesClipper
-from howto.errors import CaptionError, PluginError, Reason
+from howto.errors import AlignmentError, CaptionError, PluginError, Reason
 from howto.media.encode import H264Writer
 from howto.media.probe import probe
 from howto.records import Clip, FrameSpec, Kind, Line, Narration, Video, Word
 from howto.testing import (
+    AlignerContract,
     BackboneContract,
     ClipperContract,
     NarrationSourceContract,
@@ -509,6 +510,90 @@ SOURCES = [
 ]
 
 
+# --- aligners ---
+
+
+class SoundAligner:
+    """Spreads words that have letters evenly over the sound."""
+
+    name, version, sound_per_second = "sound", "1", 5.0
+
+    def weights_hash(self):
+        return None
+
+    def align(self, words, samples):
+        if not any(letter.isalpha() for word in words for letter in word):
+            raise AlignmentError("no word of it has a letter")
+        each = len(samples) / 16_000 / len(words)
+        return [(at * each, (at + 1) * each) for at in range(len(words))]
+
+
+class LastWordLost(SoundAligner):
+    def align(self, words, samples):
+        return super().align(words, samples)[:-1]
+
+
+class WordsAfterTheSound(SoundAligner):
+    def align(self, words, samples):
+        return [(start + 1, end + 1) for start, end in super().align(words, samples)]
+
+
+class LastWordFirst(SoundAligner):
+    def align(self, words, samples):
+        return super().align(words, samples)[::-1]
+
+
+class RemembersSound(SoundAligner):
+    calls = itertools.count(1)
+
+    def align(self, words, samples):
+        late = 1e-4 / next(self.calls)
+        return [(start, end - late) for start, end in super().align(words, samples)]
+
+
+class TurnsTheSoundDown(SoundAligner):
+    def align(self, words, samples):
+        samples *= 0.5
+        return super().align(words, samples)
+
+
+class AlignsAnything(SoundAligner):
+    def align(self, words, samples):
+        return super().align(["a"] * len(words), samples)
+
+
+class NoVersion(SoundAligner):
+    version = ""
+
+
+class RandomHash(SoundAligner):
+    def weights_hash(self):
+        return str(random.random())
+
+
+ALIGNERS = [
+    (LastWordLost, "test_every_word_has_its_time", "expected 4 times, one for each, got 3"),
+    (WordsAfterTheSound, "test_every_word_has_its_time", "expected 0 <= start <= end <= 2.0"),
+    (LastWordFirst, "test_every_word_has_its_time", "expected words in order of start"),
+    (RemembersSound, "test_the_same_again", "a second call gave other times"),
+    (TurnsTheSoundDown, "test_the_sound_is_left_as_it_is", "expected the samples as they were"),
+    (AlignsAnything, "test_words_it_knows_nothing_of", "DID NOT RAISE"),
+    (NoVersion, "test_says_what_it_depends_on", "version: expected text, got ''"),
+    (RandomHash, "test_says_what_it_depends_on", "expected the same for the same files"),
+]
+
+
+class Spoken(AlignerContract):
+    """What the aligners of this test are given."""
+
+    def speech(self):
+        samples = np.random.default_rng(0).uniform(-1, 1, 32_000).astype(np.float32)
+        return ("fold", "the", "left", "sleeve"), samples
+
+
+# --- what narration sources are given ---
+
+
 class TextFiles(NarrationSourceContract):
     """What the narration sources of this test are given."""
 
@@ -534,6 +619,7 @@ class TextFiles(NarrationSourceContract):
         (SamplerContract, SoundSampler),
         (ClipperContract, LinesClipper),
         (TextFiles, SoundSource),
+        (Spoken, SoundAligner),
     ],
 )
 def test_a_sound_backend_passes(
@@ -552,6 +638,7 @@ def test_a_sound_backend_passes(
             (SamplerContract, SAMPLERS),
             (ClipperContract, CLIPPERS),
             (TextFiles, SOURCES),
+            (Spoken, ALIGNERS),
         ]
         for case in cases
     ],

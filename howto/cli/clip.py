@@ -1,5 +1,7 @@
 """`howto clip`: pairs of clips and captions, made, exported and audited."""
 
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -177,7 +179,7 @@ def _audit(
 
 
 def _show_plan(library: Library, planned: Plan, *, json: bool) -> None:
-    skipped = len(planned.unnarrated)
+    skipped = Counter(str(one.reason) for one in planned.skipped.values())
     if json:
         print_json(
             {
@@ -186,7 +188,7 @@ def _show_plan(library: Library, planned: Plan, *, json: bool) -> None:
                 "set": planned.recipe.short,
                 "videos": len(planned.videos),
                 "to_do": len(planned.to_do),
-                "unnarrated": skipped,
+                "skipped": dict(skipped),
                 "lines": planned.lines,
                 "seconds": round(planned.seconds, 1),
             }
@@ -194,11 +196,18 @@ def _show_plan(library: Library, planned: Plan, *, json: bool) -> None:
         return
     output.print(
         f"Would make the pairs of {counted(len(planned.to_do), 'video')} "
-        f"with {planned.lines} lines, in {about(planned.seconds)}; "
-        f"{skipped} without narration.",
+        f"with {planned.lines} lines, in {about(planned.seconds)}.",
         markup=False,
         soft_wrap=True,
     )
+    _show_reasons(skipped)
+
+
+def _show_reasons(tally: Mapping[str, int]) -> None:
+    for name, count in tally.items():
+        if name != State.OK:
+            reason = f"{counted(count, 'video')}: {name}, {Reason(name).meaning}"
+            output.print(reason, style="dim", markup=False, soft_wrap=True)
 
 
 def _as_json(
@@ -236,10 +245,7 @@ def _show(clipped: Clipped, exported: "Exported | None", audited: "Audited | Non
         markup=False,
         soft_wrap=True,
     )
-    for name, count in clipped.tally.items():
-        if name != State.OK:
-            reason = f"{counted(count, 'video')}: {name}, {Reason(name).meaning}"
-            output.print(reason, style="dim", markup=False, soft_wrap=True)
+    _show_reasons(clipped.tally)
     for one in clipped.outcomes:
         if one.state == State.FAILED:
             what = f"Failed: {one.video_id}: {one.detail or one.reason}"

@@ -3,6 +3,7 @@
 import json as json_module
 import sys
 from collections import Counter
+from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Annotated
@@ -10,12 +11,14 @@ from typing import Annotated
 import typer
 
 from howto.cli.console import chosen_folder, errors, output, print_json, progress
-from howto.errors import CaptionError, UsageError
+from howto.errors import CaptionError, ItemError, UsageError
 from howto.library import Library
+from howto.recipe import Recipe
 from howto.records import Narration, Outcome, State
 from howto.search.phrases import about, counted
-from howto.transcribe.ask import QUICK_SOURCES, Wish
+from howto.transcribe.ask import QUICK_SOURCES, Wish, make_sources
 from howto.transcribe.authors import read_caption_file
+from howto.transcribe.choice import Choice, quick, remember, remembered
 from howto.transcribe.ends import Ends
 from howto.transcribe.formats import read_captions
 from howto.transcribe.stage import Plan, plan
@@ -58,9 +61,24 @@ def transcribe(
             "By default speech for recognisers' tracks of YouTube, and as written for all others."
         ),
     ] = None,
+    align: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ALIGNER",
+            help="Then give word times to the lines that have none, from the sound: "
+            "pocketsphinx, ctc:MODEL or a plugin's. No aligner works unless it is named here.",
+        ),
+    ] = None,
+    sound: Annotated[
+        Path | None,
+        typer.Option(metavar="VIDEO", help="With --align and a caption file: its video or sound."),
+    ] = None,
     min_narration_words: Annotated[
-        int, typer.Option(help="Fewer words than these are the outcome too_few_words.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            help="Fewer words than these are the outcome too_few_words; 0 takes that back."
+        ),
+    ] = None,
     only: Annotated[
         str | None,
         typer.Option(help="Only videos with a path like this pattern, such as 'shirts/*'."),
@@ -93,11 +111,18 @@ def transcribe(
         if not path.exists():
             raise UsageError(f"there is no {path}")
     files = [path for path in sources or () if not path.is_dir()]
+    if sound is not None and not (align and len(files) == 1):
+        raise UsageError("--sound goes with --align and one caption file")
     if files:
         if asr or library or dry_run or limit is not None or len(files) < len(sources or ()):
             raise UsageError("caption files are printed alone, without a folder and its options")
         form = "json" if json else (forms or ["table"])[0]
-        _print_files(files, form, language or "en", ends, only)
+        if align is None:
+            _print_files(files, form, language or "en", ends, only)
+        elif sound is None:
+            raise UsageError("--align needs the sound of a caption file: --sound VIDEO")
+        else:
+            _print_aligned(files[0], form, language or "en", ends, align, sound)
         return
     if forms:
         raise UsageError(f"--{forms[0]} prints a caption file; name one")
@@ -105,11 +130,13 @@ def transcribe(
         raise UsageError("name one folder; its subfolders are part of it")
     place = chosen_folder(sources[0] if sources else None, library)
     names = tuple(name.strip() for name in (asr or "").split(",") if name.strip())
-    wish = Wish(names or QUICK_SOURCES, language, ends)
+    chosen = Wish(names or QUICK_SOURCES, language, ends) if asr or language or ends else None
     with Library.open(place, state_dir, create=not dry_run) as opened:
-        _transcribe_folder(
-            opened, wish, only, limit, min_narration_words, dry_run=dry_run, json=json
-        )
+        asked = _asked(opened, chosen, min_narration_words, align, only, limit)
+        if dry_run:
+            _show_plan(opened, asked, json=json)
+        else:
+            _transcribe_folder(opened, asked, json=json)
 
 
 # Caption files.
@@ -130,6 +157,26 @@ def _print_files(
             errors.print(f"Error: {path}: {error}", markup=False, soft_wrap=True)
     if failed:
         raise typer.Exit(EXIT_FAILED)
+
+
+def _print_aligned(
+    path: Path, form: str, language: str, ends: Ends | None, aligner: str, sound: Path
+) -> None:
+    from howto.plugins import create
+    from howto.transcribe.align import align_narration, aligner_recipe
+    from howto.transcribe.aligning import all_sound
+
+    made = create("aligners", aligner)
+    aligner_recipe(made)  # missing weights are told before any work
+    reading = path
+    try:
+        narration = read_captions(path, language, ends=ends)
+        reading = sound
+        samples = all_sound(sound)
+    except ItemError as error:
+        errors.print(f"Error: {reading}: {error}", markup=False, soft_wrap=True)
+        raise typer.Exit(EXIT_FAILED) from None
+    _print_one(path, align_narration(narration, samples, made), form)
 
 
 def _print_one(path: Path, narration: Narration, form: str) -> None:
@@ -187,29 +234,82 @@ def _show(narration: Narration) -> None:
 # A library.
 
 
-def _transcribe_folder(
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is asked for in a library.
+
+    Attributes:
+        choice: to be remembered where it is of the whole library; `wish` is what is asked now,
+            which leaves out sources that listen where they were named by an earlier command.
+        recipe: of the aligner, where one is named.
+    """
+
+    choice: Choice
+    wish: Wish
+    aligner: str | None
+    recipe: Recipe | None
+    only: str | None
+    limit: int | None
+
+    def plan(self, library: Library) -> Plan:
+        return plan(
+            library,
+            self.wish,
+            only=self.only,
+            limit=self.limit,
+            aligner=self.recipe,
+            settled=[one for one in self.choice.wish.sources if one not in self.wish.sources],
+        )
+
+
+def _asked(
     library: Library,
-    wish: Wish,
+    chosen: Wish | None,
+    min_words: int | None,
+    aligner: str | None,
     only: str | None,
     limit: int | None,
-    min_words: int,
-    *,
-    dry_run: bool,
-    json: bool,
-) -> None:
-    if dry_run:
-        _show_plan(plan(library, wish, only=only, limit=limit), json=json)
-        return
+) -> _Asked:
+    """Add what was chosen before to what is chosen now. Nothing is written.
+
+    Raises:
+        UsageError: nothing is chosen now, and what was chosen before only listens.
+        PluginError: a source or the aligner cannot be had, or its weights are missing.
+    """
+    before = remembered(library)
+    choice = Choice(chosen or before.wish, before.min_words if min_words is None else min_words)
+    wish = chosen or quick(before.wish)
+    if not wish.sources:
+        listens = ",".join(before.wish.sources)
+        raise UsageError(
+            f"the narrations here are from {listens}, which works only when it is named: "
+            f"--asr {listens}; for captions: --asr {','.join(QUICK_SOURCES)}"
+        )
+    make_sources(wish)  # a source that cannot be had is told before any work
+    recipe = None
+    if aligner is not None:
+        from howto.plugins import create
+        from howto.transcribe.align import aligner_recipe
+
+        recipe = aligner_recipe(create("aligners", aligner))
+    return _Asked(choice, wish, aligner, recipe, only, limit)
+
+
+def _transcribe_folder(library: Library, asked: _Asked, *, json: bool) -> None:
     outcomes: list[Outcome] = []
     stopped = False
     try:
+        if asked.only is None:
+            remember(library, asked.choice)
         _refresh(library)
-        planned = plan(library, wish, only=only, limit=limit)
+        planned = asked.plan(library)
         total = len(planned.jobs) + len(planned.done)
         with progress("Transcribing") as show:
-            for outcome in transcribe_videos(library, planned, min_words=min_words):
+            for outcome in transcribe_videos(library, planned, min_words=asked.choice.min_words):
                 outcomes.append(outcome)
                 show(len(outcomes), total, outcome.paths[0])
+        if asked.aligner is not None:
+            _align(library, asked.aligner, asked.only, asked.limit, outcomes)
     except KeyboardInterrupt:
         stopped = True
         errors.print("Stopped. What is done is kept; run the same command to go on.")
@@ -223,6 +323,24 @@ def _transcribe_folder(
         raise typer.Exit(EXIT_FAILED)
 
 
+def _align(
+    library: Library, aligner: str, only: str | None, limit: int | None, outcomes: list[Outcome]
+) -> None:
+    """Align what there is to align; how each video ended is appended."""
+    from howto.transcribe.align import NO_TIMES
+    from howto.transcribe.aligning import align_videos, plan_alignment
+
+    planned = plan_alignment(library, aligner, only=only, limit=limit)
+    total = len(planned.videos) + len(planned.silent) + len(planned.done)
+    with progress("Aligning") as show:
+        for done, outcome in enumerate(align_videos(library, planned), start=1):
+            outcomes.append(outcome)
+            show(done, total, outcome.paths[0])
+    for path, _, problem in library.problems():
+        if path in planned.videos.values() and problem.what.startswith(NO_TIMES):
+            errors.print(f"Note: {path}: {problem.what}", markup=False, soft_wrap=True)
+
+
 def _refresh(library: Library) -> None:
     from howto.search.refresh import refresh
 
@@ -230,24 +348,56 @@ def _refresh(library: Library) -> None:
         refresh(library, on_progress=show)
 
 
-def _show_plan(planned: Plan, *, json: bool) -> None:
+def _show_plan(library: Library, asked: _Asked, *, json: bool) -> None:
+    from howto.transcribe.aligning import plan_alignment
+
+    planned = asked.plan(library)
+    aligning = None
+    if asked.aligner is not None:
+        aligning = plan_alignment(library, asked.aligner, only=asked.only, limit=asked.limit)
     if json:
-        print_json(
-            {
-                "sources": list(planned.wish.sources),
-                "videos": [job.path for job in planned.jobs],
-                "done": len(planned.done),
-                "left": planned.left,
-                "seconds": round(planned.seconds, 1),
+        found: dict[str, object] = {
+            "sources": list(planned.wish.sources),
+            "videos": [job.path for job in planned.jobs],
+            "done": len(planned.done),
+            "left": planned.left,
+            "seconds": round(planned.seconds, 1),
+        }
+        if aligning is not None:
+            found["align"] = {
+                "aligner": aligning.aligner,
+                "videos": list(aligning.videos.values()),
+                "done": len(aligning.done),
+                "left": aligning.left,
+                "seconds": round(aligning.seconds, 1),
             }
-        )
+        print_json(found)
         return
     for job in planned.jobs:
         print(job.path)
-    more = f"; {planned.left} more past the limit" if planned.left else ""
+    _say_plan(
+        f"ask {', '.join(planned.wish.sources)} for",
+        len(planned.jobs),
+        planned.seconds,
+        len(planned.done),
+        planned.left,
+    )
+    if aligning is not None:
+        for path in aligning.videos.values():
+            print(path)
+        _say_plan(
+            f"align with {aligning.aligner}",
+            len(aligning.videos),
+            aligning.seconds,
+            len(aligning.done),
+            aligning.left,
+        )
+
+
+def _say_plan(what: str, videos: int, seconds: float, done: int, left: int) -> None:
+    more = f"; {left} more past the limit" if left else ""
     output.print(
-        f"{counted(len(planned.jobs), 'video')} to ask {', '.join(planned.wish.sources)} for, "
-        f"{about(planned.seconds)}; {len(planned.done)} done already{more}.",
+        f"{counted(videos, 'video')} to {what}, {about(seconds)}; {done} done already{more}.",
         markup=False,
         soft_wrap=True,
     )
@@ -260,6 +410,7 @@ def _outcomes_as_json(library: Library, outcomes: list[Outcome]) -> dict[str, ob
             {
                 "video": one.paths[0],
                 "video_id": one.video_id,
+                "stage": one.stage,
                 "state": one.state,
                 "reason": one.reason,
                 "detail": one.detail,
@@ -274,10 +425,11 @@ def _show_outcomes(outcomes: list[Outcome]) -> None:
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("ended", "reason", "videos", "which means"):
+    for name in ("stage", "ended", "reason", "videos", "which means"):
         table.add_column(name, justify="right" if name == "videos" else "left")
-    for (state, reason), count in Counter((one.state, one.reason) for one in outcomes).items():
-        table.add_row(state, reason or "", str(count), reason.meaning if reason else "")
+    tally = Counter((one.stage, one.state, one.reason) for one in outcomes)
+    for (stage, state, reason), count in tally.items():
+        table.add_row(stage, state, reason or "", str(count), reason.meaning if reason else "")
     if outcomes:
         output.print(table)
     else:

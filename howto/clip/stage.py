@@ -2,11 +2,12 @@
 
 Each video is committed by itself when it is done. What is done is known by (video, set of pairs,
 narration): a second run with the same options does nothing, and a narration that changed is done
-again.
+again. A video whose narration has fewer words than `transcribe` was asked for is left out, and so
+are its pairs, until it has enough.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -36,7 +37,7 @@ class Plan:
         recipe: of the set of pairs.
         videos: numbers of all videos that are meant, by `--only` or all.
         to_do: those to make pairs of, with their narration's short hash, in order of path.
-        unnarrated: those without a narration.
+        skipped: those without a narration, or with one of too few words, and why.
         lines: of narration, in the videos to do.
         seconds: about how long it takes.
     """
@@ -44,7 +45,7 @@ class Plan:
     recipe: Recipe
     videos: frozenset[int]
     to_do: Mapping[int, str]
-    unnarrated: tuple[int, ...]
+    skipped: Mapping[int, Outcome]
     lines: int
     seconds: float
 
@@ -124,11 +125,12 @@ def plan(
         number: Recipe(text).short
         for number, text in library.connection.execute("SELECT number, recipe FROM narrations")
     }
+    skipped = _skipped(library, paths.keys(), narrations.keys())
     made = StoredSet(library, recipe).made_from()
     to_do = {
         number: narrations[number]
         for number in paths
-        if number in narrations and narrations[number] != made.get(number)
+        if number not in skipped and narrations[number] != made.get(number)
     }
     to_do = dict(list(to_do.items())[:limit])
     lines, seconds = _work(library, to_do, watches=_watches(options.make_clipper()))
@@ -136,10 +138,28 @@ def plan(
         recipe,
         frozenset(paths),
         to_do,
-        tuple(number for number in paths if number not in narrations),
+        skipped,
         lines,
         seconds,
     )
+
+
+def _skipped(library: Library, numbers: Iterable[int], narrated: Set[int]) -> dict[int, Outcome]:
+    """The videos to leave out, with the outcome that this stage gives them: the reason that
+    transcribing ended with."""
+    rows = library.connection.execute(
+        "SELECT number, video_id, reason, coalesce(detail, '') FROM videos"
+        " LEFT JOIN (SELECT * FROM outcomes WHERE stage = ?) USING (number)",
+        (Stage.TRANSCRIBE,),
+    )
+    ended = {number: (video_id, reason, detail) for number, video_id, reason, detail in rows}
+    skipped = {}
+    for number in numbers:
+        video_id, reason, detail = ended[number]
+        if number not in narrated or reason == Reason.TOO_FEW_WORDS:
+            why = Reason(reason or Reason.NO_NARRATION)
+            skipped[number] = Outcome(video_id, Stage.CLIP, State.SKIPPED, why, detail)
+    return skipped
 
 
 def _work(library: Library, to_do: Mapping[int, str], *, watches: bool) -> tuple[int, float]:
@@ -179,7 +199,7 @@ def clip_videos(
         planned = plan(library, options, only=only, limit=limit)
         paths = videos_of(library, only)
         store = StoredSet(library, planned.recipe)
-        outcomes = _skip_unnarrated(library, store, planned)
+        outcomes = _put_skipped(library, store, planned)
         before = store.made_from().keys() & planned.videos - planned.to_do.keys()
         made = _made(_tasks(library, planned, paths, options), options, workers)
         for done, (task, result) in enumerate(made, start=1):
@@ -191,28 +211,13 @@ def clip_videos(
     return Clipped(planned.recipe, fine, len(before), total, tuple(outcomes))
 
 
-def _skip_unnarrated(library: Library, store: StoredSet, planned: Plan) -> list[Outcome]:
-    """Give the videos without a narration their outcome: the reason that transcribing ended
-    with."""
-    why = {
-        number: Reason(reason)
-        for number, reason in library.connection.execute(
-            "SELECT number, reason FROM outcomes WHERE stage = ? AND reason IS NOT NULL",
-            (Stage.TRANSCRIBE,),
-        )
-    }
-    outcomes = []
-    with library.writing() as connection:
-        for number in planned.unnarrated:
-            [video_id] = connection.execute(
-                "SELECT video_id FROM videos WHERE number = ?", (number,)
-            ).fetchone()
-            reason = why.get(number, Reason.NO_NARRATION)
-            outcome = Outcome(video_id, Stage.CLIP, State.SKIPPED, reason)
+def _put_skipped(library: Library, store: StoredSet, planned: Plan) -> list[Outcome]:
+    """Write how those ended that are left out, and take out the pairs that they had."""
+    with library.writing():
+        for number, outcome in planned.skipped.items():
             store.take_out(number)
             library.put_outcome(number, outcome)
-            outcomes.append(outcome)
-    return outcomes
+    return list(planned.skipped.values())
 
 
 def _tasks(

@@ -7,7 +7,7 @@ library.db.
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -32,11 +32,13 @@ class Task:
         video: with its path and caption files; its `info` is given where probing was already done.
         info_json: yt-dlp's description beside it, or None.
         companions: the text that changes when a companion does; part of the narration's recipe.
+        wish: how narration is wanted, of sources that do not listen.
     """
 
     video: Video
     info_json: Path | None
     companions: str
+    wish: Wish = field(default_factory=Wish)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +75,16 @@ def examine(task: Task) -> Findings:
     info, probed = (video.info, _ok(video, Stage.PROBE)) if video.info else _probe(video)
     described = _described(task.info_json)
     if info is None:
-        recipe = recipe_of(NO_SOURCE, Wish(), task.companions)
+        recipe = recipe_of(NO_SOURCE, task.wish, task.companions)
         return Findings(None, "", "", (), None, recipe, (probed,))
-    answer = ask(replace(video, info=info), make_sources(Wish()))
+    answer = ask(replace(video, info=info), make_sources(task.wish), task.wish.ends)
     return Findings(
         info=info,
         title=described.title or info.title,
         description=described.description or info.description,
         chapters=_within(described.chapters or info.chapters, info.duration),
         narration=answer.narration,
-        recipe=recipe_of(answer.source, Wish(), task.companions),
+        recipe=recipe_of(answer.source, task.wish, task.companions),
         outcomes=(probed, answer.outcome),
     )
 

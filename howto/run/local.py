@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from howto.errors import HowtoError, Reason
+from howto.errors import HowtoError, ItemError, Reason
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -48,7 +48,7 @@ def run_local(
     items: Iterable[Item],
     *,
     workers: int | None = None,
-    time_limit: float = 120.0,
+    time_limit: float | Callable[[Item], float] = 120.0,
 ) -> Iterator[Ended[Item, Result]]:
     """Run a function over items in worker processes, and yield each end as it comes.
 
@@ -57,16 +57,17 @@ def run_local(
             results.
         items: taken one by one, a few ahead of the workers.
         workers: processes; by default one for each core.
-        time_limit: seconds an item may take before its worker is ended.
+        time_limit: seconds an item may take before its worker is ended, or what gives them for an
+            item. What a new worker loads first counts.
 
     Raises:
-        HowtoError: no worker can start.
+        HowtoError: no worker can start; or the function raised it, and it is no ItemError: what it
+            works with cannot be used at all, which is no item's fault.
 
     Yields:
         In the order in which they end. Where there is no result the reason is TIME_LIMIT,
-        DECODER_CRASHED, or
-        INTERNAL_ERROR for an exception that escaped the function: a bug, and it still costs one
-            item only.
+        DECODER_CRASHED, or INTERNAL_ERROR for an exception that escaped the function: a bug, and it
+        still costs one item only.
     """
     from pebble import ProcessPool
 
@@ -76,6 +77,7 @@ def run_local(
         context=multiprocessing.get_context("spawn"),
         initializer=_leave_interrupts_to_the_driver,
     )
+    seconds = time_limit if callable(time_limit) else lambda _: time_limit
     pending: dict[Future[Any], Item] = {}
     source = iter(items)
     try:
@@ -85,12 +87,13 @@ def run_local(
                     item = next(source)
                 except StopIteration:
                     break
-                pending[pool.schedule(function, args=[item], timeout=time_limit)] = item
+                pending[pool.schedule(function, args=[item], timeout=seconds(item))] = item
             if not pending:
                 return
             done, _ = wait(pending, return_when=FIRST_COMPLETED)
             for future in done:
-                yield _ended(future, pending.pop(future), time_limit)
+                item = pending.pop(future)
+                yield _ended(future, item, seconds(item))
     finally:
         # Ends workers at once: when the run is over they are idle, and when it was left they are
         # not wanted.
@@ -115,6 +118,10 @@ def _ended(future: "Future[Result]", item: Item, time_limit: float) -> Ended[Ite
             "worker processes cannot start. A script that starts them needs its main part under "
             '`if __name__ == "__main__":`'
         ) from error
+    except ItemError as error:
+        return Ended(item, None, Reason.INTERNAL_ERROR, _told(error))
+    except HowtoError:
+        raise
     except Exception as error:  # noqa: BLE001 whatever it is came out of one item's worker
         return Ended(item, None, Reason.INTERNAL_ERROR, _told(error))
 

@@ -2,7 +2,7 @@
 just done."""
 
 from collections.abc import Callable, Iterator, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,10 @@ from howto.library import Library
 from howto.records import Outcome, Stage
 from howto.search.phrases import about, counted, shown
 from howto.search.units import keep_answer
-from howto.transcribe.ask import QUICK_SOURCES, Wish, ask, make_sources, recipe_of
+from howto.transcribe.ask import QUICK_SOURCES, Wish, recipe_of
+from howto.transcribe.asking import answers
+from howto.transcribe.choice import remembered
+from howto.transcribe.quality import measure, with_enough_words
 
 if TYPE_CHECKING:
     from howto.contracts import NarrationSource
@@ -138,14 +141,21 @@ def listen(
     """
     if offered.recogniser is None:
         return
+    choice = remembered(library)
     wish = Wish(sources=(offered.recogniser,))
-    sources = make_sources(wish)
+    if offered.recogniser in choice.wish.sources:
+        wish = replace(choice.wish, sources=wish.sources)
     with library.exclusive("listen", on_wait=on_wait):
         paths = library.paths()
         left = offer(library, paths.keys() & set(offered.numbers))
-        for number in left.numbers if left else ():
-            path = paths[number][0]
-            video = library.video(number, library.folder / path)
-            answer = ask(video, sources)
+        videos = [
+            library.video(number, library.folder / paths[number][0])
+            for number in (left.numbers if left else ())
+        ]
+        for video, answer in answers(videos, wish) if videos else ():
+            path = video.path.relative_to(library.folder).as_posix()
+            quality = measure(answer.narration, None) if answer.narration else None
+            outcome = with_enough_words(answer.outcome, quality, choice.min_words)
+            answer = replace(answer, outcome=outcome)
             keep_answer(library, video, path, answer, recipe_of(answer.source, wish, ""))
-            yield path, answer.outcome
+            yield path, outcome

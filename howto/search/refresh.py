@@ -18,7 +18,9 @@ from howto.library import FileRow, Library
 from howto.records import Outcome, Stage, State, Video
 from howto.search import words
 from howto.search.units import indexing, keep_narration
-from howto.transcribe.ask import QUICK_SOURCES
+from howto.transcribe.ask import QUICK_SOURCES, Wish
+from howto.transcribe.choice import Choice, quick, remembered
+from howto.transcribe.quality import measure, with_enough_words
 
 if TYPE_CHECKING:
     from howto.run.local import Ended
@@ -112,12 +114,13 @@ def _bring_up_to_date(
     retry: bool,
     on_progress: Progress,
 ) -> Refreshed:
+    choice = remembered(library)
     known = library.files()
     gone = known.keys() - {file.path for file in found}
     fresh = _fresh(library, found, known, retry)
-    jobs = _jobs(library, found, known, gone, fresh, on_progress)
+    jobs = _jobs(library, found, known, gone, fresh, quick(choice.wish), on_progress)
     for done, (job, ended) in enumerate(_ends(jobs, workers), start=1):
-        _commit(library, job, ended)
+        _commit(library, job, ended, choice)
         on_progress(done, len(jobs), job.files[0].path)
     if gone:
         _forget(library, gone)
@@ -150,6 +153,7 @@ def _jobs(
     known: dict[str, FileRow],
     gone: Set[str],
     fresh: Set[str],
+    wish: Wish,
     on_progress: Progress,
 ) -> list[_Job]:
     """Group what is new by content: the same content at two paths is one video."""
@@ -180,12 +184,12 @@ def _jobs(
         others = unchanged.get(number, []) if number is not None else []
         together = tuple(sorted([*files, *others], key=lambda file: file.path))
         reason = unreadable.get(video_id, "")
-        task = None if reason else _task(library, video_id, together)
+        task = None if reason else _task(library, video_id, together, wish)
         jobs.append(_Job(video_id, number, tuple(files), together, task, reason))
     return jobs
 
 
-def _task(library: Library, video_id: str, files: tuple[FoundFile, ...]) -> Task | None:
+def _task(library: Library, video_id: str, files: tuple[FoundFile, ...], wish: Wish) -> Task | None:
     companions = "\n".join(filter(None, (file.companions for file in files)))
     if library.examined(video_id) == companions and not library.has_failed(video_id):
         return None
@@ -200,6 +204,7 @@ def _task(library: Library, video_id: str, files: tuple[FoundFile, ...]) -> Task
         ),
         info_json=described[0] if described else None,
         companions=companions,
+        wish=wish,
     )
 
 
@@ -219,7 +224,9 @@ def _ends(
             yield of_video[ended.item.video.video_id], ended
 
 
-def _commit(library: Library, job: _Job, ended: "Ended[Task, Findings] | None") -> None:
+def _commit(
+    library: Library, job: _Job, ended: "Ended[Task, Findings] | None", choice: Choice
+) -> None:
     """Write all that is known about one video, and put it into the word index: one transaction."""
     with indexing(library, job.video_id, job.files[0].path) as number:
         before = [library.number_of_file(file.path) for file in job.files]
@@ -230,23 +237,35 @@ def _commit(library: Library, job: _Job, ended: "Ended[Task, Findings] | None") 
         if job.unreadable:
             _put_failure(library, number, job, Reason.UNREADABLE_FILE, job.unreadable)
         elif ended is not None and ended.result is not None:
-            _put_findings(library, number, ended.item, ended.result)
+            _put_findings(library, number, ended.item, ended.result, choice)
         elif ended is not None and ended.reason is not None:
             _put_failure(library, number, job, ended.reason, ended.detail)
 
 
-def _put_findings(library: Library, number: int, task: Task, findings: Findings) -> None:
+def _put_findings(
+    library: Library, number: int, task: Task, findings: Findings, choice: Choice
+) -> None:
     library.put_video(number, findings.info, findings.title, findings.description, task.companions)
     library.put_chapters(number, findings.chapters)
     kept = library.narration_source(number)
-    if findings.narration is None and kept is not None and kept not in QUICK_SOURCES:
-        # A recogniser listened for a long time: a file that changed beside it undoes nothing.
-        return
+    if kept is not None and kept not in QUICK_SOURCES:
+        # A recogniser listened for a long time: a file that changed beside it undoes nothing, but
+        # for captions that are wanted more.
+        found = str(findings.recipe.parts["source"])
+        if findings.narration is None or _is_before(kept, found, choice.wish.sources):
+            return
     video = replace(task.video, info=findings.info)
     keep_narration(library, number, video, findings.narration, findings.recipe)
     library.clear_outcomes(number)
+    quality = measure(findings.narration, None) if findings.narration else None
     for outcome in findings.outcomes:
+        if outcome.stage == Stage.TRANSCRIBE:
+            outcome = with_enough_words(outcome, quality, choice.min_words)
         library.put_outcome(number, outcome)
+
+
+def _is_before(kept: str, found: str, sources: tuple[str, ...]) -> bool:
+    return kept in sources and found in sources and sources.index(kept) < sources.index(found)
 
 
 def _put_failure(library: Library, number: int, job: _Job, reason: Reason, detail: str) -> None:

@@ -11,7 +11,7 @@ from howto.clip.lines import LinesClipper
 from howto.clip.windows import silent_windows
 from howto.library import Library
 from howto.recipe import Recipe
-from howto.records import Clip, Narration, Video
+from howto.records import Clip, Narration, Stage, Video
 from howto.search import words
 from howto.transcribe.ask import Answer
 from howto.transcribe.quality import measure
@@ -64,6 +64,7 @@ def keep_answer(library: Library, video: Video, path: str, answer: Answer, recip
     with indexing(library, video.video_id, path) as number:
         if answer.narration is not None:
             keep_narration(library, number, video, answer.narration, recipe)
+            library.clear_outcomes(number, Stage.ALIGN)  # that was of the words before
         library.put_outcome(number, answer.outcome)
 
 

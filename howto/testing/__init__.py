@@ -19,6 +19,7 @@ except ModuleNotFoundError as error:
         name="pytest",
     ) from error
 
+from howto.testing.aligners import AlignerContract
 from howto.testing.backbones import BackboneContract
 from howto.testing.clippers import ClipperContract
 from howto.testing.contract import PluginContract
@@ -26,6 +27,7 @@ from howto.testing.narration import NarrationSourceContract
 from howto.testing.samplers import SamplerContract
 
 __all__ = [
+    "AlignerContract",
     "BackboneContract",
     "ClipperContract",
     "NarrationSourceContract",

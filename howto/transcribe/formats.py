@@ -85,10 +85,16 @@ def read_captions(
     return Narration(
         lines=with_ends(parsed.lines, ends, parsed.screen_ends) if ends else parsed.lines,
         language=name.language or language_tag(parsed.language or ""),
-        kind=Kind.AUTOMATIC if name.automatic or parsed.track == "asr" else Kind.MANUAL,
+        kind=_kind(name, parsed.track),
         source=path.name,
         problems=(*([Problem(None, note)] if note else []), *parsed.problems),
     )
+
+
+def _kind(name: CaptionName, track: str) -> Kind:
+    if name.translated:
+        return Kind.TRANSLATED
+    return Kind.AUTOMATIC if name.automatic or track == "asr" else Kind.MANUAL
 
 
 def _describe(path: Path, stem: str | None) -> CaptionName:
@@ -114,7 +120,7 @@ def _checked(text: str, suffix: str) -> str:
 
 def _refuse_impossible(lines: tuple[Line, ...]) -> None:
     # Each text once: effects made by hand show the same line many times at once.
-    num_words = sum(text.count(" ") + 1 for text in {line.text for line in lines})
+    num_words = " ".join({line.text for line in lines}).count(" ") + 1
     if num_words < _FEWEST_WORDS_TO_JUDGE:
         return
     seconds = max(line.end for line in lines) - lines[0].start

@@ -1,6 +1,7 @@
 """json3, the fullest of the forms in which YouTube gives captions: a start for every word."""
 
 import json
+import re
 from typing import Any
 
 from howto.transcribe.cues import CaptionFormat, Parsed
@@ -9,6 +10,8 @@ from howto.transcribe.spoken import SpokenCues
 
 __all__ = ["FORMAT", "read_json3"]
 
+_EVENTS = re.compile(r'"events"\s*:\s*\[\s*')
+_BETWEEN = re.compile(r"\s*,\s*")
 _LONGEST = 10**12
 """Milliseconds; a number past this is damage, and sums with it would not be exact as floats."""
 
@@ -26,8 +29,10 @@ def read_json3(text: str) -> Parsed:
     try:
         whole = json.loads(text)
     except json.JSONDecodeError as error:
-        cues.cues.problem(error.lineno, f"damaged JSON at column {error.colno}: {error.msg}")
-        whole = {"events": []}
+        saved = _events_before_damage(text)
+        rest = f"; whole events before it, which are read: {len(saved)}" if saved else ""
+        cues.cues.problem(error.lineno, f"damaged JSON at column {error.colno}: {error.msg}{rest}")
+        whole = {"events": saved}
     except (ValueError, RecursionError) as error:
         cues.cues.problem(None, f"damaged JSON: {error}")
         whole = {"events": []}
@@ -37,6 +42,22 @@ def read_json3(text: str) -> Parsed:
         events = []
     read = (_event(number, event, cues) for number, event in enumerate(events, 1))
     return read_events([event for event in read if event is not None], cues)
+
+
+def _events_before_damage(text: str) -> list[Any]:
+    """The events of a file that was cut short, or damaged further on."""
+    begin = _EVENTS.search(text)
+    at = begin.end() if begin else len(text)
+    decoder = json.JSONDecoder()
+    events: list[Any] = []
+    while True:
+        try:
+            event, at = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            return events
+        events.append(event)
+        between = _BETWEEN.match(text, at)
+        at = between.end() if between else len(text)
 
 
 def _event(number: int, found: Any, cues: SpokenCues) -> Event | None:

@@ -1,8 +1,9 @@
 """Language tags as files and containers write them: `en`, `pt-BR`, `pt_br`, `eng`, `English`."""
 
+import locale
 import re
 
-__all__ = ["language_tag", "primary", "same_language"]
+__all__ = ["language_tag", "primary", "same_language", "translation"]
 
 _CODES = """
     aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy
@@ -101,6 +102,28 @@ def language_tag(text: str) -> str | None:
     if found["region"]:
         parts.append(found["region"].upper())
     return "-".join(parts)
+
+
+_WRITTEN_TAG = r"[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|\d{3}))?"
+_TRANSLATION = re.compile(rf"({_WRITTEN_TAG})-({_WRITTEN_TAG})(?:-[\w-]{{11}})?", re.ASCII)
+
+
+def translation(text: str) -> tuple[str, str] | None:
+    """Return the tags that a machine translation's name means, to and from; None for other names.
+
+    yt-dlp names a translated track `<to>-<from>`: `en-de` is English made from German, `pt-BR-en`
+    Portuguese of Brazil made from English. A region is written in capitals there. Others write
+    small letters, `pt-br` or `nl-be`: what is a locale that systems know is no translation.
+    """
+    found = _TRANSLATION.fullmatch(text)
+    if found is None:
+        return None
+    to, source = (language_tag(part) for part in found.groups())
+    if to is None or source is None or primary(to) == primary(source):
+        return None
+    if "_".join(found.groups()) in locale.locale_alias:
+        return None
+    return to, source
 
 
 def primary(tag: str) -> str:

@@ -5,11 +5,14 @@ a pace that nobody speaks at, a video in which hardly anything is said, captions
 language than they say, and captions of another video.
 """
 
+from dataclasses import replace
+
 from howto.clip.words import words
-from howto.records import Line, Narration, Quality
+from howto.errors import Reason
+from howto.records import Line, Narration, Outcome, Quality, State
 from howto.transcribe.language import primary
 
-__all__ = ["COMMON_WORDS", "measure"]
+__all__ = ["COMMON_WORDS", "measure", "with_enough_words"]
 
 
 COMMON_WORDS = {
@@ -68,6 +71,22 @@ def measure(narration: Narration, duration: float | None) -> Quality:
         language_share=_language_share(tokens, narration.language),
         lines_outside=narration.lines_outside,
     )
+
+
+def with_enough_words(outcome: Outcome, quality: Quality | None, min_words: int) -> Outcome:
+    """The outcome of transcribing a video, by how many words were heard.
+
+    Args:
+        quality: of its narration, or None where it has none, which leaves the outcome as it is.
+    """
+    if quality is None:
+        return outcome
+    if quality.num_words < min_words:
+        detail = f"{quality.num_words} words: expected at least {min_words}"
+        return replace(outcome, state=State.SKIPPED, reason=Reason.TOO_FEW_WORDS, detail=detail)
+    if outcome.reason == Reason.TOO_FEW_WORDS:
+        return replace(outcome, state=State.OK, reason=None, detail="")
+    return outcome
 
 
 def _said_seconds(lines: tuple[Line, ...]) -> float:

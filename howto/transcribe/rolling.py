@@ -16,8 +16,8 @@ So a repetition that was really said is kept, and a row that repeats nothing is 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise, repeat
-from operator import add, itemgetter
+from itertools import compress
+from operator import add, le
 
 from howto.transcribe.cue_text import NOTHING_STARTS, clean, strip_markup, tidy
 from howto.transcribe.cues import Parsed
@@ -32,18 +32,11 @@ RawCue = tuple[int, int, list[str], int]
 HAS_WORD_TIMES = re.compile(r"<\d{1,3}:\d\d:\d\d\.\d{3}><c[>.]", re.ASCII)
 """In a file whose header is YouTube's: it is rolling. Karaoke by hand may have such times too."""
 
+_HEADER = re.compile(r"WEBVTT\nKind: captions\nLanguage: (\S+)\n\n")
 _TIME = r"\d\d:[0-5]\d:[0-5]\d\.\d{3}"
-_BUILT_AND_SETTLED = re.compile(
-    rf"(?<=\n)({_TIME}) --> ({_TIME})(?: [^\n]*)?\n([^\n]+)\n([^\n]*[^\n ][^\n]*)(?=\n\n|\n?\Z)"
-    rf"(?:\n\n{_TIME} --> ({_TIME})(?: [^\n]*)?\n([^\n]+)\n (?=\n\n|\n?\Z))?",
-    re.ASCII,
-)
-"""Two cues as YouTube writes them: a line is built up in the lower row, and is shown finished."""
-_ROWS_OF_A_CUE = 4  # timing, two rows, an empty one
+_TIMING = re.compile(rf"^({_TIME}) --> ({_TIME})(?: [^\r\n]*)?$", re.ASCII | re.MULTILINE)
 _MARKS = ("<", ">", "&", "{", "  ")
-"""In a text these are markup, or white space that would not stay."""
 _TIME_TAG = re.compile(r"<(\d{1,3}:[0-5]\d:[0-5]\d\.\d{3})>", re.ASCII)
-_HEADER = re.compile(r"WEBVTT\nKind: captions\nLanguage: ([^\n]+)\n(?=\n)")
 _SETTLED_MS = 20
 """The cue that shows a finished line lasts 10 ms."""
 _SETTLED_SHARE = 0.3
@@ -69,11 +62,9 @@ class _Times(dict[str, int]):
         return self[text]
 
 
-# A timed word is `<00:00:01.469><c> the`; what must stand around its numbers is checked with them.
-_SECONDS = _Times(r"<(\d\d):([0-5]\d):([0-5]\d)\.", 3_600_000, 60_000, 1000)
-_THOUSANDTHS = _Times(r"(\d{3})><c> ", 1)
-_CLOCK = _Times(r"(\d\d):([0-5]\d):([0-5]\d)\.", 3_600_000, 60_000, 1000)
-_second, _thousandth, _word = map(itemgetter, (slice(10), slice(10, 18), slice(18, None)))
+# Of a tag such as `<00:00:01.469` and a newline, see `_Words.of`, what is before the dot and after.
+_SECONDS = _Times(r"<(\d\d):([0-5]\d):([0-5]\d)", 3_600_000, 60_000, 1000)
+_THOUSANDTHS = _Times(r"(\d{3})\n", 1)
 
 
 def read_regular(text: str) -> Parsed | None:
@@ -86,32 +77,24 @@ def read_regular(text: str) -> Parsed | None:
         text: the whole file, with `\\n` newlines.
     """
     header = _HEADER.match(text)
-    found = _BUILT_AND_SETTLED.findall(text) if header else []
-    if not found or header is None:
+    cues = _Cues.of(text[header.end() :]) if header else None
+    if cues is None or header is None:
         return None
-    begins, ends, uppers, lowers, settled_ends, settled = map(list, zip(*found, strict=True))
-    cues = 2 * len(found) - settled.count("")
-    # More rows than these are something else between the cues, or in them.
-    if text.rstrip("\n").count("\n") != header[0].count("\n") - 1 + _ROWS_OF_A_CUE * cues:
-        return None
-    silent = [i for i, row in enumerate(lowers) if row[0] in NOTHING_STARTS and not clean(row)]
-    words = _Words.of(_without(begins, silent), _without(lowers, silent))
+    built = [row != " " for row in cues.lowers]
+    begins, rows = list(compress(cues.begins, built)), list(compress(cues.lowers, built))
+    silent = [i for i, row in enumerate(rows) if row[0] in NOTHING_STARTS and not clean(row)]
+    words = _Words.of(_without(begins, silent), _without(rows, silent))
     if words is None:
         return None
     shown = list(words.texts)
     for i in silent:
-        shown.insert(i, lowers[i])
-    if not _shows_only(shown, uppers, settled):
+        shown.insert(i, rows[i])
+    until = cues.until(shown) if _is_plain_text(shown) else None
+    if until is None:
         return None
-    until = [
-        after if upper == line else once_more or end
-        for after, upper, line, once_more, end in zip(
-            [*ends[1:], ""], [*uppers[1:], ""], shown, settled_ends, ends, strict=True
-        )
-    ]
     lines, screen_ends = make_lines(
         [words.starts[first] for first in words.bounds[:-1]],
-        [_CLOCK[time[:9]] + int(time[9:]) for time in _without(until, silent)],
+        _milliseconds([f"<{time}\n" for time in _without(until, silent)]),
         words.texts,
         words.bounds,
         words.starts,
@@ -126,6 +109,56 @@ def _without(column: list[str], places: list[int]) -> list[str]:
         return column
     left_out = set(places)
     return [value for i, value in enumerate(column) if i not in left_out]
+
+
+def _milliseconds(tags: list[str]) -> list[int]:
+    """Read times such as `<00:00:01.469` with a newline; KeyError where one is not of this form."""
+    parts = ".".join(tags).split(".")
+    seconds = map(_SECONDS.__getitem__, parts[::2])
+    return list(map(add, seconds, map(_THOUSANDTHS.__getitem__, parts[1::2])))
+
+
+@dataclass(frozen=True, slots=True)
+class _Cues:
+    """The cues of a file as columns: times as they are written, and both rows."""
+
+    begins: list[str]
+    ends: list[str]
+    uppers: list[str]
+    lowers: list[str]
+
+    @classmethod
+    def of(cls, body: str) -> "_Cues | None":
+        """Take apart what follows the header; None where any cue is odd, or later than the next."""
+        rows = [*body.rstrip("\n").split("\n"), ""]
+        timings, uppers, lowers, between = (rows[i::4] for i in range(4))
+        spans = _TIMING.findall("\n".join(timings))
+        if not len(spans) == len(timings) == len(between) or any(between):
+            return None
+        begins, ends = map(list, zip(*spans, strict=True))
+        # Times of this form have the order of their texts.
+        ordered = begins == sorted(begins) and ends == sorted(ends) and all(map(le, begins, ends))
+        if not (ordered and all(uppers) and all(lowers)):
+            return None
+        return cls(begins, ends, uppers, lowers)
+
+    def until(self, lines: list[str]) -> list[str] | None:
+        """Until when each line is on the screen; None where a row shows anything else.
+
+        Args:
+            lines: the texts of those that the cues build up, in order.
+        """
+        until: list[str] = []
+        line = ""
+        for upper, lower, end in zip(self.uppers, self.lowers, self.ends, strict=True):
+            if upper == line:
+                until[-1] = end
+            elif upper != " ":
+                return None
+            if lower != " ":
+                line = lines[len(until)]
+                until.append(end)
+        return until
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,50 +177,39 @@ class _Words:
         Args:
             begins: the time at which each row's first word starts.
         """
-        # With a tag before the first word too, all words are alike.
-        split = [row.partition("<") for row in rows]
-        whole = "".join(
-            [
-                f"<{begin}><c> {first}</c>{less}{rest}"
-                for begin, (first, less, rest) in zip(begins, split, strict=True)
-            ]
-        )
-        pieces = whole.split("</c>")
-        if pieces.pop():
-            return None
-        timed = [row.count("</c>") for row in rows]
-        words = list(map(_word, pieces))
+        texts: list[str] = []
+        bounds, tags, words = [0], list[str](), list[str]()
+        for begin, row in zip(begins, rows, strict=True):
+            first, less, rest = row.partition("<")
+            if not less and " " in first:
+                return None
+            # With a tag before the first word too, tags and words come in turns. A newline, which
+            # no row has, marks the tags, so that neither can pass for the other.
+            alike = f"<{begin}><c> {first}</c>{less}{rest}".replace("><c> ", "\n</c>")
+            pieces = alike.split("</c>")
+            if pieces.pop():
+                return None
+            said = pieces[1::2]
+            texts.append(" ".join(said))
+            tags += pieces[::2]
+            words += said
+            bounds.append(len(words))
         try:
-            starts = list(
-                map(
-                    add,
-                    map(_SECONDS.__getitem__, map(_second, pieces)),
-                    map(_THOUSANDTHS.__getitem__, map(_thousandth, pieces)),
-                )
-            )
+            starts = _milliseconds(tags)
         except KeyError:
             return None
-        bounds = [0, *accumulate([count + 1 for count in timed])]
-        texts = [" ".join(words[first:bound]) for first, bound in pairwise(bounds)]
-        said = " ".join(["", *texts, ""])
-        odd = not said.isprintable() or any(mark in said for mark in _MARKS)
+        # A tag holds one time at most, for a newline only ends it; where one holds half, some lack.
+        odd = not len(tags) == len(words) == len(starts)
         odd |= not NOTHING_STARTS.isdisjoint([text[:1] for text in texts])
-        odd |= any(" " in text for text, count in zip(texts, timed, strict=True) if not count)
         if odd or sorted(starts) != starts:
             return None
         return cls(texts, bounds, starts, words)
 
 
-def _shows_only(lines: list[str], uppers: list[str], settled: list[str]) -> bool:
-    """Every other row is empty or shows a line once more: none of them is new."""
-    before = [" ", *lines[:-1]]
-    return (uppers == before or all(map(_once_more, uppers, before, repeat(" ")))) and (
-        settled == lines or all(map(_once_more, settled, lines, repeat("")))
-    )
-
-
-def _once_more(row: str, line: str, empty: str) -> bool:
-    return row in (empty, line)
+def _is_plain_text(lines: list[str]) -> bool:
+    """Nothing in the lines is markup, or white space that would not stay."""
+    said = " ".join(["", *lines, ""])
+    return said.isprintable() and not any(mark in said for mark in _MARKS)
 
 
 def is_rolling(cues: Sequence[RawCue]) -> bool:

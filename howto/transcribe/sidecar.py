@@ -30,8 +30,8 @@ def captions_of(stem: str, names: Iterable[str], language: str = "en") -> list[s
 
     Wanted most is the preferred language, then a file that does not say its language, then the
     others by name of the language; within a language what a person wrote before what a recogniser
-    wrote, then the format, by the order of `CAPTION_SUFFIXES`. Forced subtitles, which hold next to
-    nothing, come last of all.
+    wrote, then the format, by the order of `CAPTION_SUFFIXES`. What a machine translated comes
+    after all that is said in the video, and forced subtitles, which hold next to nothing, last.
 
     Args:
         stem: the video's file name without its suffix.
@@ -121,7 +121,7 @@ def _meaning(tail: str) -> tuple[CaptionName, str] | None:
     return None if suffix == ".xml" and said.language is None else (said, suffix)
 
 
-_Wish = tuple[bool, int, str, bool, int, bool, bool, int]
+_Wish = tuple[bool, bool, int, str, bool, int, bool, bool, int]
 
 
 def _wish(said: CaptionName, suffix: str, language: str) -> _Wish:
@@ -131,6 +131,7 @@ def _wish(said: CaptionName, suffix: str, language: str) -> _Wish:
     exact = 0 if said.language == wanted else 1 if said.language == primary(wanted) else 2
     return (
         said.forced,
+        said.translated,
         rank,
         primary(said.language) if said.language and rank == 2 else "",
         said.automatic,
@@ -196,9 +197,12 @@ class SidecarSource:
         """The given order, but for the language: who gave it may have preferred another."""
         wanted = language_tag(self.language) or self.language.lower()
 
-        def rank(path: Path) -> int:
+        def rank(path: Path) -> tuple[bool, bool, int]:
             meaning = _meaning(_normal(path.name).removeprefix(_normal(video.path.stem)))
-            return 1 if meaning is None else _language_rank(meaning[0].language, wanted)
+            if meaning is None:
+                return False, False, 1
+            said = meaning[0]
+            return said.forced, said.translated, _language_rank(said.language, wanted)
 
         return sorted(video.captions, key=rank)
 

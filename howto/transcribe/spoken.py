@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from itertools import accumulate, chain, pairwise, repeat
+from itertools import accumulate, chain, pairwise, repeat, starmap
 from operator import sub
 from typing import Any, TypeVar
 
@@ -171,12 +171,13 @@ Record = TypeVar("Record", Line, Word)
 def make_all(record: type[Record], *columns: Sequence[Any]) -> tuple[Record, ...]:
     """Make many records at once, from a column for each of their fields.
 
-    The same as calling the class for each row, in a fifth of the time: the loops are in C. With
+    The same as calling the class for each row, in less than half the time: the loops are in C. With
     files of 1,500 words each, making the words was most of reading a file.
     """
-    made = tuple(map(record.__new__, repeat(record, len(columns[0]))))
+    made = tuple(starmap(record.__new__, repeat((record,), len(columns[0]))))
     for field_, column in zip(fields(record), columns, strict=True):
         fill = getattr(record, field_.name).__set__
-        # A deque of no length runs the map and keeps nothing.
-        deque(map(fill, made, column), maxlen=0)
+        # A deque of no length runs the calls and keeps nothing. Unlike map, starmap hands the pairs
+        # of zip on as they are, and zip fills one pair again and again.
+        deque(starmap(fill, zip(made, column, strict=True)), maxlen=0)
     return made

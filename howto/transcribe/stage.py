@@ -1,7 +1,8 @@
 """The stage `transcribe`: a narration for every video of a library, from the sources in order.
 
     from howto.library import Library
-    from howto.transcribe.ask import Wish
+    from howto.transcribe.aligning import ALIGNED
+from howto.transcribe.ask import Wish
     from howto.transcribe.stage import plan, transcribe
 
     with Library.open(Path("my_videos")) as library:
@@ -20,19 +21,13 @@ from typing import TYPE_CHECKING
 from howto.collect.scan import FoundFile, scan
 from howto.errors import Reason, UsageError
 from howto.library import Library
-from howto.records import Outcome, Quality, Stage, State, Video
+from howto.recipe import Recipe
+from howto.records import Outcome, Stage, Video
 from howto.search.units import keep_answer
-from howto.transcribe.ask import (
-    NO_SOURCE,
-    QUICK_SOURCES,
-    Answer,
-    Wish,
-    ask,
-    make_sources,
-    nothing_found,
-    recipe_of,
-)
-from howto.transcribe.quality import measure
+from howto.transcribe.aligning import ALIGNED
+from howto.transcribe.ask import QUICK_SOURCES, Wish, make_sources, nothing_found, recipe_of
+from howto.transcribe.asking import answers
+from howto.transcribe.quality import measure, with_enough_words
 
 if TYPE_CHECKING:
     from howto.contracts import NarrationSource
@@ -78,7 +73,13 @@ class Plan:
 
 
 def plan(
-    library: Library, wish: Wish, *, only: str | None = None, limit: int | None = None
+    library: Library,
+    wish: Wish,
+    *,
+    only: str | None = None,
+    limit: int | None = None,
+    aligner: Recipe | None = None,
+    settled: Sequence[str] = (),
 ) -> Plan:
     """Find out which videos have to be asked for. The library should be up to date (`refresh`).
 
@@ -86,6 +87,8 @@ def plan(
         wish: `sources` that listen are asked only because they are named here.
         only: a pattern such as `shirts/*`; a video counts if one of its paths fits.
         limit: the most videos to ask for.
+        aligner: of which word times are wanted: captions that have them from another are read anew.
+        settled: further sources, which are not asked, but whose narrations stay.
 
     Raises:
         UsageError: no source is named, or a limit below 1.
@@ -108,7 +111,7 @@ def plan(
             continue  # it cannot be probed, so there is nothing to ask for; its outcome says why
         job = _job(library, video, paths, found, wish)
         before = ended.get(video.video_id)
-        if before is not None and _is_done(library, number, job, before, sources):
+        if before is not None and _is_done(library, number, job, before, sources, aligner, settled):
             done.append(before)
         else:
             jobs.append(job)
@@ -129,9 +132,17 @@ def _job(
 
 
 def _is_done(
-    library: Library, number: int, job: Job, before: Outcome, sources: "Sequence[NarrationSource]"
+    library: Library,
+    number: int,
+    job: Job,
+    before: Outcome,
+    sources: "Sequence[NarrationSource]",
+    aligner: Recipe | None,
+    settled: "Sequence[str]",
 ) -> bool:
     recipe = library.narration_recipe(number)
+    if recipe is None and settled and before.reason == Reason.NOTHING_SAID:
+        return True
     if recipe is None:
         # Looking again costs little; listening again to what is silent costs much.
         asked_before = nothing_found(job.video, sources)
@@ -141,11 +152,17 @@ def _is_done(
             asked_before.detail,
         ) and (asked_before.reason == Reason.NOTHING_SAID or job.wish == Wish())
     source = str(recipe.parts["source"])
-    if source not in job.wish.sources:
+    if source not in (*job.wish.sources, *settled):
         return False
-    first = job.wish.sources[: job.wish.sources.index(source)]
+    parts = dict(recipe.parts)
+    aligned = parts.pop(ALIGNED, None)
+    if aligner and aligned and aligned != aligner.parts and source in QUICK_SOURCES:
+        return False
+    if Recipe.of(**parts) != recipe_of(source, job.wish, job.companions):
+        return False
     # The quick sources before it were asked when the library was brought up to date.
-    return recipe == recipe_of(source, job.wish, job.companions) and set(first) <= {*QUICK_SOURCES}
+    first = job.wish.sources[: (*job.wish.sources, source).index(source)]
+    return source in settled or set(first) <= {*QUICK_SOURCES}
 
 
 def _seconds(video: Video, sources: "Sequence[NarrationSource]") -> float:
@@ -167,7 +184,11 @@ def transcribe(
 
     Args:
         min_words: HowTo100M has 100.
-        workers: processes that read captions; where a source listens, it does so in this one.
+        workers: processes that read captions, by default one for each core; where a source listens
+            there is one.
+
+    Raises:
+        HowtoError: a source cannot be used at all.
 
     Yields:
         How each video ended, with its paths; the done ones first.
@@ -179,57 +200,20 @@ def transcribe(
     qualities = library.qualities()
     for outcome in planned.done:
         number = numbers[outcome.video_id]
-        checked = _with_enough_words(outcome, qualities.get(number), min_words)
+        checked = with_enough_words(outcome, qualities.get(number), min_words)
         if checked != outcome:
             with library.writing():
                 library.put_outcome(number, checked)
         yield checked
     with library.exclusive("listen"):
-        for job, answer in _answers(planned, workers):
+        jobs = {job.video.video_id: job for job in planned.jobs}
+        videos = [job.video for job in planned.jobs]
+        for video, answer in answers(videos, planned.wish, workers=workers) if videos else ():
+            job = jobs[video.video_id]
             outcome = replace(answer.outcome, paths=tuple(paths[numbers[job.video.video_id]]))
             if answer.narration is not None:
                 quality = measure(answer.narration, None)
-                outcome = _with_enough_words(outcome, quality, min_words)
+                outcome = with_enough_words(outcome, quality, min_words)
             recipe = recipe_of(answer.source, job.wish, job.companions)
             keep_answer(library, job.video, job.path, replace(answer, outcome=outcome), recipe)
             yield outcome
-
-
-def _with_enough_words(outcome: Outcome, quality: Quality | None, min_words: int) -> Outcome:
-    """The outcome of a video that has a narration, by how many words that has."""
-    if quality is None:
-        return outcome
-    if quality.num_words < min_words:
-        detail = f"{quality.num_words} words: expected at least {min_words}"
-        return replace(outcome, state=State.SKIPPED, reason=Reason.TOO_FEW_WORDS, detail=detail)
-    if outcome.reason == Reason.TOO_FEW_WORDS:
-        return replace(outcome, state=State.OK, reason=None, detail="")
-    return outcome
-
-
-def _answers(planned: Plan, workers: int | None) -> Iterator[tuple[Job, Answer]]:
-    sources = make_sources(planned.wish)
-    if any(source.listens for source in sources):
-        for job in planned.jobs:
-            yield job, ask(job.video, sources, planned.wish.ends)
-        return
-    if not planned.jobs:
-        return
-    from howto.run.local import run_local
-
-    for ended in run_local(_read, planned.jobs, workers=workers):
-        if ended.result is not None:
-            yield ended.item, ended.result
-        else:
-            failed = Outcome(
-                ended.item.video.video_id,
-                Stage.TRANSCRIBE,
-                State.FAILED,
-                ended.reason,
-                ended.detail,
-            )
-            yield ended.item, Answer(None, NO_SOURCE, failed)
-
-
-def _read(job: Job) -> Answer:
-    return ask(job.video, make_sources(job.wish), job.wish.ends)

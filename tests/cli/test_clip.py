@@ -39,7 +39,8 @@ def test_dry_run_does_nothing(cli, videos: Path) -> None:
     assert not (videos / ".howto").exists()
     cli("search", "shirt", videos)
     found = cli("clip", videos, "--dry-run", "--json").json
-    assert (found["videos"], found["to_do"], found["unnarrated"], found["lines"]) == (3, 2, 1, 6)
+    assert (found["videos"], found["to_do"], found["lines"]) == (3, 2, 6)
+    assert found["skipped"] == {"no_narration": 1}
     assert "pairs of 2 videos with 6 lines, in about 1 s" in cli("clip", videos, "--dry-run").out
     assert cli("clip", videos, "--dry-run", "--json").json["to_do"] == 2
 
@@ -51,6 +52,37 @@ def test_only_limits_what_is_made_and_exported(cli, videos: Path, tmp_path: Path
     with (tmp_path / "p.csv").open(newline="") as file:
         assert {row["video"] for row in csv.DictReader(file)} == {"shirts/fold.mp4"}
     assert cli("clip", videos, "--limit", "1", "--clipper", "lines", "--json").json["made"] == 1
+
+
+def test_too_few_words_are_left_out_until_there_are_enough(
+    cli, videos: Path, tmp_path: Path
+) -> None:
+    """pancakes has 10 words, shirts/fold 23."""
+    clip = ("clip", videos, "--clipper", "lines")
+    assert cli(*clip, "--json").json["pairs"] == 6
+    cli("transcribe", videos, "--min-narration-words", "11")
+    dry = cli(*clip, "--dry-run", "--json").json
+    assert (dry["to_do"], dry["skipped"]) == (0, {"no_narration": 1, "too_few_words": 1})
+    ran = cli(*clip, "--export", "csv", "--to", tmp_path / "p.csv")
+    assert ran.code == 0, ran.err
+    assert "4 pairs by lines" in ran.out
+    assert "1 video: too_few_words, the narration has fewer words than were asked for" in ran.out
+    assert "pancakes" not in (tmp_path / "p.csv").read_text()
+    ended = {
+        one["video"]: (one["state"], one["reason"], one["detail"])
+        for one in cli("status", videos, "--json").json["outcomes"]
+        if one["stage"] == "clip"
+    }
+    few = ("skipped", "too_few_words", "10 words: expected at least 11")
+    assert ended["pancakes.mp4"] == few
+    assert ended["shirts/fold.mp4"] == ("ok", None, "")
+    # Of another set, made for the first time, it is left out too.
+    assert cli("clip", videos, "--clipper", "windows", "--json").json["made"] == 1
+    # More is said now.
+    with (videos / "pancakes.srt").open("a") as file:
+        file.write("\n3\n00:00:09,000 --> 00:00:12,000\nwait until it is brown\n")
+    found = cli(*clip, "--json").json
+    assert (found["made"], found["pairs"], found["outcomes"]["ok"]) == (1, 7, 1)
 
 
 def test_drop_below(cli, videos: Path, tmp_path: Path) -> None:

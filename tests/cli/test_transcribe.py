@@ -1,14 +1,19 @@
 """`howto transcribe`: one file printed, and a library narrated."""
 
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from howto.library import Library
-from howto.records import Stage
-from howto.transcribe import stage
+from howto.records import Stage, Video
+from howto.testing.media import media_info
+from howto.transcribe import asking, stage
 from howto.transcribe.ask import Wish
 from howto.transcribe.ends import Ends
 from howto.transcribe.stage import plan, transcribe
@@ -35,6 +40,9 @@ press<00:00:06.500><c> it</c>
 """.replace("\n_\n", "\n \n")
 
 PARROT = """
+import os
+import time
+
 from howto.errors import CaptionError, Reason
 from howto.records import Kind, Line, Narration
 
@@ -45,18 +53,27 @@ class Parrot:
 
     def __init__(self, language="en"):
         self.language = language
+        self.model = None
 
     def narrate(self, video):
+        self.model = self.model or self.load()
         with open({log!r}, "a") as log:
             print(video.path.name, file=log)
-        if "stop" in video.path.name:
-            raise KeyboardInterrupt
+        if "hang" in video.path.name:
+            time.sleep(600)
+        if "crash" in video.path.name:
+            os._exit(77)
         if "broken" in video.path.name:
             raise CaptionError(Reason.NOT_MEDIA, "cannot hear this")
         if "quiet" in video.path.name:
             return None
         line = Line(3.0, 5.0, f"this is {{video.path.stem}} speaking")
         return Narration((line,), self.language, Kind.AUTOMATIC, "parrot 1")
+
+    def load(self):
+        with open({log!r} + ".loads", "a") as log:
+            print(os.getpid(), file=log)
+        return "a model"
 """
 
 
@@ -197,11 +214,11 @@ def test_quick_sources_by_default_and_nothing_done_twice(
     }
     asked = []
 
-    def nobody(planned: stage.Plan, workers: int | None) -> list:
-        asked.extend(planned.jobs)
+    def nobody(videos: list, *_: object, **__: object) -> list:
+        asked.extend(videos)
         return []
 
-    monkeypatch.setattr(stage, "_answers", nobody)
+    monkeypatch.setattr(stage, "answers", nobody)
     again = cli("transcribe", "-L", spoken)
     assert asked == []
     assert again.code == 0
@@ -241,15 +258,97 @@ def test_failures_are_listed(cli, spoken: Path, parrot: Path) -> None:
     assert "Failed: broken.mp4: not_media: cannot hear this" in ran.err
 
 
-def test_stopping_keeps_what_is_done(cli, spoken: Path, parrot: Path) -> None:
-    (spoken / "quiet.mp4").rename(spoken / "stop.mp4")
-    ran = cli("transcribe", spoken, "--asr", "parrot", "--json")
-    assert ran.code == 130
-    assert "run the same command to go on" in ran.err
-    # In order of the paths: broken, captioned and plain were done before.
-    assert set(ended(ran)) == {"broken.mp4", "captioned.mp4", "plain.mp4"}
+def loads(parrot: Path) -> list[int]:
+    """The processes in which the recogniser loaded its model, one for each time."""
+    return [int(one) for one in Path(f"{parrot}.loads").read_text().split()]
+
+
+def test_a_model_is_loaded_once_and_in_a_process_of_its_own(
+    cli, spoken: Path, parrot: Path
+) -> None:
+    cli("transcribe", spoken, "--asr", "parrot")
+    assert len(parrot.read_text().split()) == 4
+    (process,) = loads(parrot)
+    assert process != os.getpid()
+
+
+def test_a_recogniser_that_crashes_or_hangs_costs_one_video(
+    cli, spoken: Path, parrot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are heard, by a process that loads the model anew."""
+    monkeypatch.setattr(asking, "_LOADING_SECONDS", 5.0)
+    monkeypatch.setattr(asking, "_SLOWER", 0.0)
+    (spoken / "broken.mp4").rename(spoken / "crash.mp4")
+    (spoken / "captioned.mp4").rename(spoken / "hang.mp4")
+    ran = cli("transcribe", spoken, "--asr", "parrot", "--json", "--only", "[chpq]*")
+    assert ran.code == 1
+    assert ended(ran) == {
+        "crash.mp4": "decoder_crashed",
+        "hang.mp4": "time_limit",
+        "plain.mp4": None,
+        "quiet.mp4": "nothing_said",
+    }
+    assert parrot.read_text().split() == ["crash.mp4", "hang.mp4", "plain.mp4", "quiet.mp4"]
+    assert len(set(loads(parrot))) == 3
+    details = {one["video"]: one["detail"] for one in ran.json["outcomes"]}
+    assert details["crash.mp4"] == "exit code 77"
+    assert details["hang.mp4"] == "no result within 5 s"
     assert cli("search", "speaking", spoken, "--json").json["hits"]
-    (spoken / "stop.mp4").rename(spoken / "quiet.mp4")
+    again = cli("transcribe", spoken, "--asr", "parrot", "--only", "[pq]*")
+    assert (again.code, len(parrot.read_text().split())) == (0, 4)
+
+
+def test_a_source_that_cannot_be_used_ends_the_command(cli, spoken: Path, parrot: Path) -> None:
+    module = Path(sys.path[0]) / "parrot_for_transcribe.py"
+    unusable = 'from howto.errors import PluginError\n        raise PluginError("no weights")'
+    module.write_text(module.read_text().replace('return "a model"', unusable))
+    ran = cli("transcribe", spoken, "--asr", "parrot")
+    assert (ran.code, ran.out) == (1, "")
+    assert "Error: no weights" in ran.err
+
+
+def test_the_time_limit_grows_with_the_sound() -> None:
+    class Slow:
+        listens, sound_per_second = True, 2.0
+
+    class Quick:
+        listens, sound_per_second = False, float("inf")
+
+    short, long = (Video("v", Path("v"), info=media_info(seconds)) for seconds in (60.0, 36_000.0))
+    assert asking.longest(short, [Quick()]) == asking.longest(long, [Quick()]) == 120
+    assert asking.longest(long, [Quick(), Slow()]) - asking.longest(short, [Slow()]) == (
+        pytest.approx(60 * (36_000 - 60) / 2)
+    )
+
+
+def test_stopping_keeps_what_is_done(cli, spoken: Path, parrot: Path) -> None:
+    """As Ctrl-C does: every process of the terminal is interrupted."""
+    (spoken / "quiet.mp4").rename(spoken / "then-hang.mp4")
+    program = Path(sys.executable).with_name("howto")
+    process = subprocess.Popen(
+        [program, "transcribe", spoken, "--asr", "parrot", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": sys.path[0]},
+        start_new_session=True,
+    )
+    try:
+        while process.poll() is None and "then-hang.mp4" not in parrot.read_text():
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130, err
+    assert b"run the same command to go on" in err
+    # In order of the paths: broken, captioned and plain were done before.
+    stopped = {one["video"] for one in json.loads(out)["outcomes"]}
+    assert stopped == {"broken.mp4", "captioned.mp4", "plain.mp4"}
+    for worker in loads(parrot):
+        with pytest.raises(ProcessLookupError):
+            os.kill(worker, 0)
+    assert cli("search", "speaking", spoken, "--json").json["hits"]
+    (spoken / "then-hang.mp4").rename(spoken / "quiet.mp4")
     assert cli("transcribe", spoken, "--asr", "parrot", "--only", "[cpq]*").code == 0
     assert parrot.read_text().split().count("plain.mp4") == 1
 
@@ -299,6 +398,97 @@ def test_language_and_ends_make_another_narration(cli, spoken: Path) -> None:
     cli("transcribe", spoken, "--ends", "paper", "--only", "capt*")
     (hit,) = cli("search", "press", spoken, "--json").json["hits"]
     assert hit["end"] == 9
+
+
+# The choice that is remembered.
+
+
+def narrated(folder: Path, name: str = "captioned.mp4") -> tuple[dict, list[str]]:
+    """The recipe of a video's narration, and its lines."""
+    with Library.open(folder) as library:
+        number = library.number_of_file(name)
+        recipe, narration = library.narration_recipe(number), library.narration(number)
+        return dict(recipe.parts), [line.text for line in narration.lines]
+
+
+@pytest.mark.parametrize("command", [["search", "smooth"], ["clip"]])
+def test_a_changed_caption_is_read_as_was_chosen(cli, spoken: Path, command: list[str]) -> None:
+    (spoken / "captioned.de.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:02.000\nfalten\n")
+    cli("transcribe", spoken, "--language", "de", "--ends", "paper")
+    (spoken / "captioned.de.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:02.000\nbügeln\n")
+    assert cli(*command, spoken).code == 0
+    recipe, lines = narrated(spoken)
+    assert (recipe["language"], recipe["ends"], lines) == ("de", "paper", ["bügeln"])
+    # A run without a choice goes on with it, and so has nothing to do.
+    assert cli("transcribe", spoken, "--dry-run", "--json", "--only", "capt*").json["videos"] == []
+    # A new choice takes its place as a whole.
+    cli("transcribe", spoken, "--asr", "sidecar,embedded")
+    recipe, lines = narrated(spoken)
+    assert ("language" in recipe, lines) == (False, ["fold it", "press it"])
+    (spoken / "captioned.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:02.000\nsmooth it\n")
+    assert cli(*command, spoken).code == 0
+    assert narrated(spoken)[1] == ["smooth it"]
+
+
+def test_a_choice_for_some_videos_is_not_remembered(cli, spoken: Path) -> None:
+    (spoken / "captioned.de.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:02.000\nfalten\n")
+    cli("transcribe", spoken, "--language", "de", "--only", "capt*")
+    assert narrated(spoken)[1] == ["falten"]
+    (spoken / "captioned.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:02.000\nsmooth it\n")
+    cli("search", "smooth", spoken)
+    assert narrated(spoken)[1] == ["smooth it"]
+
+
+def test_a_chosen_recogniser_is_never_started_by_itself(
+    cli, spoken: Path, parrot: Path, small_video
+) -> None:
+    cli("transcribe", spoken, "--asr", "parrot,sidecar")
+    heard = parrot.read_text()
+    small_video(spoken / "new.mp4", shade=40, sound=True)
+    small_video(spoken / "newer.mp4", shade=41, sound=True)
+    (spoken / "newer.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:02.000\ncaptioned anew\n")
+    (spoken / "plain.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:02.000\nby hand\n")
+    assert cli("search", "anew", spoken, "--json").json["hits"]
+    cli("clip", spoken)
+    # What was heard is wanted more than captions.
+    assert narrated(spoken, "plain.mp4")[1] == ["this is plain speaking"]
+    # A command that names no recogniser starts none, and takes nothing away.
+    ran = cli("transcribe", spoken, "--json")
+    assert ended(ran)["plain.mp4"] is None
+    assert ended(ran)["quiet.mp4"] == "nothing_said"
+    assert ended(ran)["new.mp4"] == "no_narration"
+    assert parrot.read_text() == heard
+    assert narrated(spoken, "plain.mp4")[1] == ["this is plain speaking"]
+
+
+def test_a_recogniser_that_was_chosen_alone_has_to_be_named(
+    cli, spoken: Path, parrot: Path
+) -> None:
+    cli("transcribe", spoken, "--asr", "parrot", "--only", "[cpq]*")
+    assert cli("transcribe", spoken).code == 0  # made for some videos, it was not remembered
+    cli("transcribe", spoken, "--asr", "parrot")
+    heard = parrot.read_text()
+    ran = cli("transcribe", spoken)
+    assert ran.code == 2
+    assert "works only when it is named: --asr parrot; for captions: --asr sidecar," in ran.err
+    # Captions that change are not read either, until somebody asks for them.
+    (spoken / "captioned.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:02.000\nsmooth it\n")
+    cli("search", "smooth", spoken)
+    assert narrated(spoken)[1] == ["this is captioned speaking"]
+    assert parrot.read_text() == heard
+    cli("transcribe", spoken, "--asr", "sidecar")
+    assert narrated(spoken)[1] == ["smooth it"]
+
+
+def test_the_fewest_words_are_remembered(cli, spoken: Path) -> None:
+    cli("transcribe", spoken, "--min-narration-words", "3")
+    (spoken / "captioned.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:02.000\nsmooth it\n")
+    found = cli("clip", spoken, "--json").json
+    assert (found["pairs"], found["outcomes"]["too_few_words"]) == (0, 1)
+    assert ended(cli("transcribe", spoken, "--json"))["captioned.mp4"] == "too_few_words"
+    back = cli("transcribe", spoken, "--min-narration-words", "0", "--json")
+    assert ended(back)["captioned.mp4"] is None
+    assert cli("clip", spoken, "--json").json["pairs"] == 1
 
 
 def test_unknown_sources_are_told_before_any_work(cli, spoken: Path) -> None:

@@ -7,18 +7,19 @@ import numpy as np
 import pytest
 import torch
 
-from howto.errors import PluginError, UsageError
+from howto import plugins
+from howto.contracts import Aligner
+from howto.errors import AlignmentError, PluginError, UnknownPlugin
 from howto.records import Kind, Line, Narration, Word
-from howto.transcribe.align import (
+from howto.testing import AlignerContract
+from howto.transcribe.align import align_narration, aligner_recipe
+from howto.transcribe.ctc import (
     AcousticModel,
-    Aligned,
     TorchaudioModel,
-    align_line,
-    align_narration,
     align_tokens,
+    align_words,
     line_tokens,
 )
-from howto.transcribe.gate import Passage
 
 LETTERS = {"|": 1} | {letter: at for at, letter in enumerate("abcdefghijklmnopqrstuvwxyz'", 2)}
 PER_FRAME = 0.02
@@ -44,16 +45,16 @@ class Constructed:
         return emitted(self.heard)
 
 
-def aligned(text: str, heard: str, start: float = 10.0):
-    sound = Passage(start, np.zeros(round(len(heard) * PER_FRAME * 16_000), np.float32))
-    return align_line(Line(start, sound.end, text), sound, Constructed(heard))
+def aligned(text: str, heard: str) -> list[tuple[float, float]]:
+    sound = np.zeros(round(len(heard) * PER_FRAME * 16_000), np.float32)
+    return align_words(text.split(), sound, Constructed(heard))
 
 
-def frames(found, start: float = 10.0) -> list[tuple[str, int, int]]:
+def frames(text: str, times: list[tuple[float, float]]) -> list[tuple[str, int, int]]:
     """Words with the frames that they were laid on."""
     return [
-        (word.text, round((word.start - start) / PER_FRAME), round((word.end - start) / PER_FRAME))
-        for word in found.words
+        (word, round(start / PER_FRAME), round(end / PER_FRAME))
+        for word, (start, end) in zip(text.split(), times, strict=True)
     ]
 
 
@@ -72,32 +73,25 @@ def frames(found, start: float = 10.0) -> list[tuple[str, int, int]]:
     ],
 )
 def test_words_lie_where_their_letters_are_heard(text: str, heard: str, expected) -> None:
-    found = aligned(text, heard)
-    assert found.outcome is Aligned.OK
-    assert frames(found) == expected
-    assert found.score > 0.9
-
-
-def test_what_is_not_said_scores_low() -> None:
-    assert aligned("cut it", "fffoooolllldddd").score < 0.1
+    assert frames(text, aligned(text, heard)) == expected
 
 
 @pytest.mark.parametrize(
-    ("text", "heard", "outcome"),
+    ("text", "heard", "cause"),
     [
-        ("far too long for this", "far", Aligned.TOO_LONG),
-        ("aa", "aa", Aligned.TOO_LONG),  # two alike need a frame between them
-        ("1 2 3", "abc", Aligned.NO_CHARACTERS),
-        ("cut it", "", Aligned.NO_SOUND),
+        ("far too long for this", "far", "it has more characters than its sound has room for"),
+        ("aa", "aa", "it has more characters"),  # two alike need a frame between them
+        ("1 2 3", "abc", "no character of it is known to the acoustic model"),
+        ("cut it", "", "there is no sound at its time"),
     ],
 )
-def test_what_cannot_be_aligned_is_named(text: str, heard: str, outcome: Aligned) -> None:
-    found = aligned(text, heard)
-    assert (found.outcome, found.words) == (outcome, ())
+def test_what_cannot_be_aligned_is_named(text: str, heard: str, cause: str) -> None:
+    with pytest.raises(AlignmentError, match=cause):
+        aligned(text, heard)
 
 
 def test_exactly_enough_frames_are_enough() -> None:
-    assert frames(aligned("aa", "a-a")) == [("aa", 0, 3)]
+    assert frames("aa", aligned("aa", "a-a")) == [("aa", 0, 3)]
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -132,24 +126,79 @@ def test_separators_only_between_words_with_letters() -> None:
     assert (written.tokens, written.owners) == ((2, 1, 3), (1, None, 3))
 
 
+# --- narrations ---
+
+
+class Spread:
+    """Spreads words evenly; `refused` are words it knows nothing of. Remembers what it heard."""
+
+    name, version, sound_per_second = "spread", "1", 1.0
+
+    def __init__(self, *refused: str) -> None:
+        self.refused = refused
+        self.heard: list[tuple[float, ...]] = []
+
+    def weights_hash(self) -> str | None:
+        return None
+
+    def align(self, words, samples):
+        # The samples are their own times, so that what it is given can be told.
+        self.heard.append((round(float(samples[0]), 2), round(float(samples[-1]), 2)))
+        for word in words:
+            if word in self.refused:
+                raise AlignmentError(f"it says {word}")
+        each = len(samples) / 16_000 / len(words)
+        return [(at * each, (at + 1) * each) for at in range(len(words))]
+
+
+def clock(seconds: float) -> np.ndarray:
+    return (np.arange(round(seconds * 16_000)) / 16_000).astype(np.float32)
+
+
 def test_a_narration_gets_words_where_it_has_none() -> None:
     word = Word(4.0, 4.5, "done")
     lines = (
-        Line(0.0, 0.24, "cut it"),
-        Line(1.0, 1.1, "far too long for the sound that there is, by any reading of it"),
-        Line(2.0, 2.1, "123"),
+        Line(0.2, 1.7, "cut it"),
         Line(3.0, 3.0, "  "),
         Line(4.0, 4.5, "done", (word,)),
+        Line(6.0, 7.0, "this cannot be"),
+        Line(7.0, 8.0, "nor this"),
+        Line(9.0, 10.0, "what"),
+        Line(30.0, 31.0, "after the end"),
     )
     narration = Narration(lines, "en", Kind.MANUAL, "by hand")
-    found = align_narration(narration, np.zeros(80_000, np.float32), Constructed("-ccuutt|iit-"))
-    assert [one.text for one in found.lines[0].words] == ["cut", "it"]
-    assert (found.lines[0].start, found.lines[0].end) == (0.0, 0.24)
+    found = align_narration(narration, clock(12.0), Spread("this", "what"))
+    assert found.lines[0] == Line(0.2, 1.7, "cut it", (Word(0.0, 1.1, "cut"), Word(1.1, 2.2, "it")))
     assert found.lines[1:] == lines[1:]
     assert [problem.what for problem in found.problems] == [
-        f"no word times for 1 lines: {Aligned.NO_CHARACTERS}",
-        f"no word times for 1 lines: {Aligned.TOO_LONG}",
+        "no word times for 2 lines: it says this",
+        "no word times for 1 line: it says what",
+        "no word times for 1 line: there is no sound at its time",
     ]
+
+
+def test_a_line_is_looked_for_beside_its_neighbours_and_then_among_them() -> None:
+    lines = (Line(1.0, 2.0, "one"), Line(2.1, 3.0, "two"), Line(3.0, 4.0, "three"))
+    narration = Narration(lines, "en", Kind.MANUAL, "by hand")
+    aligner = Spread("two")
+    align_narration(narration, clock(9.0), aligner)
+    assert aligner.heard == [(0.5, 2.1), (2.0, 3.0), (1.6, 3.5), (3.0, 4.5)]
+
+
+class TestSpread(AlignerContract):
+    """The suite itself, on an aligner that is right by construction."""
+
+    plugin = "spread"
+    impossible = ("this",)
+
+    def create(self) -> Aligner:
+        return Spread("this")
+
+    def speech(self) -> tuple[tuple[str, ...], np.ndarray]:
+        return ("cut", "it"), clock(2.0)
+
+    def test_is_found_by_its_name(self) -> None:
+        """It is not installed."""
 
 
 # --- torchaudio's models ---
@@ -190,12 +239,33 @@ def test_a_model_of_torchaudio_aligns_from_a_file(small_bundle: Path) -> None:
     rows = model.emissions(samples)
     assert rows.shape == (149, 29)
     torch.testing.assert_close(rows.exp().sum(dim=-1), torch.ones(149))
-    found = align_line(Line(5.0, 8.0, "fold the shirt"), Passage(5.0, samples), model)
-    assert found.outcome is Aligned.OK
-    times = [at for word in found.words for at in (word.start, word.end)]
+    found = align_words(["fold", "the", "shirt"], samples, model)
+    times = [at for word in found for at in word]
     assert times == sorted(times)
-    assert times[0] >= 5.0
-    assert times[-1] <= 8.0
+    assert 0 <= times[0] < times[-1] <= 3.0
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning")
+class TestCtc(AlignerContract):
+    plugin = "ctc:SMALL"
+    impossible = ("12", "—")
+
+    @pytest.fixture(autouse=True)
+    def weights(self, small_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HOWTO_CTC_WEIGHTS", str(small_bundle))
+
+    def speech(self) -> tuple[tuple[str, ...], np.ndarray]:
+        samples = np.random.default_rng(0).normal(0, 0.1, 32_000).astype(np.float32)
+        return ("fold", "the", "shirt"), samples
+
+
+def test_other_weights_are_another_recipe(small_bundle: Path) -> None:
+    made = plugins.create("aligners", "ctc:SMALL", weights=str(small_bundle))
+    before = aligner_recipe(made).parts
+    assert before["name"] == "ctc:SMALL"
+    with (small_bundle / "small.pth").open("ab") as file:
+        file.write(b"x")
+    assert aligner_recipe(made).parts["weights"] != before["weights"]
 
 
 def test_missing_weights_are_named_and_nothing_is_fetched(
@@ -205,8 +275,13 @@ def test_missing_weights_are_named_and_nothing_is_fetched(
     model = TorchaudioModel(weights=str(tmp_path))
     with pytest.raises(PluginError, match=r"no file .*ls960\.pth\. Put https://download\.pytorch"):
         model.emissions(np.zeros(16_000, np.float32))
+    made = plugins.create("aligners", "ctc:WAV2VEC2_ASR_BASE_960H", weights=str(tmp_path))
+    with pytest.raises(PluginError, match="or by HOWTO_CTC_WEIGHTS"):
+        made.weights_hash()
 
 
-def test_an_unknown_bundle_is_a_wrong_request() -> None:
-    with pytest.raises(UsageError, match="no CTC model named 'HUBERT_BASE'"):
-        TorchaudioModel("HUBERT_BASE")
+def test_models_that_are_not_there() -> None:
+    with pytest.raises(UnknownPlugin, match=r"no CTC model named 'HUBERT_BASE'\. There are: HUB"):
+        plugins.create("aligners", "ctc:HUBERT_BASE")
+    with pytest.raises(UnknownPlugin, match="is a family"):
+        plugins.create("aligners", "ctc")

@@ -260,6 +260,49 @@ def test_the_quick_way_is_taken_for_what_the_site_writes() -> None:
     assert [line.text for line in quick.lines] == ["fold it", "great", "then it"]
 
 
+EDITS = [
+    "",
+    "<",
+    ">",
+    "</c>",
+    "<c>",
+    "><c> ",
+    " ",
+    "\n",
+    ".",
+    "7",
+    ":",
+    " --> ",
+    "\n \n",
+    "[Music]",
+]
+
+
+@settings(max_examples=EXAMPLES)
+@given(track=tracks(), data=st.data())
+def test_a_damaged_file_is_read_the_same_by_the_quick_way_or_not_at_all(
+    track: Track, data: st.DataObject
+) -> None:
+    text = as_rolling_vtt(track)
+    at = data.draw(st.integers(len("WEBVTT\nKind: captions\nLanguage: en\n\n"), len(text)))
+    until = data.draw(st.integers(at, min(at + 5, len(text))))
+    text = text[:at] + data.draw(st.sampled_from(EDITS)) + text[until:]
+    quick = rolling.read_regular(text)
+    if quick is not None:
+        reader = _Reader(text)
+        raw = reader.read_cues()
+        assert quick == rolling.read_rolling(raw, SpokenCues(cues=reader.cues), "en")
+
+
+def test_a_line_that_stays_through_a_pause_is_regular() -> None:
+    """A cue shows it until the next line, as the site does where it does not clear the screen."""
+    track = Track((((0, "fold"), (300, "it")), ((9000, "great"),)), (False, False), 0)
+    quick = rolling.read_regular(as_rolling_vtt(track))
+    assert quick is not None
+    assert quick.screen_ends == (11.49, 11.5)  # above the next line too
+    assert [line.end for line in quick.lines] == [1.1, 9.8]
+
+
 @pytest.mark.parametrize(
     "odd",
     [
@@ -273,6 +316,14 @@ def test_the_quick_way_is_taken_for_what_the_site_writes() -> None:
         "00:00:09.000 --> 00:00:10.000\n \nfold<00:00:08.500><c> it</c>\n\n",
         "00:00:09.000 --> 00:00:10.000\n \ntwo words\n\n",
         "00:00:00.100 --> 00:00:00.200\n \nearly<00:00:00.150><c> it</c>\n\n",
+        # A cue that ends before it starts, or before the one above it does, and one out of place.
+        "00:00:09.000 --> 00:00:08.000\n \nfold<00:00:09.500><c> up</c>\n\n",
+        "00:00:03.000 --> 00:00:03.100\n \nfold<00:00:03.000><c> up</c>\n\n",
+        "00:00:09.000 --> 00:00:10.000\n \ntrue\n\n00:00:00.000 --> 00:00:10.010\ntrue\n \n\n",
+        # Tags of which one separator stands for the other, or that share a time.
+        "00:00:09.000 --> 00:00:10.000\n \nfold<00:00:09.500</c>it</c>\n\n",
+        "00:00:09.000 --> 00:00:10.000\n \nfold<00:00:09</c>it</c>500><c> up</c>\n\n",
+        "00:00:09.000 --> 00:00:10.000\n \n[<00:00:09.500><c> music</c>]\n\n",
     ],
 )
 def test_anything_odd_goes_the_general_way(odd: str) -> None:

@@ -12,6 +12,7 @@ from howto.media import subtitles
 from howto.records import Kind, Line, MediaInfo, Narration, SubtitleTrack, Video, Word
 from howto.testing.media import media_info
 from howto.transcribe.embedded import EmbeddedSource
+from howto.transcribe.formats import read_captions
 from howto.transcribe.sidecar import SidecarSource, captions_of, group_captions
 from howto.transcribe.within_video import within_video
 
@@ -35,7 +36,7 @@ ORDER = [
     *("video.en.vtt", "video.mp4.en.vtt", "video.en.srt", "video.en.sdh.vtt", "video.en-GB.vtt"),
     *("video.en-orig.vtt", "video.en.auto.srt", "video.vtt", "video.VTT", "video.srt"),
     *("video.auto.vtt", "video.de.vtt", "video.de.auto.vtt", "video.pt-BR.srt", "video.zh.ass"),
-    "video.en.forced.vtt",
+    *("video.en-de.vtt", "video.en.translated.srt", "video.de-en.vtt", "video.en.forced.vtt"),
 ]
 OTHER_FILES = [
     *("video.mp4", "video-2.vtt", "video-2.en.vtt", "video2.vtt", "video.2.vtt", "other.en.vtt"),
@@ -55,6 +56,59 @@ def test_another_preferred_language() -> None:
     assert captions_of("v", names, "pt-BR") == [
         *("v.pt-BR.srt", "v.pt.vtt", "v.pt-PT.vtt", "v.pt-BR.auto.vtt", "v.vtt", "v.en.vtt")
     ]
+
+
+def test_what_was_said_before_what_a_machine_made_of_it(tmp_path: Path) -> None:
+    """A Korean video of which only a translation is in the preferred language."""
+    for name, text in (("video.en-ko.vtt", "fold it"), ("video.ko.vtt", "접어요")):
+        (tmp_path / name).write_text(vtt(text))
+    names = ["video.en-ko.vtt", "video.ko.vtt"]
+    assert captions_of("video", names) == names[::-1]
+    found = SidecarSource().narrate(video(tmp_path, *names))
+    assert (found.language, found.kind, found.lines[0].text) == ("ko", Kind.MANUAL, "접어요")
+    alone = SidecarSource().narrate(video(tmp_path, "video.en-ko.vtt"))
+    assert (alone.language, alone.kind, alone.lines[0].text) == ("en", Kind.TRANSLATED, "fold it")
+
+
+def test_forced_subtitles_come_last_whatever_their_language(tmp_path: Path) -> None:
+    for name, text in (("video.en.forced.vtt", "a sign"), ("video.de.vtt", "falten")):
+        (tmp_path / name).write_text(vtt(text))
+    found = SidecarSource().narrate(video(tmp_path, "video.de.vtt", "video.en.forced.vtt"))
+    assert found.lines[0].text == "falten"
+
+
+@pytest.mark.parametrize(
+    ("part", "language", "kind"),
+    [
+        # As yt-dlp writes them: to, from.
+        ("en-de", "en", Kind.TRANSLATED),
+        ("de-en", "de", Kind.TRANSLATED),
+        ("zh-Hans-en", "zh-Hans", Kind.TRANSLATED),
+        ("pt-BR-en", "pt-BR", Kind.TRANSLATED),
+        ("en-pt-BR", "en", Kind.TRANSLATED),
+        ("en-de-eEY6OEpapPo", "en", Kind.TRANSLATED),
+        ("fr.translated", "fr", Kind.TRANSLATED),
+        # Regions and scripts, as they should be written and as they are.
+        ("pt-BR", "pt-BR", Kind.MANUAL),
+        ("pt-br", "pt-BR", Kind.MANUAL),
+        ("nl-be", "nl-BE", Kind.MANUAL),
+        ("en-ca", "en-CA", Kind.MANUAL),
+        ("es-ar", "es-AR", Kind.MANUAL),
+        ("zh-tw", "zh-TW", Kind.MANUAL),
+        ("sv-se", "sv-SE", Kind.MANUAL),
+        ("de-de", "de-DE", Kind.MANUAL),
+        ("es-419", "es-419", Kind.MANUAL),
+        ("zh-Hans", "zh-Hans", Kind.MANUAL),
+        ("sr-Latn", "sr-Latn", Kind.MANUAL),
+        ("en-eEY6OEpapPo", "en", Kind.MANUAL),
+        ("en-orig", "en", Kind.AUTOMATIC),
+    ],
+)
+def test_a_translation_is_no_region(tmp_path: Path, part: str, language: str, kind: Kind) -> None:
+    path = tmp_path / f"video.{part}.vtt"
+    path.write_text(vtt("fold it"))
+    found = read_captions(path, stem="video")
+    assert (found.language, found.kind) == (language, kind)
 
 
 def test_a_name_may_hold_dots_and_other_scripts() -> None:

@@ -244,6 +244,38 @@ def test_rest_of_a_damaged_json3_is_read() -> None:
     assert len(found.problems) == 1
 
 
+@pytest.mark.parametrize("separator", [",", " ,\n  "])
+def test_a_json3_that_is_cut_short_is_read_up_to_there(separator: str) -> None:
+    """Cut at every place there is: the events that are whole are read, and no others."""
+    text, ends = '{"wireMagic": "pb3", "events": [', []
+    for event_of_sample in SAMPLE["events"]:
+        text += (separator if ends else "") + json.dumps(event_of_sample)
+        ends.append(len(text))
+    text += "]}"
+    whole = [line.text for line in read_json3(text).lines]
+    assert len(whole) == 3
+    for cut in range(text.index("["), len(text)):
+        found = read_json3(text[:cut])
+        complete = sum(end <= cut for end in ends)
+        lines = sum(number <= complete for number in (2, 4, 6))
+        assert [line.text for line in found.lines] == whole[:lines], (cut, text[:cut][-30:])
+        assert len(found.problems) == 1
+        what = found.problems[0].what
+        assert what.startswith("damaged JSON at column")
+        assert what.endswith(f"which are read: {complete}") == (complete > 0)
+
+
+def test_a_caption_file_that_is_cut_short_is_a_narration_with_a_problem(tmp_path: Path) -> None:
+    path = tmp_path / "talk.en.json3"
+    path.write_text(json.dumps(SAMPLE)[:-40])
+    found = read_captions(path)
+    assert [line.text for line in found.lines] == [
+        "hello and welcome back to Scarlet Hollow",
+        "we are",
+    ]
+    assert found.problems[0].what.endswith("whole events before it, which are read: 5")
+
+
 def test_srv3_is_json3_in_xml() -> None:
     text = (
         '<?xml version="1.0" encoding="utf-8" ?><timedtext format="3"><head><ws id="0"/></head>'

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -129,23 +130,55 @@ def test_the_captions_of_nasa_agree_in_time() -> None:
     assert word_errors(subtitles, [word.text for word in words]) <= 12
 
 
-def test_a_search_finds_the_second(tmp_path: Path) -> None:
+def howto(*arguments: str | Path, home: Path) -> subprocess.CompletedProcess[str]:
+    """Run the program; the other recognisers, which come first, find no weights in `home`."""
+    program = Path(sys.executable).with_name("howto")
+    empty = {name: str(home) for name in ("HOWTO_WHISPER_WEIGHTS", "HOWTO_FASTER_WHISPER_WEIGHTS")}
+    return subprocess.run(
+        [program, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **empty},
+    )
+
+
+@pytest.fixture
+def speeches(tmp_path: Path) -> Path:
+    """A folder with a video that is silent for 20 s, and then has jfk.flac."""
     folder = tmp_path / "speeches"
     folder.mkdir()
     silence = np.zeros(20 * RATE, np.float32)
     spoken_video(folder / "kennedy.mp4", np.concatenate([silence, next(sound(real("jfk.flac")))]))
-    program = Path(sys.executable).with_name("howto")
-    asked = [program, "search", "country", folder, "--yes", "--json"]
-    # The other recognisers come first where their weights are on the machine.
-    empty = {
-        name: str(tmp_path) for name in ("HOWTO_WHISPER_WEIGHTS", "HOWTO_FASTER_WHISPER_WEIGHTS")
-    }
-    ran = subprocess.run(
-        asked, capture_output=True, text=True, check=True, env={**os.environ, **empty}
-    )
-    hits = json.loads(ran.stdout)["hits"]
-    assert {hit["video"] for hit in hits} == {"kennedy.mp4"}
-    assert any(hit["start"] - 0.5 <= 20 + 5.87 <= hit["end"] + 0.5 for hit in hits)
+    return folder
+
+
+def hits(ran: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(ran.stdout)["hits"]
+    return found
+
+
+def is_there(found: list[dict[str, Any]], seconds: float) -> bool:
+    return any(one["start"] - 0.5 <= seconds <= one["end"] + 0.5 for one in found)
+
+
+def test_a_search_finds_the_second(speeches: Path, tmp_path: Path) -> None:
+    found = hits(howto("search", "country", speeches, "--yes", "--json", home=tmp_path))
+    assert {hit["video"] for hit in found} == {"kennedy.mp4"}
+    assert is_there(found, 20 + 5.87)
+
+
+def test_what_transcribe_heard_a_search_finds(speeches: Path, tmp_path: Path) -> None:
+    """Both times that `country` is said, and nothing where something else is."""
+    asked = howto("transcribe", speeches, "--asr", "pocketsphinx", "--json", home=tmp_path)
+    (outcome,) = json.loads(asked.stdout)["outcomes"]
+    assert (outcome["video"], outcome["state"]) == ("kennedy.mp4", "ok")
+    found = hits(howto("search", "country", speeches, "--no-slow", "--json", home=tmp_path))
+    assert {hit["video"] for hit in found} == {"kennedy.mp4"}
+    assert is_there(found, 20 + 5.87)
+    assert is_there(found, 20 + 9.96)
+    assert min(hit["start"] for hit in found) > 20 + 3.0  # "ask not" begins at 3.3 s
+    assert hits(howto("search", "sleeve", speeches, "--no-slow", "--json", home=tmp_path)) == []
 
 
 def test_a_video_without_sound_is_not_opened(tmp_path: Path) -> None:
