@@ -8,6 +8,7 @@ HowtoError
 ├── PickleError           a pickle from elsewhere is damaged, or holds more than plain data
 ├── AlignmentError        one line cannot be laid over its sound; costs that line only
 ├── LibraryError          the library on disk
+│   ├── NoLibrary         the folder has none, and none may be made
 │   ├── NewerLibrary      written by a newer howto
 │   ├── LibraryBusy       another process holds it for longer than we may wait
 │   └── RecipeMismatch    artefacts made in different ways would be mixed
@@ -34,6 +35,7 @@ __all__ = [
     "LibraryError",
     "MediaError",
     "NewerLibrary",
+    "NoLibrary",
     "PickleError",
     "PluginError",
     "Reason",
@@ -138,6 +140,10 @@ class AlignmentError(HowtoError):
 
 class LibraryError(HowtoError):
     """The library on disk cannot be used as asked."""
+
+
+class NoLibrary(LibraryError):
+    """The folder has no library, and none may be made."""
 
 
 class NewerLibrary(LibraryError):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from howto import schema
-from howto.errors import LibraryBusy, LibraryError, Reason
+from howto.errors import LibraryBusy, LibraryError, NoLibrary, Reason
 from howto.places import existing_folder, find, kept_in, make_state_folder
 from howto.recipe import Recipe
 from howto.records import (
@@ -89,14 +89,14 @@ class Library:
 
         Raises:
             UsageError: the folder is missing or no folder, or the state folder is another's.
-            LibraryError: there is no library and `create` is False, or it is damaged, or cannot be
-                written.
+            NoLibrary: there is none, and `create` is False.
+            LibraryError: it is damaged, or cannot be written.
             NewerLibrary: a newer howto wrote it.
         """
         folder = existing_folder(folder)
         root, state = kept_in(state_dir.resolve(), folder) if state_dir else find(folder)
         if not (state / "library.db").exists() and not create:
-            raise LibraryError(
+            raise NoLibrary(
                 f"{folder} is no library yet. Make it one by searching it: "
                 f"howto search QUERY {folder}"
             )

@@ -70,8 +70,7 @@ def renamed(data: bytes, module: str) -> bytes:
     new = module.encode()
     if b"\x94" not in data:
         return data.replace(b"c" + old, b"c" + new)
-    # Text is written with its length, and a frame with that of all its content.
-    name = b"multiarray" if old + b".multiarray" in data else b"numeric"
+    # Text is written with its length.
     for name in (b"multiarray", b"numeric"):
         before, after = old + b"." + name, new + b"." + name
         data = data.replace(bytes([len(before)]) + before, bytes([len(after)]) + after)
@@ -295,10 +294,10 @@ def samples() -> list[bytes]:
 
 def flip_bytes(seed: int, rounds: int) -> None:
     """Damage good pickles in every way and read them; what comes back is used. Runs in a child."""
-    chance = random.Random(seed)  # noqa: S311 no secret
-    for number in range(rounds):
+    chance = random.Random(seed)
+    for _ in range(rounds):
         data = bytearray(chance.choice(SAMPLES))
-        for _ in range(chance.randint(1, 4)):
+        for _damage in range(chance.randint(1, 4)):
             at = chance.randrange(len(data))
             match chance.randrange(4):
                 case 0:

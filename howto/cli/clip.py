@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from howto.cli.console import chosen_folder, errors, output, print_json, progress
+from howto.cli.console import (
+    chosen_folder,
+    errors,
+    opened_library,
+    output,
+    print_json,
+    progress,
+)
 from howto.clip.pairs import PairOptions
 from howto.clip.stage import Clipped, Plan, clip_videos, plan
 from howto.errors import Reason, UsageError
@@ -73,8 +80,12 @@ def clip(
     audit: Annotated[
         int | None, typer.Option(metavar="N", help="Write N random pairs with their frames.")
     ] = None,
-    sheet: Annotated[Path, typer.Option(help="The page that --audit writes.")] = Path("audit.html"),
-    seed: Annotated[int, typer.Option(help="With --audit: another number, other pairs.")] = 0,
+    sheet: Annotated[
+        Path | None, typer.Option(help="The page that --audit writes, by default audit.html.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="With --audit: another number, other pairs.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
     state_dir: Annotated[
         Path | None, typer.Option(help="Keep what howto knows here instead of FOLDER/.howto.")
@@ -88,17 +99,20 @@ def clip(
     Example:  howto clip my_videos/ --audit 40 --sheet audit.html
     """
     options = PairOptions(clipper, min_seconds, min_words, candidates, words, drop_below)
-    _check(export, to, media=media, limit=limit, audit=audit, sheet=sheet)
-    with Library.open(chosen_folder(folder, library), state_dir, create=not dry_run) as opened:
-        if opened.is_outside:
+    if audit is None and (sheet is not None or seed is not None):
+        raise UsageError("--sheet and --seed go with --audit N")
+    page, chance = sheet or Path("audit.html"), seed or 0
+    _check(export, to, media=media, limit=limit, audit=audit, sheet=page)
+    with opened_library(chosen_folder(folder, library), state_dir, dry_run=dry_run) as opened:
+        if opened.is_outside and not dry_run:
             errors.print(f"{opened.folder} is kept in {opened.state}", style="dim", markup=False)
         if dry_run:
             _show_plan(opened, plan(opened, options, only=only, limit=limit), json=json)
             return
         options.recipe()  # a clipper that cannot be had is told before any work
         clipped = _clip(opened, options, only, limit)
-        exported = _export(opened, clipped, only, export, to, media=media)
-        audited = _audit(opened, clipped, only, audit, sheet, seed)
+        exported = _export(opened, clipped, export, to, media=media)
+        audited = _audit(opened, clipped, audit, page, chance)
     if json:
         print_json(_as_json(opened, clipped, exported, audited))
     else:
@@ -150,7 +164,6 @@ def _clip(library: Library, options: PairOptions, only: str | None, limit: int |
 def _export(
     library: Library,
     clipped: Clipped,
-    only: str | None,
     form: str | None,
     to: Path | None,
     *,
@@ -160,22 +173,19 @@ def _export(
         return None
     from howto.clip.export import export_pairs
     from howto.clip.pairs_store import read_pairs
-    from howto.clip.stage import videos_of
 
-    pairs = read_pairs(library, clipped.recipe, videos_of(library, only).keys())
+    pairs = read_pairs(library, clipped.recipe, clipped.current)
     return export_pairs(pairs, form, to, media_folder=library.folder if media else None)
 
 
 def _audit(
-    library: Library, clipped: Clipped, only: str | None, count: int | None, sheet: Path, seed: int
+    library: Library, clipped: Clipped, count: int | None, sheet: Path, seed: int
 ) -> "Audited | None":
     if count is None:
         return None
     from howto.clip.audit import audit
-    from howto.clip.stage import videos_of
 
-    numbers = frozenset(videos_of(library, only))
-    return audit(library, clipped.recipe, count, sheet, seed=seed, numbers=numbers)
+    return audit(library, clipped.recipe, count, sheet, seed=seed, numbers=clipped.current)
 
 
 def _show_plan(library: Library, planned: Plan, *, json: bool) -> None:
@@ -188,15 +198,17 @@ def _show_plan(library: Library, planned: Plan, *, json: bool) -> None:
                 "set": planned.recipe.short,
                 "videos": len(planned.videos),
                 "to_do": len(planned.to_do),
+                "left": planned.left,
                 "skipped": dict(skipped),
                 "lines": planned.lines,
                 "seconds": round(planned.seconds, 1),
             }
         )
         return
+    more = f"; {planned.left} more past the limit" if planned.left else ""
     output.print(
         f"Would make the pairs of {counted(len(planned.to_do), 'video')} "
-        f"with {planned.lines} lines, in {about(planned.seconds)}.",
+        f"with {planned.lines} lines, in {about(planned.seconds)}{more}.",
         markup=False,
         soft_wrap=True,
     )
@@ -219,6 +231,7 @@ def _as_json(
         "set": clipped.recipe.short,
         "made": clipped.made,
         "unchanged": clipped.unchanged,
+        "left": clipped.left,
         "pairs": clipped.pairs,
         "outcomes": dict(clipped.tally),
         "failed": [
@@ -239,9 +252,10 @@ def _as_json(
 
 def _show(clipped: Clipped, exported: "Exported | None", audited: "Audited | None") -> None:
     clipper = clipped.recipe.parts["clipper"]["name"]
+    more = f", {clipped.left} left past the limit" if clipped.left else ""
     output.print(
         f"{clipped.pairs} pairs by {clipper} (set {clipped.recipe.short}); "
-        f"made for {counted(clipped.made, 'video')} now, {clipped.unchanged} unchanged.",
+        f"made for {counted(clipped.made, 'video')} now, {clipped.unchanged} unchanged{more}.",
         markup=False,
         soft_wrap=True,
     )

@@ -4,15 +4,17 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from rich.console import Console
 
-from howto.errors import UsageError
+from howto.errors import NoLibrary, UsageError
+from howto.library import Library
 
-__all__ = ["chosen_folder", "errors", "output", "print_json", "progress"]
+__all__ = ["chosen_folder", "errors", "opened_library", "output", "print_json", "progress"]
 
 output = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
@@ -27,6 +29,27 @@ def chosen_folder(folder: Path | None, library: Path | None) -> Path:
     if folder is not None and library is not None and folder.resolve() != library.resolve():
         raise UsageError(f"two folders are named, {folder} and -L {library}; name one")
     return folder or library or Path()
+
+
+@contextmanager
+def opened_library(place: Path, state_dir: Path | None, *, dry_run: bool) -> Iterator[Library]:
+    """The library of a folder. A dry run of a folder that is none yet makes none: its videos are
+    looked at, and what is found out is thrown away.
+
+    Raises:
+        UsageError, LibraryError: as `Library.open`.
+    """
+    with ExitStack() as stack:
+        try:
+            opened = stack.enter_context(Library.open(place, state_dir, create=not dry_run))
+        except NoLibrary:
+            from howto.search.refresh import refresh
+
+            state = stack.enter_context(TemporaryDirectory(prefix="howto-dry-run-"))
+            opened = stack.enter_context(Library.open(place, Path(state)))
+            with progress("Looking at the files") as show:
+                refresh(opened, on_progress=show)
+        yield opened
 
 
 def print_json(value: Any) -> None:

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from howto import __version__
-from howto.errors import HowtoError, UsageError
+from howto.errors import HowtoError, UnknownPlugin, UsageError
 
 __all__ = ["COMMANDS", "LazyGroup", "app", "load_command", "main"]
 
@@ -88,7 +88,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         app()
-    except UsageError as error:
+    except (UsageError, UnknownPlugin) as error:
         sys.exit(_tell(error, EXIT_USAGE))
     except HowtoError as error:
         sys.exit(_tell(error, EXIT_FAILED))

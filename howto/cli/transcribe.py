@@ -3,26 +3,38 @@
 import json as json_module
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from howto.cli.console import chosen_folder, errors, output, print_json, progress
+from howto.cli.console import (
+    chosen_folder,
+    errors,
+    opened_library,
+    output,
+    print_json,
+    progress,
+)
+from howto.collect.scan import MEDIA_SUFFIXES
 from howto.errors import CaptionError, ItemError, UsageError
 from howto.library import Library
+from howto.plugin_options import Option, of_plugin, parse_options
 from howto.recipe import Recipe
-from howto.records import Narration, Outcome, State
+from howto.records import Narration, Outcome, Stage, State
 from howto.search.phrases import about, counted
+from howto.transcribe import json3
 from howto.transcribe.ask import QUICK_SOURCES, Wish, make_sources
 from howto.transcribe.authors import read_caption_file
 from howto.transcribe.choice import Choice, quick, remember, remembered
-from howto.transcribe.ends import Ends
+from howto.transcribe.ends import Ends, with_ends
 from howto.transcribe.formats import read_captions
+from howto.transcribe.sidecar import group_captions
 from howto.transcribe.stage import Plan, plan
 from howto.transcribe.stage import transcribe as transcribe_videos
+from howto.transcribe.text import decode
 from howto.transcribe.write import WRITERS, as_json
 
 __all__ = ["transcribe"]
@@ -30,6 +42,7 @@ __all__ = ["transcribe"]
 EXIT_FAILED = 1
 EXIT_STOPPED = 130
 MOST_PROBLEMS = 20
+HEAD_BYTES = 4096
 OF_MANY_VIDEOS = (".json", ".pickle", ".pkl")
 
 
@@ -59,6 +72,14 @@ def transcribe(
         typer.Option(
             help="Where lines end: when their speech does, or where HowTo100M ends them. "
             "By default speech for recognisers' tracks of YouTube, and as written for all others."
+        ),
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME.KEY=VALUE",
+            help="An option of a recogniser, another source or an aligner that is named, such as "
+            "whisper.model=small; may be given several times.",
         ),
     ] = None,
     align: Annotated[
@@ -113,33 +134,85 @@ def transcribe(
     files = [path for path in sources or () if not path.is_dir()]
     if sound is not None and not (align and len(files) == 1):
         raise UsageError("--sound goes with --align and one caption file")
+    if min_narration_words is not None and min_narration_words < 0:
+        raise UsageError(f"--min-narration-words {min_narration_words}: expected 0 or more")
+    names = _names(asr)
     if files:
-        if asr or library or dry_run or limit is not None or len(files) < len(sources or ()):
+        of_folders = (asr, library, limit, min_narration_words, state_dir, dry_run or None)
+        if any(one is not None for one in of_folders) or len(files) < len(sources or ()):
             raise UsageError("caption files are printed alone, without a folder and its options")
+        _check_files(files, forms, only, align)
         form = "json" if json else (forms or ["table"])[0]
+        options = _options(option, (), align)
         if align is None:
             _print_files(files, form, language or "en", ends, only)
         elif sound is None:
             raise UsageError("--align needs the sound of a caption file: --sound VIDEO")
         else:
-            _print_aligned(files[0], form, language or "en", ends, align, sound)
+            _print_aligned(files[0], form, language or "en", ends, (align, options), sound)
         return
     if forms:
         raise UsageError(f"--{forms[0]} prints a caption file; name one")
     if len(sources or ()) > 1:
         raise UsageError("name one folder; its subfolders are part of it")
     place = chosen_folder(sources[0] if sources else None, library)
-    names = tuple(name.strip() for name in (asr or "").split(",") if name.strip())
-    chosen = Wish(names or QUICK_SOURCES, language, ends) if asr or language or ends else None
-    with Library.open(place, state_dir, create=not dry_run) as opened:
-        asked = _asked(opened, chosen, min_narration_words, align, only, limit)
+    options = _options(option, names or QUICK_SOURCES, align)
+    of_sources = tuple(one for one in options if one[0] in (names or QUICK_SOURCES))
+    chosen = Wish(names or QUICK_SOURCES, language, ends, of_sources)
+    with opened_library(place, state_dir, dry_run=dry_run) as opened:
+        asked = _asked(
+            opened,
+            chosen if chosen != Wish() or names else None,
+            min_narration_words,
+            (align, options) if align is not None else None,
+            only,
+            limit,
+        )
         if dry_run:
             _show_plan(opened, asked, json=json)
         else:
             _transcribe_folder(opened, asked, json=json)
 
 
+def _names(asr: str | None) -> tuple[str, ...]:
+    """Names of narration sources as they are typed; none where none is typed.
+
+    Raises:
+        UsageError: something is typed, and no name.
+    """
+    names = tuple(name.strip() for name in (asr or "").split(",") if name.strip())
+    if asr is not None and not names:
+        raise UsageError(f"--asr {asr!r} names no source, such as {','.join(QUICK_SOURCES)}")
+    return names
+
+
+def _options(
+    texts: list[str] | None, sources: tuple[str, ...], aligner: str | None
+) -> tuple[Option, ...]:
+    named = [("asr", name) for name in sources]
+    named += [("aligners", aligner)] if aligner is not None else []
+    return parse_options(texts or (), named)
+
+
 # Caption files.
+
+
+def _check_files(files: list[Path], forms: list[str], only: str | None, align: str | None) -> None:
+    """Refuse what would be ignored, or printed so that nobody can read it."""
+    if only is not None and not any(map(_holds_many, files)):
+        raise UsageError("--only chooses in a file of many videos, caption.json or caption.pickle")
+    if len(files) > 1 and (forms or align):
+        what = f"--{forms[0]}" if forms else "--align"
+        raise UsageError(f"{what} takes one caption file, found {len(files)}")
+
+
+def _holds_many(path: Path) -> bool:
+    """Whether it is a file of many videos, by its name, unless it is surely one of YouTube's."""
+    if path.suffix.lower() != ".json":
+        return path.suffix.lower() in OF_MANY_VIDEOS
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    return not json3.FORMAT.recognises(decode(head).text)
 
 
 def _print_files(
@@ -148,10 +221,11 @@ def _print_files(
     failed = False
     for path in files:
         try:
-            if path.suffix.lower() in OF_MANY_VIDEOS:
-                _print_many(path, form, only)
+            if _holds_many(path):
+                _print_many(path, form, ends, only)
             else:
-                _print_one(path, read_captions(path, language, ends=ends), form)
+                read = read_captions(path, language, _stem(path), ends)
+                _print_one(path, read, "json-line" if form == "json" and files[1:] else form)
         except CaptionError as error:
             failed = True
             errors.print(f"Error: {path}: {error}", markup=False, soft_wrap=True)
@@ -159,18 +233,37 @@ def _print_files(
         raise typer.Exit(EXIT_FAILED)
 
 
+def _stem(path: Path) -> str | None:
+    """The name of the video that a caption file lies beside, without its suffix; None: there is
+    none, and its own name has to say where that ends."""
+    try:
+        names = [one.name for one in path.parent.iterdir() if one.is_file()]
+    except OSError:
+        return None
+    owners = group_captions(
+        [path.name], [one for one in names if Path(one).suffix.lower() in MEDIA_SUFFIXES]
+    )
+    stems = [Path(owner).stem for owner, captions in owners.items() if captions]
+    return max(stems, key=len, default=None)
+
+
 def _print_aligned(
-    path: Path, form: str, language: str, ends: Ends | None, aligner: str, sound: Path
+    path: Path,
+    form: str,
+    language: str,
+    ends: Ends | None,
+    aligner: "_Aligner",
+    sound: Path,
 ) -> None:
     from howto.plugins import create
     from howto.transcribe.align import align_narration, aligner_recipe
     from howto.transcribe.aligning import all_sound
 
-    made = create("aligners", aligner)
+    made = create("aligners", aligner[0], **of_plugin(aligner[1], aligner[0]))
     aligner_recipe(made)  # missing weights are told before any work
     reading = path
     try:
-        narration = read_captions(path, language, ends=ends)
+        narration = read_captions(path, language, _stem(path), ends)
         reading = sound
         samples = all_sound(sound)
     except ItemError as error:
@@ -183,6 +276,9 @@ def _print_one(path: Path, narration: Narration, form: str) -> None:
     if form == "json":
         print_json(as_json(narration))
         return
+    if form == "json-line":
+        print(json_module.dumps({"file": str(path), **as_json(narration)}))
+        return
     if form == "table":
         _show(narration)
     else:
@@ -190,24 +286,36 @@ def _print_one(path: Path, narration: Narration, form: str) -> None:
     for problem in narration.problems[:MOST_PROBLEMS]:
         where = f", line {problem.line}" if problem.line is not None else ""
         errors.print(f"Note: {path}{where}: {problem.what}", markup=False, soft_wrap=True)
+    if more := len(narration.problems[MOST_PROBLEMS:]):
+        errors.print(f"Note: {path}: and {more} more; --json has all", markup=False, soft_wrap=True)
 
 
-def _print_many(path: Path, form: str, only: str | None) -> None:
+def _print_many(path: Path, form: str, ends: Ends | None, only: str | None) -> None:
     """A file of many videos: as JSON one object a line, else the one video that is chosen."""
     chosen = (
-        (video_id, narration)
+        (video_id, _ended(narration, ends))
         for video_id, narration in read_caption_file(path)
         if only is None or fnmatch(video_id, only)
     )
     if form == "json":
+        printed = 0
         for video_id, narration in chosen:
             print(json_module.dumps({"video_id": video_id, **as_json(narration)}))
+            printed += 1
+        if only is not None and not printed:
+            raise UsageError(f"{path} holds no video like --only {only}")
         return
     found = list(zip(chosen, range(2), strict=False))
     if len(found) != 1:
         number = "more than one video" if found else "no such video"
         raise UsageError(f"{path} holds {number}; choose one with --only ID, or print --json")
     _print_one(path, found[0][0][1], form)
+
+
+def _ended(narration: Narration, ends: Ends | None) -> Narration:
+    if ends is None:
+        return narration
+    return replace(narration, lines=with_ends(narration.lines, ends))
 
 
 def _show(narration: Narration) -> None:
@@ -233,6 +341,8 @@ def _show(narration: Narration) -> None:
 
 # A library.
 
+_Aligner = tuple[str, tuple[Option, ...]]
+
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
@@ -241,12 +351,13 @@ class _Asked:
     Attributes:
         choice: to be remembered where it is of the whole library; `wish` is what is asked now,
             which leaves out sources that listen where they were named by an earlier command.
+        aligner: with all options that were given.
         recipe: of the aligner, where one is named.
     """
 
     choice: Choice
     wish: Wish
-    aligner: str | None
+    aligner: _Aligner | None
     recipe: Recipe | None
     only: str | None
     limit: int | None
@@ -266,7 +377,7 @@ def _asked(
     library: Library,
     chosen: Wish | None,
     min_words: int | None,
-    aligner: str | None,
+    aligner: _Aligner | None,
     only: str | None,
     limit: int | None,
 ) -> _Asked:
@@ -288,10 +399,9 @@ def _asked(
     make_sources(wish)  # a source that cannot be had is told before any work
     recipe = None
     if aligner is not None:
-        from howto.plugins import create
-        from howto.transcribe.align import aligner_recipe
+        from howto.transcribe.aligning import recipe_of_aligner
 
-        recipe = aligner_recipe(create("aligners", aligner))
+        recipe = recipe_of_aligner(*aligner)
     return _Asked(choice, wish, aligner, recipe, only, limit)
 
 
@@ -303,7 +413,7 @@ def _transcribe_folder(library: Library, asked: _Asked, *, json: bool) -> None:
             remember(library, asked.choice)
         _refresh(library)
         planned = asked.plan(library)
-        total = len(planned.jobs) + len(planned.done)
+        total = len(planned.unprobed) + len(planned.done) + len(planned.jobs)
         with progress("Transcribing") as show:
             for outcome in transcribe_videos(library, planned, min_words=asked.choice.min_words):
                 outcomes.append(outcome)
@@ -324,13 +434,17 @@ def _transcribe_folder(library: Library, asked: _Asked, *, json: bool) -> None:
 
 
 def _align(
-    library: Library, aligner: str, only: str | None, limit: int | None, outcomes: list[Outcome]
+    library: Library,
+    aligner: _Aligner,
+    only: str | None,
+    limit: int | None,
+    outcomes: list[Outcome],
 ) -> None:
     """Align what there is to align; how each video ended is appended."""
     from howto.transcribe.align import NO_TIMES
     from howto.transcribe.aligning import align_videos, plan_alignment
 
-    planned = plan_alignment(library, aligner, only=only, limit=limit)
+    planned = plan_alignment(library, *aligner, only=only, limit=limit)
     total = len(planned.videos) + len(planned.silent) + len(planned.done)
     with progress("Aligning") as show:
         for done, outcome in enumerate(align_videos(library, planned), start=1):
@@ -354,12 +468,13 @@ def _show_plan(library: Library, asked: _Asked, *, json: bool) -> None:
     planned = asked.plan(library)
     aligning = None
     if asked.aligner is not None:
-        aligning = plan_alignment(library, asked.aligner, only=asked.only, limit=asked.limit)
+        aligning = plan_alignment(library, *asked.aligner, only=asked.only, limit=asked.limit)
     if json:
         found: dict[str, object] = {
             "sources": list(planned.wish.sources),
             "videos": [job.path for job in planned.jobs],
             "done": len(planned.done),
+            "unprobed": len(planned.unprobed),
             "left": planned.left,
             "seconds": round(planned.seconds, 1),
         }
@@ -436,4 +551,7 @@ def _show_outcomes(outcomes: list[Outcome]) -> None:
         output.print("No videos to transcribe.")
     for one in outcomes:
         if one.state == State.FAILED:
-            errors.print(Text(f"Failed: {one.paths[0]}: {one.reason}: {one.detail}"))
+            why = f"{one.reason}: {one.detail}" if one.detail else f"{one.reason}"
+            errors.print(Text(f"Failed: {one.paths[0]}: {why}"), soft_wrap=True)
+        elif one.state == State.OK and one.detail and one.stage == Stage.TRANSCRIBE:
+            errors.print(Text(f"Note: {one.paths[0]}: {one.detail}"), soft_wrap=True)

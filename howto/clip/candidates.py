@@ -16,15 +16,16 @@ def candidates(starts: Sequence[float], ends: Sequence[float], num_candidates: i
 
     A run grows by one caption at a time to the side that leaves the shorter interval, to the next
     one on a tie (growing a clip takes the previous one). Once it has reached the first caption it
-    starts there; at the end it may reach past the last.
+    starts there. Once it has reached the last, all that is missing is taken before it, and where
+    there are not so many the run reaches before the first: the published loader does so.
 
     Args:
         starts, ends: (N,) seconds, one per caption, in their order. Nothing is sorted here.
         num_candidates: K, the captions of a run, the caption itself among them.
 
     Returns:
-        (N,) runs of K indices, in order. An index of N or more stands for the last caption, which
-        then counts several times: `min(index, N - 1)`.
+        (N,) runs of K indices, in order. An index below 0 stands for the first caption and one of N
+        or more for the last, which then count several times: `max(0, min(index, N - 1))`.
 
     Raises:
         UsageError: the two differ in length, or num_candidates is below 1.
@@ -42,8 +43,7 @@ def _first(index: int, starts: Sequence[float], ends: Sequence[float], num_candi
     first = last = index
     while first > 0 and last - first + 1 < num_candidates:
         if last + 1 == len(starts):
-            first -= 1
-            continue
+            return last - num_candidates + 1
         with_previous = ends[last] - starts[first - 1]
         with_next = ends[last + 1] - starts[first]
         if with_previous < with_next:
@@ -59,7 +59,8 @@ def widened(
     """Widen a caption's interval about its centre to a least length, and cut it to whole seconds.
 
     Before 0 there is nothing to widen into: what is missing there is added at the end. Cutting
-    rounds both times down, so a clip can be up to a second shorter than `min_seconds`.
+    rounds both times down, so a clip can be up to a second shorter than `min_seconds`; it lasts a
+    second at least, or to the end of the video.
 
     Args:
         start, end: seconds, 0 <= start <= end.
@@ -71,4 +72,9 @@ def widened(
         end = start + min_seconds
     if duration is not None:
         end = min(end, duration)
-    return float(int(start)), float(int(end))
+    whole_start, whole_end = float(int(start)), float(int(end))
+    if whole_end <= whole_start:
+        whole_end = whole_start + 1
+        if duration is not None:
+            whole_end = min(whole_end, duration)
+    return whole_start, whole_end

@@ -5,6 +5,7 @@ for each video of a library, a notebook calls it for one.
 """
 
 import inspect
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +19,10 @@ from howto.plugins import create, find, load
 from howto.recipe import Recipe
 from howto.records import Clip, Line, Narration, Video
 
-__all__ = ["Pair", "PairOptions", "make_pairs"]
+__all__ = ["MOST_CANDIDATES", "Pair", "PairOptions", "make_pairs"]
+
+MOST_CANDIDATES = 100
+"""For each pair all of them are stored."""
 
 _WORDS = {options.name: options for options in (PAPER, ALL_WORDS)}
 _LANGUAGE_OF_LISTS = "en"
@@ -55,7 +59,7 @@ class PairOptions:
         min_seconds: the shortest clip, in the clipper's own sense; with candidates, what clips are
             widened to. None: the clipper's default, 5 for both.
         min_words: the fewest words of a clip, for a clipper that knows it; None: its default.
-        num_candidates: K of MIL-NCE; None: one caption for each clip.
+        num_candidates: K of MIL-NCE, at most `MOST_CANDIDATES`; None: one caption for each clip.
         words: `all`, or `paper` to leave out stop words as the published captions do.
         drop_below: pairs of lower quality are left out; 0 keeps all.
 
@@ -75,11 +79,14 @@ class PairOptions:
             raise UsageError(f"no words named {self.words!r}. There are: {', '.join(_WORDS)}")
         if not 0 <= self.drop_below <= 1:
             raise UsageError(f"qualities lie in 0 to 1, so none is below {self.drop_below}")
-        if self.num_candidates is not None and self.num_candidates < 1:
-            raise UsageError(f"{self.num_candidates} candidates: at least 1 is needed")
+        if self.num_candidates is not None and not 1 <= self.num_candidates <= MOST_CANDIDATES:
+            raise UsageError(
+                f"{self.num_candidates} candidates: expected 1 to {MOST_CANDIDATES}; MIL-NCE has 4 "
+                "or 5"
+            )
         for name in ("min_seconds", "min_words"):
-            if (value := getattr(self, name)) is not None and not value >= 0:
-                raise UsageError(f"{name} is {value}, expected 0 or more")
+            if (value := getattr(self, name)) is not None and not 0 <= value < math.inf:
+                raise UsageError(f"{name} is {value}, expected a number of 0 or more")
 
     @property
     def clipper_name(self) -> str:
@@ -243,9 +250,9 @@ def _with_candidates(
 ) -> Pair:
     own = clips[index]
     start, end = widened(own.start, own.end, widened_to, duration_of(video))
-    members = [clips[min(place, len(clips) - 1)] for place in run]
+    members = [clips[max(0, min(place, len(clips) - 1))] for place in run]
     # The own caption first, once; the others as they are said.
-    others = [clips[min(place, len(clips) - 1)].caption for place in run if place != index]
+    others = [clip.caption for place, clip in zip(run, members, strict=True) if place != index]
     return Pair(
         start,
         end,

@@ -1,11 +1,14 @@
 """A narration as one stream of words with times, for clippers that cut anew where lines end
 badly."""
 
+import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, groupby
 
 from howto.records import Line
+from howto.transcribe.ends import later_starts
 
 __all__ = ["Spoken", "pause_after", "spoken_words", "text_of"]
 
@@ -39,41 +42,67 @@ def spoken_words(lines: Sequence[Line]) -> list[Spoken]:
     """Return all words of the lines in order, with the times of words where the lines have them.
 
     Elsewhere the words of a line are spread over it by their number of characters. A line that
-    stays on the screen while the next is said counts until that one starts.
+    stays on the screen while the next is said counts until that one starts; lines that start
+    together are said one after another until then. No word is said outside its line, so that one
+    damaged time moves no other line.
 
     Args:
         lines: sorted by start.
     """
     stream: list[Spoken] = []
     now = 0.0
-    for index, line in enumerate(lines):
-        following = lines[index + 1].start if index + 1 < len(lines) else line.end
-        said_until = min(line.end, following) if following > line.start else line.end
-        timed = _own_times(line)
-        for text, start, end in timed or _spread(line, said_until):
-            now = max(now, start)
-            stream.append(Spoken(text, index, now, max(now, end), bool(timed)))
+    later = later_starts([line.start for line in lines])
+    numbered = zip(range(len(lines)), lines, later, strict=True)
+    for _, group in groupby(numbered, key=lambda one: one[1].start):
+        together = list(group)
+        following = together[0][2]
+        for word in _said_together([(index, line) for index, line, _ in together], following):
+            now = max(now, word.start)
+            stream.append(replace(word, start=now, end=max(now, word.end)))
     return stream
 
 
-def _own_times(line: Line) -> list[tuple[str, float, float]]:
+def _said_together(lines: Sequence[tuple[int, Line]], following: float | None) -> list[Spoken]:
+    """The words of lines that start together, line by line.
+
+    Args:
+        lines: with their indices.
+        following: start of the next later line.
+    """
+    latest = math.inf if following is None else following
+    timed = {index: _own_times(index, line, latest) for index, line in lines}
+    others = [(index, line) for index, line in lines if not timed[index]]
+    tokens = [(index, token) for index, line in others for token in _TOKEN.findall(line.text)]
+    until = min(latest, max((line.end for _, line in others), default=latest))
+    words = chain(_spread(tokens, lines[0][1].start, until), *timed.values())
+    return sorted(words, key=lambda word: word.line)
+
+
+def _own_times(index: int, line: Line, latest: float) -> list[Spoken]:
     """The line's words with their own times; none where they are not those of its text."""
     tokens = _TOKEN.findall(line.text)
     if tokens != [word.text.strip() for word in line.words]:
         return []
-    return [(token, word.start, word.end) for token, word in zip(tokens, line.words, strict=True)]
+
+    def within(time: float) -> float:
+        return min(max(time, line.start), line.end, latest)
+
+    return [
+        Spoken(token, index, within(word.start), within(word.end), timed=True)
+        for token, word in zip(tokens, line.words, strict=True)
+    ]
 
 
-def _spread(line: Line, said_until: float) -> Iterator[tuple[str, float, float]]:
-    tokens = _TOKEN.findall(line.text)
-    lengths = [len(token) + 1 for token in tokens]
-    per_character = (said_until - line.start) / max(1, sum(lengths))
+def _spread(tokens: Sequence[tuple[int, str]], start: float, until: float) -> Iterator[Spoken]:
+    lengths = [len(token) + 1 for _, token in tokens]
+    per_character = (until - start) / max(1, sum(lengths))
     done = 0
-    for token, length in zip(tokens, lengths, strict=True):
-        start = line.start + done * per_character
+    for (index, token), length in zip(tokens, lengths, strict=True):
+        begin = start + done * per_character
         done += length
         # To the millisecond: more digits would claim what nobody measured.
-        yield token, round(start, 3), round(line.start + done * per_character, 3)
+        end = start + done * per_character
+        yield Spoken(token, index, round(begin, 3), round(end, 3), timed=False)
 
 
 def pause_after(word: Spoken, following: Spoken) -> float:

@@ -37,6 +37,9 @@ class Plan:
         recipe: of the set of pairs.
         videos: numbers of all videos that are meant, by `--only` or all.
         to_do: those to make pairs of, with their narration's short hash, in order of path.
+        current: those whose pairs are there, of the narration that is there.
+        left: how many more there are to do past the limit; their pairs, if any, are of an older
+            narration.
         skipped: those without a narration, or with one of too few words, and why.
         lines: of narration, in the videos to do.
         seconds: about how long it takes.
@@ -45,6 +48,8 @@ class Plan:
     recipe: Recipe
     videos: frozenset[int]
     to_do: Mapping[int, str]
+    current: frozenset[int]
+    left: int
     skipped: Mapping[int, Outcome]
     lines: int
     seconds: float
@@ -58,13 +63,18 @@ class Clipped:
         recipe: of the set of pairs.
         made: videos whose pairs were made now.
         unchanged: videos whose pairs were there.
-        pairs: in the set now, of the videos that are meant.
+        left: how many videos are left to do, past the limit.
+        current: numbers of the videos whose pairs are of the narration that is there: what is fit
+            to be exported.
+        pairs: in the set now, of those.
         outcomes: of this stage, of the videos that are meant and were looked at.
     """
 
     recipe: Recipe
     made: int
     unchanged: int
+    left: int
+    current: frozenset[int]
     pairs: int
     outcomes: tuple[Outcome, ...]
 
@@ -127,17 +137,17 @@ def plan(
     }
     skipped = _skipped(library, paths.keys(), narrations.keys())
     made = StoredSet(library, recipe).made_from()
-    to_do = {
-        number: narrations[number]
-        for number in paths
-        if number not in skipped and narrations[number] != made.get(number)
-    }
-    to_do = dict(list(to_do.items())[:limit])
+    wanted = {number: narrations[number] for number in paths if number not in skipped}
+    current = frozenset(number for number in wanted if wanted[number] == made.get(number))
+    stale = {number: hash_ for number, hash_ in wanted.items() if number not in current}
+    to_do = dict(list(stale.items())[:limit])
     lines, seconds = _work(library, to_do, watches=_watches(options.make_clipper()))
     return Plan(
         recipe,
         frozenset(paths),
         to_do,
+        current,
+        len(stale) - len(to_do),
         skipped,
         lines,
         seconds,
@@ -146,11 +156,14 @@ def plan(
 
 def _skipped(library: Library, numbers: Iterable[int], narrated: Set[int]) -> dict[int, Outcome]:
     """The videos to leave out, with the outcome that this stage gives them: the reason that
-    transcribing ended with."""
+    transcribing ended with, or probing, where it came to no more than that."""
     rows = library.connection.execute(
-        "SELECT number, video_id, reason, coalesce(detail, '') FROM videos"
-        " LEFT JOIN (SELECT * FROM outcomes WHERE stage = ?) USING (number)",
-        (Stage.TRANSCRIBE,),
+        "SELECT number, video_id, coalesce(said.reason, probed.reason),"
+        " coalesce(CASE WHEN said.reason IS NULL THEN probed.detail ELSE said.detail END, '')"
+        " FROM videos"
+        " LEFT JOIN (SELECT * FROM outcomes WHERE stage = ?) AS said USING (number)"
+        " LEFT JOIN (SELECT * FROM outcomes WHERE stage = ?) AS probed USING (number)",
+        (Stage.TRANSCRIBE, Stage.PROBE),
     )
     ended = {number: (video_id, reason, detail) for number, video_id, reason, detail in rows}
     skipped = {}
@@ -200,15 +213,23 @@ def clip_videos(
         paths = videos_of(library, only)
         store = StoredSet(library, planned.recipe)
         outcomes = _put_skipped(library, store, planned)
-        before = store.made_from().keys() & planned.videos - planned.to_do.keys()
+        current = set(planned.current)
         made = _made(_tasks(library, planned, paths, options), options, workers)
         for done, (task, result) in enumerate(made, start=1):
-            outcomes.append(_commit(library, store, task, result, planned.to_do[task.number]))
+            outcome = _commit(library, store, task, result, planned.to_do[task.number])
+            outcomes.append(outcome)
+            current |= {task.number} if outcome.state == State.OK else set()
             if on_progress:
                 on_progress(done, len(planned.to_do), paths[task.number])
-    fine = sum(outcome.state == State.OK for outcome in outcomes)
-    total = count_pairs(library, planned.recipe, planned.videos)
-    return Clipped(planned.recipe, fine, len(before), total, tuple(outcomes))
+    return Clipped(
+        planned.recipe,
+        made=len(current) - len(planned.current),
+        unchanged=len(planned.current),
+        left=planned.left,
+        current=frozenset(current),
+        pairs=count_pairs(library, planned.recipe, current),
+        outcomes=tuple(outcomes),
+    )
 
 
 def _put_skipped(library: Library, store: StoredSet, planned: Plan) -> list[Outcome]:

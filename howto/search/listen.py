@@ -13,7 +13,7 @@ from howto.search.phrases import about, counted, shown
 from howto.search.units import keep_answer
 from howto.transcribe.ask import QUICK_SOURCES, Wish, recipe_of
 from howto.transcribe.asking import answers
-from howto.transcribe.choice import remembered
+from howto.transcribe.choice import quick, remembered
 from howto.transcribe.quality import measure, with_enough_words
 
 if TYPE_CHECKING:
@@ -152,10 +152,14 @@ def listen(
             library.video(number, library.folder / paths[number][0])
             for number in (left.numbers if left else ())
         ]
-        for video, answer in answers(videos, wish) if videos else ():
+        # What is quick was asked when the library was brought up to date.
+        whole = replace(wish, sources=(*quick(choice.wish).sources, *wish.sources))
+        questions = [(video, wish) for video in videos]
+        for video, answer in answers(questions, wish) if questions else ():
             path = video.path.relative_to(library.folder).as_posix()
             quality = measure(answer.narration, None) if answer.narration else None
             outcome = with_enough_words(answer.outcome, quality, choice.min_words)
             answer = replace(answer, outcome=outcome)
-            keep_answer(library, video, path, answer, recipe_of(answer.source, wish, ""))
+            recipe = recipe_of(answer.source, whole, library.examined(video.video_id) or "")
+            keep_answer(library, video, path, answer, recipe)
             yield path, outcome

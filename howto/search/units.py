@@ -11,12 +11,12 @@ from howto.clip.lines import LinesClipper
 from howto.clip.windows import silent_windows
 from howto.library import Library
 from howto.recipe import Recipe
-from howto.records import Clip, Narration, Stage, Video
+from howto.records import Clip, Narration, Outcome, Stage, Video
 from howto.search import words
 from howto.transcribe.ask import Answer
 from howto.transcribe.quality import measure
 
-__all__ = ["indexing", "keep_answer", "keep_narration", "search_units"]
+__all__ = ["indexing", "keep_answer", "keep_narration", "keep_nothing", "search_units"]
 
 
 @contextmanager
@@ -55,8 +55,6 @@ def keep_narration(
 def keep_answer(library: Library, video: Video, path: str, answer: Answer, recipe: Recipe) -> None:
     """Write what narration sources had for a video, and how asking them ended: one transaction.
 
-    Where they had nothing, a narration from before stays.
-
     Args:
         path: of its first file, relative to the library's folder.
         recipe: of the narration.
@@ -66,6 +64,19 @@ def keep_answer(library: Library, video: Video, path: str, answer: Answer, recip
             keep_narration(library, number, video, answer.narration, recipe)
             library.clear_outcomes(number, Stage.ALIGN)  # that was of the words before
         library.put_outcome(number, answer.outcome)
+
+
+def keep_nothing(library: Library, number: int, outcome: Outcome, recipe: Recipe) -> None:
+    """Write that sources had nothing for a video that has a narration, which stays.
+
+    Args:
+        recipe: of that narration.
+    """
+    with library.writing() as connection:
+        connection.execute(
+            "UPDATE narrations SET recipe = ? WHERE number = ?", (recipe.text, number)
+        )
+        library.put_outcome(number, outcome)
 
 
 def search_units(video: Video, narration: Narration | None) -> list[Clip]:

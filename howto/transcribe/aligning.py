@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from howto.errors import ItemError, Reason, UsageError
 from howto.library import Library
+from howto.plugin_options import Option, of_plugin
 from howto.recipe import Recipe
 from howto.records import Narration, Outcome, Stage, State, Video
 from howto.search.units import indexing, keep_narration
@@ -32,7 +33,14 @@ if TYPE_CHECKING:
     from howto.contracts import Aligner
     from howto.run.local import Ended
 
-__all__ = ["ALIGNED", "AlignmentPlan", "align_videos", "all_sound", "plan_alignment"]
+__all__ = [
+    "ALIGNED",
+    "AlignmentPlan",
+    "align_videos",
+    "all_sound",
+    "plan_alignment",
+    "recipe_of_aligner",
+]
 
 ALIGNED = "aligned"
 """The part of a narration's recipe that is the aligner's."""
@@ -48,7 +56,8 @@ class AlignmentPlan:
 
     Attributes:
         aligner: its name.
-        recipe: of the aligner, with its version and the hash of its weights.
+        options: keyword arguments of the aligner.
+        recipe: of the aligner, with its version, its options and the hash of its weights.
         videos: numbers of the videos to align, with their first path, in order of path.
         silent: those that have no sound to align with.
         done: how those ended that are done already.
@@ -57,6 +66,7 @@ class AlignmentPlan:
     """
 
     aligner: str
+    options: tuple[Option, ...]
     recipe: Recipe
     videos: Mapping[int, str]
     silent: tuple[Outcome, ...]
@@ -72,28 +82,47 @@ class _Task:
     narration: Narration
     recipe: Recipe
     aligner: str
+    options: tuple[Option, ...]
     seconds: float
 
 
+def recipe_of_aligner(name: str, options: tuple[Option, ...] = ()) -> Recipe:
+    """All that determines the word times that an aligner gives, its options included.
+
+    Raises:
+        UnknownPlugin, DuplicatePlugin, BrokenPlugin: the aligner cannot be had.
+        PluginError: its weights are missing.
+    """
+    recipe = aligner_recipe(_aligner(name, options))
+    given = of_plugin(options, name)
+    return Recipe.of(**{**recipe.parts, "options": given}) if given else recipe
+
+
 def plan_alignment(
-    library: Library, name: str, *, only: str | None = None, limit: int | None = None
+    library: Library,
+    name: str,
+    options: tuple[Option, ...] = (),
+    *,
+    only: str | None = None,
+    limit: int | None = None,
 ) -> AlignmentPlan:
     """Find out which narrations lack word times, and have sound to get them from.
 
     Args:
         name: of an aligner.
+        options: keyword arguments, of which those that name the aligner are for it.
         only: a pattern such as `shirts/*`; a video counts if one of its paths fits.
         limit: the most videos to align.
 
     Raises:
         UnknownPlugin, DuplicatePlugin, BrokenPlugin: the aligner cannot be had.
         PluginError: its weights are missing.
-        UsageError: a limit below 1.
+        UsageError: a negative limit.
     """
-    if limit is not None and limit < 1:
-        raise UsageError(f"the limit is {limit}, expected at least 1")
-    aligner = _aligner(name)
-    recipe = aligner_recipe(aligner)
+    if limit is not None and limit < 0:
+        raise UsageError(f"the limit is {limit}, expected 0 or more")
+    aligner = _aligner(name, options)
+    recipe = recipe_of_aligner(name, options)
     ended = {one.video_id: one for one in library.outcomes() if one.stage == Stage.ALIGN}
     wordless = _wordless_seconds(library)
     to_do: dict[int, str] = {}
@@ -115,7 +144,7 @@ def plan_alignment(
     taken = dict(list(to_do.items())[:limit])
     seconds = sum(wordless[number] for number in taken) / aligner.sound_per_second
     left = len(to_do) - len(taken)
-    return AlignmentPlan(name, recipe, taken, tuple(silent), tuple(done), left, seconds)
+    return AlignmentPlan(name, options, recipe, taken, tuple(silent), tuple(done), left, seconds)
 
 
 def _wordless_seconds(library: Library) -> dict[int, float]:
@@ -151,7 +180,7 @@ def align_videos(library: Library, planned: AlignmentPlan) -> Iterator[Outcome]:
         yield replace(outcome, paths=tuple(paths[numbers[outcome.video_id]]))
     if not planned.videos:
         return
-    rate = _aligner(planned.aligner).sound_per_second
+    rate = _aligner(planned.aligner, planned.options).sound_per_second
     with library.exclusive("listen"):
         for ended in run_local(
             _aligned,
@@ -168,7 +197,9 @@ def _tasks(library: Library, planned: AlignmentPlan) -> Iterator[_Task]:
         narration, recipe = library.narration(number), library.narration_recipe(number)
         video = library.video(number, library.folder / path)
         if narration is not None and recipe is not None and video.info is not None:
-            yield _Task(number, video, narration, recipe, planned.aligner, video.info.duration)
+            seconds = video.info.duration
+            aligner = (planned.aligner, planned.options)
+            yield _Task(number, video, narration, recipe, *aligner, seconds)
 
 
 def _aligned(task: _Task) -> Narration | ItemError:
@@ -176,7 +207,7 @@ def _aligned(task: _Task) -> Narration | ItemError:
         samples = all_sound(task.video.path)
     except ItemError as error:
         return error
-    return align_narration(task.narration, samples, _aligner(task.aligner))
+    return align_narration(task.narration, samples, _aligner(task.aligner, task.options))
 
 
 def all_sound(path: Path) -> "NDArray[np.float32]":
@@ -193,11 +224,11 @@ def all_sound(path: Path) -> "NDArray[np.float32]":
 
 
 @functools.lru_cache(maxsize=1)
-def _aligner(name: str) -> "Aligner":
+def _aligner(name: str, options: tuple[Option, ...]) -> "Aligner":
     """Made once in a process, so that an aligner may keep what it has loaded."""
     from howto.plugins import create
 
-    made: Aligner = create("aligners", name)
+    made: Aligner = create("aligners", name, **of_plugin(options, name))
     return made
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from howto.errors import HowtoError, ItemError, Reason
+from howto.plugin_options import Option, of_plugin
 from howto.recipe import Recipe
 from howto.records import Narration, Outcome, Stage, State, Video
 from howto.transcribe.ends import Ends, with_ends
@@ -14,10 +15,12 @@ if TYPE_CHECKING:
     from howto.contracts import NarrationSource
 
 __all__ = [
+    "HAD_NOTHING",
     "NO_SOURCE",
     "QUICK_SOURCES",
     "Answer",
     "Wish",
+    "as_asked",
     "ask",
     "make_sources",
     "nothing_found",
@@ -29,6 +32,13 @@ QUICK_SOURCES = ("sidecar", "embedded")
 
 NO_SOURCE = "none"
 """In a recipe: all sources that were asked had nothing."""
+
+HAD_NOTHING = "had_nothing"
+"""The part of a narration's recipe that says which other sources were asked, as `as_asked` says it,
+and had nothing."""
+
+_WHERE_NOT_WHAT = frozenset({"device", "download"})
+"""Options of sources that say where the work is done; what comes of it is the same."""
 
 _VERSION = 2
 """Changes whenever the same files would give another narration; 2 came with rolling captions."""
@@ -42,11 +52,13 @@ class Wish:
         sources: names of narration sources, the first asked first.
         language: the preferred one; None is each source's own preference.
         ends: the rule for the ends of lines; None is what `formats.read_captions` does.
+        options: keyword arguments for the sources that they name.
     """
 
     sources: tuple[str, ...] = QUICK_SOURCES
     language: str | None = None
     ends: Ends | None = None
+    options: tuple[Option, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +79,16 @@ def make_sources(wish: Wish) -> "list[NarrationSource]":
 
     Raises:
         UnknownPlugin, DuplicatePlugin, BrokenPlugin: as `plugins.create`.
-        UsageError: a language is wanted, and a source does not take one.
+        UsageError: a language is wanted, and a source does not take one, or hears another alone; an
+            option that a source does not take.
     """
     from howto.plugins import create, load
 
     sources = []
     for name in wish.sources:
-        options: dict[str, object] = {}
+        options: dict[str, object] = of_plugin(wish.options, name)
         if wish.language is not None:
-            options["language"] = wish.language
+            options.setdefault("language", wish.language)
         if wish.ends is not None and "ends" in inspect.signature(load("asr", name)).parameters:
             options["ends"] = wish.ends
         sources.append(create("asr", name, **options))
@@ -134,11 +147,26 @@ def recipe_of(source: str, wish: Wish, companions: str) -> Recipe:
         companions: the text that changes with the files beside the video. What is heard does not
             depend on them, so it counts for the quick sources alone.
     """
-    parts: dict[str, object] = {"source": source, "version": _VERSION}
+    parts: dict[str, object] = {**as_asked(source, wish, companions), "version": _VERSION}
+    if wish.ends is not None:
+        parts["ends"] = wish.ends
+    if before := wish.sources[: wish.sources.index(source)] if source in wish.sources else ():
+        parts[HAD_NOTHING] = [as_asked(one, wish, companions) for one in before]
+    return Recipe.of(**parts)
+
+
+def as_asked(source: str, wish: Wish, companions: str) -> dict[str, object]:
+    """How one source is asked: all that may change whether it has anything.
+
+    Args:
+        companions: as for `recipe_of`.
+    """
+    parts: dict[str, object] = {"source": source}
     if source in (*QUICK_SOURCES, NO_SOURCE):
         parts["companions"] = companions
     if wish.language is not None:
         parts["language"] = wish.language
-    if wish.ends is not None:
-        parts["ends"] = wish.ends
-    return Recipe.of(**parts)
+    given = of_plugin(wish.options, source).items()
+    if options := {key: value for key, value in given if key not in _WHERE_NOT_WHAT}:
+        parts["options"] = options
+    return parts

@@ -7,7 +7,7 @@ its model loaded from video to video; one that took its place loads the model an
 
 import functools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from howto.records import Outcome, Stage, State, Video
@@ -34,11 +34,12 @@ class _Question:
 
 
 def answers(
-    videos: Iterable[Video], wish: Wish, *, workers: int | None = None
+    questions: Iterable[tuple[Video, Wish]], wish: Wish, *, workers: int | None = None
 ) -> Iterator[tuple[Video, Answer]]:
     """Ask about each video; a crash, a hang or a bug is that video's outcome.
 
     Args:
+        questions: each video with its wish: `wish`, or fewer of its sources.
         workers: processes, by default one for each core; where a source listens it is one.
 
     Raises:
@@ -54,7 +55,7 @@ def answers(
         workers = 1
     ends = run_local(
         _answer,
-        (_Question(video, wish) for video in videos),
+        (_Question(video, own) for video, own in questions),
         workers=workers,
         time_limit=lambda question: longest(question.video, sources),
     )
@@ -82,7 +83,11 @@ def _answer(question: _Question) -> Answer:
     return ask(question.video, _sources(question.wish), question.wish.ends)
 
 
-@functools.lru_cache(maxsize=1)
 def _sources(wish: Wish) -> "list[NarrationSource]":
+    return [_source(replace(wish, sources=(name,))) for name in wish.sources]
+
+
+@functools.lru_cache
+def _source(wish: Wish) -> "NarrationSource":
     """Made once in a worker, so that a source may keep what it has loaded."""
-    return make_sources(wish)
+    return make_sources(wish)[0]

@@ -5,33 +5,26 @@ users compare numbers. A file of a million videos is gigabytes, so JSON is read 
 """
 
 import json
-import math
-import pickle
+import reprlib
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from howto.errors import CaptionError, Reason
+from howto.errors import CaptionError, PickleError, Reason
 from howto.records import Kind, Line, Narration, Problem
+from howto.safe_pickle import load
 
 __all__ = ["read_caption_file"]
 
 _CHUNK = 1 << 20
 _SPACES = " \t\r\n"
+_LARGEST = sys.float_info.max
+_JSON3 = ("wireMagic", "events", "pens")  # what such a file has in place of ids
+_COLUMNS = ("start", "end", "text")
 
-# What the numpy arrays of a pickle are made of, by old and new names of numpy's modules.
-_ALLOWED = {
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-    *(
-        (f"numpy.{core}.multiarray", name)
-        for core in ("core", "_core")
-        for name in ("_reconstruct", "scalar")
-    ),
-    *((f"numpy.{core}.numeric", "_frombuffer") for core in ("core", "_core")),
-    ("collections", "OrderedDict"),
-    *(("builtins", name) for name in ("dict", "list", "tuple", "set", "frozenset")),
-}
+_LONGEST_MEMBER = 32 * 1024 * 1024
+"""Characters of one video's captions, as much as any caption file may have: past it is damage."""
 
 
 def read_caption_file(path: Path) -> Iterator[tuple[str, Narration]]:
@@ -57,21 +50,24 @@ def read_caption_file(path: Path) -> Iterator[tuple[str, Narration]]:
             if path.suffix.lower() == ".json":
                 yield from _from_pairs(_json_pairs(file), path.name)
             else:
-                yield from _from_pairs(_pickled(file).items(), path.name)
+                yield from _from_pairs(_pickled(file.read()).items(), path.name)
     except OSError as error:
         raise CaptionError(Reason.UNREADABLE_FILE, error.strerror or str(error)) from error
 
 
 def _from_pairs(pairs: Any, source: str) -> Iterator[tuple[str, Narration]]:
     for video_id, columns in pairs:
-        yield str(video_id), _narration(str(video_id), columns, source)
+        if not isinstance(video_id, str):
+            raise _unreadable(f"expected the id of a video, found {_said(video_id)}")
+        yield video_id, _narration(video_id, columns, source)
 
 
 def _narration(video_id: str, columns: Any, source: str) -> Narration:
-    names = ("start", "end", "text")
-    if not isinstance(columns, Mapping) or not all(name in columns for name in names):
-        raise _unreadable(f"video {video_id}: expected start, end and text, found {columns!r:.60}")
-    starts, ends, texts = (list(columns[name]) for name in names)
+    if video_id in _JSON3:
+        raise _unreadable("it holds json3, the captions of one video: expected a name in .json3")
+    if not isinstance(columns, Mapping) or not all(name in columns for name in _COLUMNS):
+        raise _unreadable(f"video {video_id}: expected start, end and text, found {_said(columns)}")
+    starts, ends, texts = (_column(video_id, name, columns[name]) for name in _COLUMNS)
     if not len(starts) == len(ends) == len(texts):
         raise _unreadable(
             f"video {video_id}: {len(starts)} starts, {len(ends)} ends and {len(texts)} texts"
@@ -79,41 +75,57 @@ def _narration(video_id: str, columns: Any, source: str) -> Narration:
     lines: list[Line] = []
     problems: list[Problem] = []
     for number, (start, end, text) in enumerate(zip(starts, ends, texts, strict=True)):
-        if _is_time(start) and _is_time(end) and start <= end:
-            lines.append(Line(float(start), float(end), str(text)))
+        where = f"video {video_id}, caption {number}"
+        if not (_is_time(start) and _is_time(end) and start <= end):
+            problems.append(Problem(None, f"{where}: from {_said(start)} to {_said(end)}"))
+        elif not isinstance(text, str):
+            problems.append(Problem(None, f"{where}: expected a text, found {_said(text)}"))
         else:
-            problems.append(
-                Problem(None, f"video {video_id}, caption {number}: from {start!r} to {end!r}")
-            )
+            lines.append(Line(float(start), float(end), text))
     ordered = sorted(lines, key=lambda line: line.start)
     return Narration(tuple(ordered), None, Kind.AUTOMATIC, source, tuple(problems))
 
 
+def _column(video_id: str, name: str, found: Any) -> list[Any]:
+    """A column as a list; numpy's arrays have a shape, and their numbers become Python's."""
+    if len(getattr(found, "shape", ())) == 1:
+        found = found.tolist()
+    if not isinstance(found, list | tuple):
+        raise _unreadable(f"video {video_id}: expected a list as {name}, found {_said(found)}")
+    return list(found)
+
+
 def _is_time(value: Any) -> bool:
-    # numpy's numbers are not Python's, but for float64.
+    # Compared as it is, and bounded: an integer of 400 digits is no float.
+    return type(value) in (int, float) and 0 <= value <= _LARGEST
+
+
+def _said(value: Any) -> str:
+    """A value for a message: short, whatever it is."""
     try:
-        return not isinstance(value, str | bool) and 0 <= float(value) < math.inf
-    except (TypeError, ValueError):
-        return False
+        return reprlib.repr(value)
+    except ValueError:  # an integer of thousands of digits
+        return type(value).__name__
 
 
 def _unreadable(what: str) -> CaptionError:
     return CaptionError(Reason.UNREADABLE_CAPTIONS, what)
 
 
-def _json_pairs(file: IO[bytes]) -> Iterator[tuple[str, Any]]:
+def _json_pairs(file: IO[bytes]) -> Iterator[tuple[Any, Any]]:
     """The members of one large JSON object, holding one member at a time."""
     buffer = _Buffer(file)
     buffer.take("{")
-    if buffer.next_is("}"):
-        return
-    while True:
+    closed = buffer.next_is("}")
+    while not closed:
         key = buffer.value()
         buffer.take(":")
-        yield str(key), buffer.value()
-        if buffer.next_is("}"):
-            return
-        buffer.take(",")
+        yield key, buffer.value()
+        closed = buffer.next_is("}")
+        if not closed:
+            buffer.take(",")
+    if not buffer.is_at_end():
+        raise _unreadable(f"damaged JSON: expected the end of the file, found {buffer.ahead()!r}")
 
 
 class _Buffer:
@@ -135,9 +147,9 @@ class _Buffer:
         while True:
             try:
                 found, end = self.decoder.raw_decode(self.text, self.at)
-            except (json.JSONDecodeError, RecursionError) as error:
+            except (ValueError, RecursionError) as error:
                 # What is cut off looks damaged until the rest of it is there.
-                if not self._more():
+                if len(self.text) - self.at > _LONGEST_MEMBER or not self._more():
                     raise _unreadable(f"damaged JSON: {error}") from error
                 continue
             # Only a number could go on in the next piece, and here no value is a number.
@@ -147,8 +159,16 @@ class _Buffer:
     def take(self, sign: str) -> None:
         """Go past a sign."""
         if not self.next_is(sign):
-            found = self.text[self.at : self.at + 20]
-            raise _unreadable(f"damaged JSON: expected {sign!r}, found {found!r}")
+            raise _unreadable(f"damaged JSON: expected {sign!r}, found {self.ahead()!r}")
+
+    def ahead(self) -> str:
+        """The next few characters, for a message."""
+        return self.text[self.at : self.at + 20]
+
+    def is_at_end(self) -> bool:
+        """Tell whether nothing but spaces is left."""
+        self._skip_spaces()
+        return self.at == len(self.text)
 
     def next_is(self, sign: str) -> bool:
         """Go past a sign if it is next."""
@@ -176,41 +196,11 @@ class _Buffer:
         return True
 
 
-class _Unpickler(pickle.Unpickler):
-    """Makes containers, text, numbers and numpy arrays, and calls nothing else."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("_codecs", "encode"):
-            return _latin1_bytes
-        if (module, name) not in _ALLOWED:
-            raise _unreadable(
-                f"the pickle names {module}.{name}: expected containers, text, numbers and numpy "
-                "arrays alone"
-            )
-        return super().find_class(module, name)
-
-
-def _latin1_bytes(text: str, encoding: str) -> bytes:
-    """Old pickles write bytes as a call that encodes text; this is the only encoding they use."""
-    if encoding != "latin1":
-        raise _unreadable(f"the pickle encodes as {encoding!r}: expected latin1")
-    return text.encode("latin1")
-
-
-def _pickled(file: IO[bytes]) -> Mapping[str, Any]:
+def _pickled(data: bytes) -> Mapping[Any, Any]:
     try:
-        found = _Unpickler(file).load()
-    except CaptionError:
-        raise
-    except _DAMAGED_PICKLE as error:
-        raise _unreadable(f"damaged pickle: {error}") from error
+        found = load(data)
+    except PickleError as error:
+        raise _unreadable(str(error)) from error
     if not isinstance(found, Mapping):
         raise _unreadable(f"expected videos by id, found {type(found).__name__}")
     return found
-
-
-# What the pickle machine raises on bytes that are no pickle.
-_DAMAGED_PICKLE = (
-    *(pickle.UnpicklingError, EOFError, ValueError, TypeError, IndexError, KeyError),
-    *(AttributeError, ImportError, MemoryError, OverflowError),
-)

@@ -6,8 +6,10 @@ when a caption file changes or a video is new. It never starts a source that lis
 
 import json
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from howto.library import Library
+from howto.plugin_options import Value
 from howto.transcribe.ask import QUICK_SOURCES, Wish
 from howto.transcribe.ends import Ends
 
@@ -21,7 +23,7 @@ class Choice:
     """What was chosen.
 
     Attributes:
-        wish: sources, language and rule for the ends of lines.
+        wish: sources with their options, language and rule for the ends of lines.
         min_words: narrations of fewer words end as `too_few_words`.
     """
 
@@ -37,7 +39,14 @@ def remembered(library: Library) -> Choice:
     parts = json.loads(found)
     wish = parts["wish"]
     ends = Ends(wish["ends"]) if wish["ends"] is not None else None
-    return Choice(Wish(tuple(wish["sources"]), wish["language"], ends), parts["min_words"])
+    options = tuple((name, key, _value(value)) for name, key, value in wish.get("options", ()))
+    chosen = Wish(tuple(wish["sources"]), wish["language"], ends, options)
+    return Choice(chosen, parts["min_words"])
+
+
+def _value(value: Any) -> Value:
+    """As it was before JSON, which has no tuples."""
+    return tuple(map(_value, value)) if isinstance(value, list) else value
 
 
 def remember(library: Library, choice: Choice) -> None:

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from howto.transcribe.cue_text import tidy
-from howto.transcribe.cues import Parsed
+from howto.transcribe.cues import LATEST, Parsed
 from howto.transcribe.spoken import Spoken, SpokenCues
+from howto.transcribe.timing import seconds
 
 __all__ = ["Event", "Segment", "read_events"]
 
@@ -64,7 +65,7 @@ def read_events(events: Sequence[Event], cues: SpokenCues) -> Parsed:
     )
     lines = _joined(sorted(events, key=lambda event: event.start))
     for event in lines:
-        cues.add(_spoken(event, automatic))
+        cues.add(_spoken(event, automatic, cues))
     return cues.parsed(automatic=automatic, on_screen=automatic)
 
 
@@ -95,7 +96,7 @@ def _append(line: Event, more: Event) -> None:
         line.duration = max(line.duration, later + more.duration)
 
 
-def _spoken(event: Event, automatic: bool) -> Spoken:
+def _spoken(event: Event, automatic: bool, cues: SpokenCues) -> Spoken:
     segments = event.segments
     end = None if event.duration is None else event.start + event.duration
     raw = html.unescape("".join([segment.text for segment in segments]))
@@ -105,7 +106,21 @@ def _spoken(event: Event, automatic: bool) -> Spoken:
         automatic and all(len(segment.text.split()) < 2 for segment in segments)
     ):
         _add_words(line, segments)
+        _check_words(line, event, cues)
     return line
+
+
+def _check_words(line: Spoken, event: Event, cues: SpokenCues) -> None:
+    """A word that starts after its event has ended is damage: it starts with the word before it."""
+    shown = event.duration if event.duration and event.duration > 0 else LATEST
+    last = max(event.start, min(event.start + shown, LATEST))
+    late = [place for place, start in enumerate(line.starts) if start > last]
+    if late:
+        said = seconds(line.starts[late[0]])
+        what = f"a word at {said:.3f} s: expected it within its line, until {seconds(last):.3f} s"
+        cues.cues.problem(event.row, what)
+    for place in late:
+        line.starts[place] = line.starts[place - 1] if place else line.start
 
 
 def _add_words(line: Spoken, segments: list[Segment]) -> None:

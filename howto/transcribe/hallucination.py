@@ -7,6 +7,7 @@ the positions that it refuses; `without_hallucinations` applies them all.
 
 import re
 import zlib
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +25,9 @@ __all__ = [
     "without_hallucinations",
 ]
 
-SHORTEST_COMPRESSED = 40  # bytes; what is shorter has no ratio worth looking at
+SHORTEST_COMPRESSED = 40  # characters; what is shorter has no ratio worth looking at
+_ASCII = frozenset(map(chr, range(0x80)))
+_BYTES_TO_GIVE = 0x80  # to letters that are not ASCII
 FEWEST_WORDS = 4  # in a line for its rate to be believed: one word's time is rough
 
 
@@ -34,7 +37,7 @@ class HallucinationLimits:
 
     Attributes:
         repeats: how often the same line may come in a row, over windows.
-        compression: bytes over compressed bytes of a line's text; whisper's own threshold.
+        compression: as `compression_ratio` measures it; whisper's own threshold.
         words_per_second: of a line; fast speakers reach 5 to 6.
         in_speech: smallest share of a line's time in which the gate heard speech.
     """
@@ -111,8 +114,19 @@ def outside_speech(
     """Refuse lines of which less than the share `least` lies in speech.
 
     A line without length is inside if its instant is.
+
+    Args:
+        spans: (start, end) in seconds, in order, apart.
     """
-    return {at for at, line in enumerate(lines) if _share(line, spans) < least}
+    starts, ends = [start for start, _ in spans], [end for _, end in spans]
+
+    def share(line: Line) -> float:
+        # Only the spans that the line can touch: looking at all of them took half a minute for a
+        # day of speech.
+        near = spans[bisect_left(ends, line.start) : bisect_right(starts, line.end)]
+        return _share(line, near)
+
+    return {at for at, line in enumerate(lines) if share(line) < least}
 
 
 def compressed(lines: Sequence[Line], most: float) -> set[int]:
@@ -131,10 +145,21 @@ def too_fast(lines: Sequence[Line], most: float) -> set[int]:
 
 
 def compression_ratio(text: str) -> float:
-    """Bytes over bytes after zlib, as whisper computes it; 0 for under 40 bytes."""
-    raw = text.strip().encode()
-    if len(raw) < SHORTEST_COMPRESSED:
+    """Bytes over bytes after zlib; 0 for under 40 characters.
+
+    For ASCII it is whisper's number. Its bytes are UTF-8, in which a script such as Tamil has
+    three for a letter, two of them always the same: that alone compresses, and long honest lines
+    would pass for loops. So each letter is one byte here, or two where a text has too many letters.
+    """
+    text = text.strip()
+    if len(text) < SHORTEST_COMPRESSED:
         return 0.0
+    others = sorted(set(text) - _ASCII)
+    if len(others) <= _BYTES_TO_GIVE:
+        letters = {ord(letter): chr(0x80 + place) for place, letter in enumerate(others)}
+        raw = text.translate(letters).encode("latin-1")
+    else:
+        raw = text.encode("utf-16-le", "surrogatepass")
     return len(raw) / len(zlib.compress(raw))
 
 

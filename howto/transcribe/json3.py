@@ -101,7 +101,7 @@ def _milliseconds(value: Any) -> int | None:
 
 def _recognises(head: str) -> bool:
     head = head.lstrip()
-    return head.startswith("{") and ('"wireMagic"' in head or '"events"' in head)
+    return head.startswith("{") and ('"wireMagic"' in head or bool(_EVENTS.search(head)))
 
 
 FORMAT = CaptionFormat("json3", (".json3",), _recognises, lambda text, _: read_json3(text))

@@ -9,7 +9,7 @@ from itertools import zip_longest
 
 from howto.transcribe.cue_text import clean
 from howto.transcribe.cues import CaptionFormat, Cues, Parsed
-from howto.transcribe.ends import unstated_length
+from howto.transcribe.ends import later_starts, unstated_length
 from howto.transcribe.language import language_tag, same_language
 
 __all__ = ["FORMAT", "read_sami"]
@@ -43,9 +43,10 @@ def read_sami(text: str, language: str = "en") -> Parsed:
     if not (chosen or cues.problems) and text.strip() and "<sami" not in text[:4096].lower():
         cues.problem(1, f"expected <SAMI>, found {text.strip()[:60]!r}")
     name, texts = chosen or ("", [])
-    for (start, said, row), following in zip_longest(texts, texts[1:]):
+    later = later_starts([start for start, _, _ in texts])
+    for (start, said, row), following in zip(texts, later, strict=True):
         if following is not None:
-            cues.add_plain(start, following[0], said, row)
+            cues.add_plain(start, following, said, row)
         elif said:
             cues.add_plain(start, start + unstated_length(said), said, row)
     return cues.parsed(language=languages.get(name))
@@ -73,25 +74,25 @@ def _texts(text: str, cues: Cues) -> dict[str, list[_Text]]:
             cues.problem(row, f"expected a start in milliseconds, found {sync[0][:60]!r}")
             continue
         body = text[sync.end() : following.start() if following else len(text)]
-        for name, said in _paragraphs(body):
+        for name, said in _paragraphs(body).items():
             found.setdefault(name, []).append((int(start[1]), said, row))
     for texts in found.values():
         texts.sort(key=lambda item: item[0])
     return found
 
 
-def _paragraphs(body: str) -> list[tuple[str, str]]:
-    """The class and the words of each paragraph of one SYNC; a body without a paragraph is one."""
+def _paragraphs(body: str) -> dict[str, str]:
+    """What one SYNC says, by class; a body without a paragraph is one of no class."""
     if "<!--" in body:
         body = _COMMENT.sub("", body)
     parts = _PARAGRAPH.split(body)
     if len(parts) == 1:
-        return [("", clean(body))]
-    named = []
-    for attributes, said in zip(parts[1::2], parts[2::2], strict=True):
+        return {"": clean(body)}
+    said: dict[str, list[str]] = {}
+    for attributes, raw in zip(parts[1::2], parts[2::2], strict=True):
         name = _CLASS.search(attributes)
-        named.append((name[1].lower() if name else "", clean(said)))
-    return named
+        said.setdefault(name[1].lower() if name else "", []).append(clean(raw))
+    return {name: " ".join(filter(None, texts)) for name, texts in said.items()}
 
 
 def _choose(
@@ -100,13 +101,12 @@ def _choose(
     """The class of the wanted language, then the one that says most, then the first."""
     if not texts:
         return None
-    order = list(texts)
 
-    def merit(name: str) -> tuple[bool, int, int]:
+    def merit(name: str) -> tuple[bool, int]:
         is_wanted = same_language(language_tag(languages.get(name, "")), wanted)
-        return is_wanted, sum(bool(said) for _, said, _ in texts[name]), -order.index(name)
+        return is_wanted, sum(bool(said) for _, said, _ in texts[name])
 
-    best = max(order, key=merit)
+    best = max(texts, key=merit)  # the first of equals
     return best, texts[best]
 
 

@@ -23,8 +23,12 @@ _SPAN = re.compile(rf"\s*{_TIME}\s*{_ARROW}\s*{_TIME}(?!\S)(.*)", re.DOTALL)
 _ONE_TIME = re.compile(rf"\s*{_TIME}\s*")
 _ARROW_IN_ROW = re.compile(_ARROW)
 _CLOCK = re.compile(r"\d{1,9}\s?:\s?\w")
+_FULL_ARROW = "-->"
 _NUMBER = re.compile(r"\s*\d[\d.,]{0,12}\s*")
-_BARE = re.compile(r"^[ \t]*(?:\d{1,6}:)?\d:\d{1,2}[.,]\d{1,3}[ \t]*-->", re.MULTILINE)
+# A second of one digit, or such a minute behind hours. `0:01.5` and `1:02:03.5` are common.
+_BARE = re.compile(
+    r"^[ \t]*(?:(?:\d{1,6}:)?\d{1,3}:\d|\d{1,6}:\d:\d{2})[.,]\d{1,3}[ \t]*-->", re.MULTILINE
+)
 
 
 def seconds(milliseconds: int) -> float:
@@ -88,13 +92,20 @@ def has_bare_numbers(text: str) -> bool:
 
 
 def looks_like_timing(row: str) -> bool:
-    """Tell whether a row is meant as a timing, well-formed or not; `a --> b` in a text is not."""
+    """Tell whether a row is meant as a timing, well-formed or not.
+
+    With a clock on both sides of an arrow it is. With one alone, or with bare numbers, only where
+    the row starts so and the arrow is `-->`: people write `5 -> 7` and `at 12:30 -> lunch`.
+    """
     if ">" not in row and "→" not in row:
         return False
     arrow = _ARROW_IN_ROW.search(row)
     if arrow is None:
         return False
-    left, right = row[: arrow.start()], row[arrow.end() : arrow.end() + 24]
-    if _CLOCK.search(left[-24:]) or _CLOCK.match(right.lstrip()):
-        return True
+    left, right = row[: arrow.start()].strip(), row[arrow.end() : arrow.end() + 24].lstrip()
+    clocks = _CLOCK.search(left[-24:]) is not None, _CLOCK.match(right) is not None
+    if all(clocks) or arrow[0] != _FULL_ARROW:
+        return all(clocks)
+    if any(clocks):
+        return not left or _CLOCK.match(left) is not None
     return _NUMBER.fullmatch(left) is not None and _NUMBER.match(right) is not None

@@ -9,7 +9,8 @@ address.
 """
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from html.entities import name2codepoint
@@ -32,6 +33,8 @@ _FRAMES = re.compile(r"(\d{1,4}):(\d{2}):(\d{2})[:;](\d{1,4})(?:\.\d+)?")
 _ENTITY = re.compile(r"&(?:(#?\w{1,32});)?", re.ASCII)
 _XML_ENTITIES = frozenset({"amp", "lt", "gt", "quot", "apos"})
 _LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+_ENTITY_NODE = "&"
+_NOT_SAID = frozenset({"br", "metadata", "set", "animate", "image", "audio"})
 _DEFAULT_FRAME_RATE = 30  # TTML1 section 6.2.4
 
 
@@ -49,14 +52,21 @@ def read_ttml(text: str, language: str = "en") -> Parsed:
         if text.strip():
             cues.problem(None if root is None else _row(root), f"expected <tt>, found {found}")
         return cues.parsed()
-    reader = _Reader(_Clock.of(root), cues)
     body = next((child for child in root if _name(child) == "body"), None)
     if body is None:
         cues.problem(_row(root), "expected a <body> within <tt>, found none")
         return cues.parsed(root.get(_LANG))
-    said_language = _choose_language(root, body, language)
-    reader.container(body, _Interval(Fraction(0), None), said_language, root.get(_LANG))
-    return cues.parsed(said_language)
+    for entity in _unresolved(body):
+        cues.problem(_row(entity), f"an entity of the file's own is not resolved: {entity.text}")
+    stated = Counter(lang for _, lang in _paragraphs(body, root.get(_LANG)))
+    taken = _choose_language(list(stated), language)
+    reader = _Reader(_Clock.of(root), cues, taken)
+    reader.container(body, _Interval(Fraction(0), None), root.get(_LANG))
+    if left := {lang: count for lang, count in stated.items() if not _is_of(lang, taken)}:
+        said = ", ".join(f"{count} in {lang or 'none'}" for lang, count in left.items())
+        what = f"paragraphs of other languages are left out ({said}); read: {taken or 'none'}"
+        cues.problem(None, what)
+    return cues.parsed(taken)
 
 
 def parse_xml(text: str, cues: Cues) -> "_Element | None":
@@ -114,10 +124,19 @@ def _with_known_entities(text: str) -> tuple[str, int]:
     return (_ENTITY.sub(known, text), loose) if "&" in text else (text, 0)
 
 
+def _unresolved(element: "_Element") -> "Iterator[_Element]":
+    """The references to entities that the file declares: they stay as they are."""
+    from lxml import etree
+
+    return element.iter(etree.Entity)
+
+
 def _name(element: "_Element") -> str:
     """The name without its namespace, which differs by version; '' for comments and such."""
     tag: object = element.tag
-    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+    if isinstance(tag, str):
+        return tag.rpartition("}")[2]
+    return _ENTITY_NODE if getattr(tag, "__name__", "") == "Entity" else ""
 
 
 def _row(element: "_Element") -> int | None:
@@ -184,24 +203,42 @@ class _Interval:
     end: Fraction | None
 
 
-def _choose_language(root: "_Element", body: "_Element", wanted: str) -> str | None:
-    """Of the languages that divisions state, the wanted one, else the first; None: take all."""
-    whole = body.get(_LANG) or root.get(_LANG)
-    stated = [lang for child in body if _name(child) == "div" and (lang := child.get(_LANG))]
-    for lang in stated:
-        if same_language(language_tag(lang), wanted):
+def _paragraphs(element: "_Element", lang: str | None) -> Iterator[tuple["_Element", str | None]]:
+    """The paragraphs with a text, and the language that each or what it stands in states."""
+    lang = element.get(_LANG) or lang
+    for child in element:
+        if _name(child) == "div":
+            yield from _paragraphs(child, lang)
+        elif _name(child) == "p" and tidy("".join(_texts(child))):
+            yield child, child.get(_LANG) or lang
+
+
+def _choose_language(found: list[str | None], wanted: str) -> str | None:
+    """Of the languages that paragraphs state the wanted one, else the first; None: not stated."""
+    for lang in found:
+        if lang and same_language(language_tag(lang), wanted):
             return lang
-    return stated[0] if stated else whole
+    return None if None in found or not found else found[0]
+
+
+def _is_of(lang: str | None, taken: str | None) -> bool:
+    """Tell whether a language is the taken one: `en-US` is of `EN`, and `en` of `en-GB`.
+
+    Two regions or scripts of one language are two: a file may hold both, of the same words.
+    """
+    if lang is None or taken is None:
+        return lang is taken
+    one, other = (f"{language_tag(text) or text}-".lower() for text in (lang, taken))
+    return one.startswith(other) or other.startswith(one)
 
 
 class _Reader:
-    def __init__(self, clock: _Clock, cues: Cues) -> None:
+    def __init__(self, clock: _Clock, cues: Cues, taken: str | None) -> None:
         self.clock = clock
         self.cues = cues
+        self.taken = taken
 
-    def container(
-        self, element: "_Element", parent: _Interval, wanted: str | None, lang: str | None
-    ) -> None:
+    def container(self, element: "_Element", parent: _Interval, lang: str | None) -> None:
         """Read body or div: its paragraphs and divisions, each within the time of its parent."""
         lang = element.get(_LANG) or lang
         own = self._interval(element, parent)
@@ -211,8 +248,8 @@ class _Reader:
         at = own
         for child in element:
             if _name(child) == "div":
-                self.container(child, at, wanted, lang)
-            elif _name(child) == "p" and (child.get(_LANG) or lang) == (wanted or lang):
+                self.container(child, at, lang)
+            elif _name(child) == "p" and _is_of(child.get(_LANG) or lang, self.taken):
                 self._paragraph(child, at)
             if sequential and _name(child) in ("div", "p"):
                 at = self._after(child, at)
@@ -229,14 +266,20 @@ class _Reader:
         timed = "begin" in element.attrib or "end" in element.attrib or "dur" in element.attrib
         spans = [] if timed else list(_timed_spans(element))
         if not spans:
-            self._cue(element, own)
+            self._cue(element, own, _texts(element))
+            return
+        whens: list[_Interval] = []
         for span in spans:
             within = self._interval(span, own)
             if within is not None:
-                self._cue(span, within)
+                self._cue(span, within, _texts(span))
+                whens.append(within)
+        beside = list(_texts(element, timed=False))
+        if any(text.strip() for text in beside):
+            self._cue(element, _around(own, whens), beside)
 
-    def _cue(self, element: "_Element", when: _Interval) -> None:
-        text = tidy("".join(_texts(element)))
+    def _cue(self, element: "_Element", when: _Interval, texts: Iterable[str]) -> None:
+        text = tidy("".join(texts))
         row = _row(element) or 1
         if when.end is None:
             if text:
@@ -268,25 +311,53 @@ class _Reader:
         return _Interval(begin, min(ends) if ends else parent.end)
 
 
+def _around(own: _Interval, whens: list[_Interval]) -> _Interval:
+    """The time of a paragraph's words beside its timed spans: its own, else that of all spans."""
+    ends = [when.end for when in whens if when.end is not None]
+    if own.end is not None or not ends:
+        return own
+    return _Interval(min(when.begin for when in whens), max(ends))
+
+
+def _is_inline(element: "_Element") -> bool:
+    """Tell whether an element's text is said: spans, and what is no TTML, such as `<b>`."""
+    tag: object = element.tag
+    if not isinstance(tag, str) or _name(element) in _NOT_SAID:
+        return False
+    return not tag.partition("}")[0].endswith("#metadata")
+
+
 def _timed_spans(element: "_Element") -> Iterator["_Element"]:
     """The outermost spans with times: inside one of them times are those of its words."""
     for child in element:
-        if _name(child) == "span":
+        if _is_inline(child):
             if "begin" in child.attrib:
                 yield child
             else:
                 yield from _timed_spans(child)
 
 
-def _texts(element: "_Element") -> Iterator[str]:
-    """The text of a paragraph or span with its nested spans; metadata in it is not said."""
+def _texts(element: "_Element", *, timed: bool = True) -> Iterator[str]:
+    """The text of a paragraph or span with what is in it; metadata in it is not said.
+
+    Args:
+        timed: with the spans in it that have times.
+    """
     yield element.text or ""
+    after_timed = False
     for child in element:
-        name = _name(child)
-        if name == "br":
+        is_timed = "begin" in child.attrib
+        if _name(child) == "br":
             yield "\n"
-        elif name == "span":
-            yield from _texts(child)
+        elif _name(child) == _ENTITY_NODE:
+            yield str(child.text)
+        elif _is_inline(child) and not is_timed:
+            yield from _texts(child, timed=timed)
+        elif _is_inline(child):
+            # Each is a text of its own: two of them are not one word.
+            yield " " if after_timed or not timed else ""
+            yield from _texts(child) if timed else ()
+        after_timed = is_timed and not child.tail
         yield child.tail or ""
 
 

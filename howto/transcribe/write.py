@@ -1,17 +1,22 @@
 """Writing a narration as JSON, SubRip, WebVTT or a table.
 
-A file that is written and read again has the same lines; the times of SubRip and WebVTT are rounded
-to the millisecond. Only JSON keeps the times of words.
+A file that is written and read again has the same lines, with the times of SubRip and WebVTT
+rounded to the millisecond. Only JSON keeps the times of words. HowTo100M's tables and caption.json
+are read as they are, and may hold texts that SubRip and WebVTT cannot: rows become one there, a
+speaker's `>>` at the start goes, and `[Music]` or nothing is no line when it is read again.
 """
 
 import csv
 import html
 import io
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from howto.records import Line, Narration
 from howto.transcribe.table import HEADER
+
+_OVERRIDE_STARTS = re.compile(r"\{(?=\\|[yYcCfFsSpP]:)")
 
 __all__ = ["WRITERS", "as_json", "to_csv", "to_srt", "to_vtt"]
 
@@ -39,7 +44,7 @@ def to_srt(narration: Narration) -> str:
     """The narration as SubRip."""
     return "".join(
         f"{number}\n{_clock(line.start, ',')} --> {_clock(line.end, ',')}\n"
-        f"{html.escape(line.text, quote=False)}\n\n"
+        f"{_escaped(line.text)}\n\n"
         for number, line in enumerate(narration.lines, 1)
     )
 
@@ -48,8 +53,7 @@ def to_vtt(narration: Narration) -> str:
     """The narration as WebVTT, its language in the header."""
     header = "WEBVTT\n" + (f"Language: {narration.language}\n" if narration.language else "")
     cues = (
-        f"\n{_clock(line.start, '.')} --> {_clock(line.end, '.')}\n"
-        f"{html.escape(line.text, quote=False)}\n"
+        f"\n{_clock(line.start, '.')} --> {_clock(line.end, '.')}\n{_escaped(line.text)}\n"
         for line in narration.lines
     )
     return header + "".join(cues)
@@ -66,6 +70,13 @@ def to_csv(narration: Narration) -> str:
     writer.writerow(HEADER)
     writer.writerows((line.start, line.end, line.text) for line in narration.lines)
     return table.getvalue()
+
+
+def _escaped(text: str) -> str:
+    """A text in one row, with nothing in it that is markup; an empty row would end the cue."""
+    text = html.escape(" ".join(text.split()), quote=False)
+    # Braces are an override, such as `{\\b1}` or `{y:i}`; elsewhere they stay readable.
+    return _OVERRIDE_STARTS.sub("&#123;", text)
 
 
 def _clock(seconds: float, separator: str) -> str:

@@ -35,7 +35,9 @@ def test_json(cli, videos: Path) -> None:
 
 
 def test_dry_run_does_nothing(cli, videos: Path) -> None:
-    assert cli("clip", videos, "--dry-run").code == 1  # no library yet, and it makes none
+    fresh = cli("clip", videos, "--dry-run")  # no library yet, and it makes none
+    assert fresh.code == 0, fresh.err
+    assert "pairs of 2 videos with 6 lines" in fresh.out
     assert not (videos / ".howto").exists()
     cli("search", "shirt", videos)
     found = cli("clip", videos, "--dry-run", "--json").json

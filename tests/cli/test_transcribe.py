@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from howto.library import Library
-from howto.records import Stage, Video
+from howto.records import Stage, State, Video
 from howto.testing.media import media_info
 from howto.transcribe import asking, stage
 from howto.transcribe.ask import Wish
@@ -158,7 +158,7 @@ def test_problems_are_notes(cli, tmp_path: Path) -> None:
 
 def test_files_that_cannot_be_read(cli, tmp_path: Path, rolling: Path) -> None:
     (tmp_path / "empty.json3").touch()
-    ran = cli("transcribe", tmp_path / "empty.json3", rolling, "--csv")
+    ran = cli("transcribe", tmp_path / "empty.json3", rolling)
     assert ran.code == 1
     assert "empty.json3: the site answered with nothing" in ran.err
     assert "press it" in ran.out
@@ -186,7 +186,17 @@ def test_the_authors_file_of_many_videos(cli, tmp_path: Path) -> None:
         ["FILE", "--asr", "sidecar"],
         ["FOLDER", "FOLDER"],
         ["FOLDER", "--csv"],
-        ["FOLDER", "--limit", "0"],
+        ["FOLDER", "--limit", "-1"],
+        ["FOLDER", "--asr", ","],
+        ["FOLDER", "--min-narration-words", "-1"],
+        ["FILE", "--min-narration-words", "3"],
+        ["FILE", "--state-dir", "FOLDER"],
+        ["FILE", "--only", "x*"],
+        ["FILE", "FILE", "--csv"],
+        ["FILE", "FILE", "--vtt"],
+        ["FILE", "--option", "whisper.model=small"],
+        ["FOLDER", "--asr", "sidecar", "--option", "embedded.language=de"],
+        ["FOLDER", "--option", "sidecar=de"],
         ["gone.vtt"],
         ["FILE", "--ends", "sometimes"],
     ],
@@ -321,6 +331,17 @@ def test_the_time_limit_grows_with_the_sound() -> None:
     )
 
 
+def transcribed(folder: Path) -> int:
+    """How many of the videos that a recogniser may hear have ended."""
+    with Library.open(folder) as library:
+        return sum(
+            one.stage == Stage.TRANSCRIBE
+            and (one.state == State.FAILED or library.narration_source(number) == "parrot")
+            for one in library.outcomes()
+            for number in library.numbers([one.video_id]).values()
+        )
+
+
 def test_stopping_keeps_what_is_done(cli, spoken: Path, parrot: Path) -> None:
     """As Ctrl-C does: every process of the terminal is interrupted."""
     (spoken / "quiet.mp4").rename(spoken / "then-hang.mp4")
@@ -333,7 +354,10 @@ def test_stopping_keeps_what_is_done(cli, spoken: Path, parrot: Path) -> None:
         start_new_session=True,
     )
     try:
-        while process.poll() is None and "then-hang.mp4" not in parrot.read_text():
+        # The worker listens ahead of what is committed.
+        while process.poll() is None and (
+            "then-hang.mp4" not in parrot.read_text() or transcribed(spoken) < 3
+        ):
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGINT)
         out, err = process.communicate(timeout=60)
@@ -354,7 +378,11 @@ def test_stopping_keeps_what_is_done(cli, spoken: Path, parrot: Path) -> None:
 
 
 def test_dry_run_limit_and_only(cli, spoken: Path, parrot: Path) -> None:
-    assert cli("transcribe", spoken, "--dry-run").code == 1  # no library yet, and none is made
+    fresh = cli("transcribe", spoken, "--dry-run")  # no library yet, and none is made
+    assert (fresh.code, fresh.err) == (0, "")
+    assert "0 videos to ask sidecar, embedded for" in fresh.out
+    named = cli("transcribe", spoken, "--dry-run", "--asr", "sidecar,parrot", "--json").json
+    assert named["videos"] == ["broken.mp4", "plain.mp4", "quiet.mp4"]
     assert not (spoken / ".howto").exists()
     cli("transcribe", spoken)
     options = ["transcribe", spoken, "--asr", "sidecar,parrot", "--only", "[bpq]*", "--limit", "2"]
@@ -364,6 +392,7 @@ def test_dry_run_limit_and_only(cli, spoken: Path, parrot: Path) -> None:
         "sources": ["sidecar", "parrot"],
         "videos": ["broken.mp4", "plain.mp4"],
         "done": 0,
+        "unprobed": 0,
         "left": 1,
         "seconds": 40.0,
     }
@@ -493,7 +522,7 @@ def test_the_fewest_words_are_remembered(cli, spoken: Path) -> None:
 
 def test_unknown_sources_are_told_before_any_work(cli, spoken: Path) -> None:
     ran = cli("transcribe", spoken, "--asr", "sidecat")
-    assert ran.code == 1
+    assert ran.code == 2
     assert "Did you mean 'sidecar'" in ran.err
 
 

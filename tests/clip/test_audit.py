@@ -123,3 +123,23 @@ def test_sheets_that_cannot_be_written(tmp_path: Path) -> None:
     ):
         with pytest.raises(UsageError, match=said):
             check_audit(count, tmp_path / name)
+
+
+def test_the_picture_of_the_end_is_still_of_the_clip(tmp_path: Path) -> None:
+    """The frame shown at its very end is the next clip's first."""
+    from fractions import Fraction
+
+    from howto.clip.audit import _pictures_of, _Task
+    from howto.media.encode import H264Writer
+
+    path = tmp_path / "two.mp4"
+    with H264Writer(path, width=64, height=64, frame_rate=Fraction(25)) as writer:
+        for shade in [30] * 50 + [220] * 50:
+            writer.write_frame(np.full((64, 64, 3), shade, np.uint8))
+    shown, _ = _pictures_of(_Task(1, path, ((0, 0.0, 2.0), (1, 2.0, 4.0))))
+    means = [
+        cv2.imdecode(np.frombuffer(picture, np.uint8), 1).mean()
+        for position in (0, 1)
+        for picture in shown[position]
+    ]
+    assert means == pytest.approx([30, 30, 30, 220, 220, 220], abs=5)

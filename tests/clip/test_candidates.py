@@ -16,8 +16,10 @@ def restated(starts: list[float], ends: list[float], index: int, k: int) -> list
         if low == 0:
             # The first line is reached: the run is the first k lines, the last one repeated.
             return [min(line, len(starts) - 1) for line in range(k)]
-        at_end = high == len(starts) - 1
-        earlier = at_end or ends[high] - starts[low - 1] < ends[high + 1] - starts[low]
+        if high == len(starts) - 1:
+            # The last line is reached: the run is the last k lines, the first one repeated.
+            return [max(line, 0) for line in range(high - k + 1, high + 1)]
+        earlier = ends[high] - starts[low - 1] < ends[high + 1] - starts[low]
         taken.append(low - 1 if earlier else high + 1)
     return sorted(taken)
 
@@ -37,7 +39,8 @@ def test_the_same_as_restated(rows: list[tuple[float, float]], k: int) -> None:
     runs = candidates(starts, ends, k)
     assert len(runs) == len(rows)
     for index, run in enumerate(runs):
-        assert [min(line, len(rows) - 1) for line in run] == restated(starts, ends, index, k)
+        held = [max(0, min(line, len(rows) - 1)) for line in run]
+        assert held == restated(starts, ends, index, k)
         assert index in run
         assert len(run) == k
 
@@ -51,8 +54,9 @@ def test_once_at_the_first_line_the_run_starts_there() -> None:
     assert candidates([0, 2, 50, 52], [2, 4, 52, 54], 3)[:2] == [range(3), range(3)]
 
 
-def test_at_the_end_the_last_line_repeats_where_lines_are_few() -> None:
-    assert candidates([0, 2], [2, 4], 4) == [range(4), range(4)]
+def test_where_lines_are_few_the_line_at_the_end_that_is_reached_second_repeats() -> None:
+    assert candidates([0, 2], [2, 4], 7) == [range(7), range(-5, 2)]
+    assert candidates([0], [2], 3) == [range(3)]
     assert candidates([0, 2, 4], [2, 4, 6], 2)[2] == range(1, 3)
 
 
@@ -82,9 +86,17 @@ def test_no_clip_ends_after_the_video() -> None:
     assert widened(58.0, 59.5, 8.0) == (54, 62)
 
 
+def test_no_clip_is_without_length() -> None:
+    """Cut to whole seconds both times may be one."""
+    assert widened(2.0, 2.3, 0) == (2, 3)
+    assert widened(9.7, 9.9, 0) == (9, 10)
+    assert widened(9.7, 9.9, 0, 9.9) == (9, 9.9)
+    assert widened(0.1, 0.2, 5, 0.4) == (0, 0.4)
+
+
 @given(start=st.floats(0, 100), length=st.floats(0, 20), least=st.floats(0, 20))
 def test_a_clip_is_whole_and_about_long_enough(start: float, length: float, least: float) -> None:
     begin, end = widened(start, start + length, least)
     assert begin == int(begin) >= 0
-    assert end == int(end) >= begin
+    assert end == int(end) >= begin + 1
     assert end - begin > max(length, least) - 1 - 1e-6

@@ -144,3 +144,8 @@ def test_inflected_words_are_found(word: str, base: str) -> None:
 @given(st.text())
 def test_any_text_has_a_score_from_0_to_1(text: str) -> None:
     assert 0 <= quality(text) <= 1
+
+
+def test_one_word_alone_says_little() -> None:
+    """Worked by hand: -1.1 + 1.2 for the action + 0.6 at the start - 0.7 as it stands alone = 0."""
+    assert quality("fold") == pytest.approx(0.5)

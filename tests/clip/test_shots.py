@@ -14,6 +14,7 @@ from howto.media.encode import H264Writer
 from howto.media.probe import probe
 from howto.records import Kind, Line, Narration, Video
 from howto.testing import ClipperContract
+from howto.testing.media import media_info
 
 RATE = 10
 
@@ -93,3 +94,11 @@ def test_without_pyscenedetect(three_shots: Path, monkeypatch: pytest.MonkeyPatc
 def test_options_that_mean_nothing() -> None:
     with pytest.raises(UsageError):
         ShotsClipper(threshold=0)
+
+
+def test_a_boundary_at_an_end_parts_nothing_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [0.0, 0.0005, 4.0, 9.9995, 10.0]
+    monkeypatch.setattr("howto.clip.shots.shot_boundaries", lambda *_: found)
+    video = Video("v", Path("v.mp4"), info=media_info(10.0))
+    clips = ShotsClipper().pairs(Narration((), None, Kind.MANUAL, "x"), video)
+    assert [(clip.start, clip.end) for clip in clips] == [(0, 4), (4, 10)]

@@ -241,3 +241,90 @@ def test_words_after_the_end_are_left_out() -> None:
 def test_lengths_that_mean_nothing(options: dict[str, float]) -> None:
     with pytest.raises(UsageError, match="expected a positive number"):
         RelinesClipper(**options)
+
+
+# --- times ---
+
+
+def times(lines: list[Line]) -> list[tuple[str, float, float]]:
+    return [(word.text, word.start, word.end) for word in spoken_words(lines)]
+
+
+def test_a_sign_that_starts_with_a_line_moves_no_later_one() -> None:
+    """As subtitles with signs have it: a text of ten minutes beside what is said meanwhile."""
+    lines = [
+        *(Line(0, 600, "..."), Line(0, 3, "Lay it flat."), Line(4, 6, "Fold it.")),
+        Line(300, 303, "Then clean the hub."),
+    ]
+    found = times(lines)
+    assert found[-6:] == [
+        *(("Fold", 4.0, 5.111), ("it.", 5.111, 6.0)),
+        *(("Then", 300.0, 300.75), ("clean", 300.75, 301.65)),
+        *(("the", 301.65, 302.25), ("hub.", 302.25, 303.0)),
+    ]
+    assert (found[0][1], found[3][2]) == (0.0, 4.0)
+    clips = SentencesClipper().pairs(narrated(*lines), VIDEO)
+    assert (clips[-1].caption, clips[-1].start, clips[-1].end) == ("Then clean the hub.", 300, 303)
+
+
+def test_lines_that_start_together_share_the_time_until_the_next() -> None:
+    lines = [Line(10, 20, "a a"), Line(10, 12, "b b"), Line(12, 14, "c"), Line(14, 16, "d")]
+    assert times(lines) == [
+        *(("a", 10.0, 10.5), ("a", 10.5, 11.0), ("b", 11.0, 11.5), ("b", 11.5, 12.0)),
+        *(("c", 12.0, 14.0), ("d", 14.0, 16.0)),
+    ]
+
+
+def test_a_damaged_word_time_stays_in_its_line() -> None:
+    damaged = Line(1, 3, "fold it", (Word(-5, 2, "fold"), Word(500, 501, "it")))
+    assert times([damaged, Line(4, 5, "now"), Line(5, 6, "press")]) == [
+        *(("fold", 1, 2), ("it", 3, 3), ("now", 4.0, 5.0), ("press", 5.0, 6.0)),
+    ]
+    overlapping = Line(0, 9, "a b", (Word(0, 1, "a"), Word(8, 9, "b")))
+    assert times([overlapping, Line(4, 5, "c")])[1:] == [("b", 4, 4), ("c", 4.0, 5.0)]
+
+
+@given(table=rows)
+def test_no_word_is_said_outside_its_line(table: list[tuple[float, float, str, bool]]) -> None:
+    """But for lines that start together, which end together."""
+    lines = as_lines(table)
+    ends = {line.start: 0.0 for line in lines}
+    for line in lines:
+        ends[line.start] = max(ends[line.start], line.end)
+    for word in spoken_words(lines):
+        assert word.end <= max(ends[line.start] for line in lines[: word.line + 1]) + 1e-3
+
+
+def test_a_word_lasts_so_long_at_most() -> None:
+    """A recogniser's words may last until the next one, pause included: `fold` 0.35 + 4 x 0.09."""
+    from howto.clip.spoken import pause_after
+
+    fold, it = spoken_words([Line(0, 9, "fold it", (Word(0, 5, "fold"), Word(5, 6, "it")))])
+    assert pause_after(fold, it) == pytest.approx(5 - 0.71)
+
+
+def test_the_short_pause() -> None:
+    for pause, sentences in [(0.31, 2), (0.29, 1)]:
+        line = timed(0, "lay it flat and press it", pace=0.2, flat=pause)
+        assert len(SentencesClipper().pairs(narrated(line), VIDEO)) == sentences
+
+
+def test_the_share_of_capitals_that_means_something() -> None:
+    """Up to three words in ten."""
+    three, four = (
+        "Lay it flat Fold it over Press it down",
+        "Lay it flat Fold it over Press Iron down",
+    )
+    few = narrated(timed(0, three + " again"))
+    many = narrated(timed(0, four + " again"))
+    assert len(SentencesClipper().pairs(few, VIDEO)) == 3
+    assert len(SentencesClipper().pairs(many, VIDEO)) == 1
+
+
+def test_a_line_of_exactly_the_limit_is_one_line() -> None:
+    """Float differences are not exact: 8.3 - 4.3 is above 4."""
+    starts = [round(4.3 + 0.4 * number, 1) for number in range(11)]
+    spoken = tuple(Word(one, other, "w") for one, other in pairwise(starts))
+    assert spoken[-1].end - spoken[0].start > 4
+    line = Line(4.3, 8.3, " ".join("w" * 10), spoken)
+    assert len(RelinesClipper().pairs(narrated(line), VIDEO)) == 1

@@ -7,7 +7,7 @@ import pytest
 
 from howto.clip.grow import GrowClipper
 from howto.clip.growing import grow
-from howto.clip.pairs import Pair, PairOptions, make_pairs
+from howto.clip.pairs import MOST_CANDIDATES, Pair, PairOptions, make_pairs
 from howto.clip.pairs_store import StoredSet, count_pairs, pair_sets, read_pairs
 from howto.clip.stage import clip_videos, plan
 from howto.clip.words import PAPER, words
@@ -80,8 +80,13 @@ def test_candidates_come_with_widened_clips() -> None:
     assert (third.first, third.last) == (2, 3)
     assert third.quality == max(pairs[2].quality or 0, pairs[3].quality or 0)
     assert pairs[3].candidates == (LINES[3].text, LINES[2].text)
-    three = make_pairs(NARRATION, VIDEO, PairOptions(num_candidates=6))
-    assert all(len(one.candidates) == 6 for one in three)
+    six = make_pairs(NARRATION, VIDEO, PairOptions(num_candidates=6))
+    assert all(len(one.candidates) == 6 for one in six)
+    # Four lines: the one at the end that is reached second repeats, as in the published loader.
+    texts = [line.text for line in LINES]
+    assert six[3].candidates == (texts[3], texts[0], texts[0], *texts[:3])
+    assert (six[3].first, six[3].last) == (0, 3)
+    assert six[0].candidates == (*texts, texts[3], texts[3])
 
 
 def test_min_seconds_widens_candidates_and_grows_others() -> None:
@@ -102,6 +107,9 @@ def test_drop_below() -> None:
     kept = make_pairs(NARRATION, VIDEO, PairOptions("lines", drop_below=0.5))
     assert [one.caption for one in kept] == [LINES[2].text, LINES[3].text]
     assert kept == [one for one in every if (one.quality or 0) >= 0.5]
+    for one in every:
+        at_it = make_pairs(NARRATION, VIDEO, PairOptions("lines", drop_below=one.quality or 0.0))
+        assert one in at_it  # what has just that quality is not below it
 
 
 def test_other_languages_have_no_quality_and_are_never_dropped() -> None:
@@ -128,6 +136,8 @@ def test_a_strangers_clipper_says_nothing_of_lines() -> None:
         {"drop_below": 1.5},
         {"drop_below": float("nan")},
         {"num_candidates": 0},
+        {"num_candidates": MOST_CANDIDATES + 1},
+        {"min_seconds": float("inf")},
         {"min_seconds": -1.0},
         {"min_seconds": float("nan")},
     ],

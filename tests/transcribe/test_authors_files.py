@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from howto.errors import CaptionError, Reason
-from howto.records import Line
+from howto.records import Kind, Line
 from howto.transcribe import authors
 from howto.transcribe.authors import read_caption_file
 from howto.transcribe.formats import read_captions
@@ -109,7 +109,7 @@ def test_a_pickle_runs_nothing(tmp_path: Path) -> None:
         list(read_caption_file(path))
     for name in (b"builtins\neval", b"builtins\ngetattr", b"numpy\nload", b"os\nsystem"):
         path.write_bytes(b"c" + name + b"\n.")
-        with pytest.raises(CaptionError, match="the pickle names"):
+        with pytest.raises(CaptionError, match="it names"):
             list(read_caption_file(path))
     assert not (tmp_path / "ran").exists()
 
@@ -122,6 +122,15 @@ def test_a_pickle_runs_nothing(tmp_path: Path) -> None:
         ("a.json", b'{"v": {"start": [0], "end": [1], "text": []}}', "video v: 1 starts, 1 ends"),
         ("a.json", b'{"v": 3}', "video v: expected start, end and text"),
         ("a.json", b"", "expected '{'"),
+        ("a.json", b'{"v": {"start": 1.0, "end": 2, "text": "a"}}', "a list as start, found 1.0"),
+        ("a.json", b'{"v": {"start": null, "end": [], "text": []}}', "a list as start, found None"),
+        ("a.json", b'{"v": {"start": [], "end": [], "text": "ab"}}', "a list as text, found 'ab'"),
+        ("a.json", b'{"v": {"start": [' + b"9" * 5000 + b"]}}", "damaged JSON"),
+        ("a.json", b'{"wireMagic": "pb3", "events": []}', "json3, the captions of one video"),
+        ("a.json", b'{"events": []}', "json3, the captions of one video"),
+        ("a.json", b"{3: {}}", "the id of a video, found 3"),
+        ("a.json", b'{} {"w": 1}', "expected the end of the file, found '{"),
+        ("a.pickle", pickle.dumps({10**5000: 1}), "the id of a video, found int"),
         ("a.pickle", b"", "damaged pickle"),
         ("a.pickle", b"\x80\x04rubbish", "damaged pickle"),
         ("a.pickle", pickle.dumps([1, 2]), "expected videos by id, found list"),
@@ -152,6 +161,52 @@ def test_captions_that_make_no_sense_are_named(tmp_path: Path) -> None:
     ]
 
 
+def test_numbers_and_texts_that_are_none(tmp_path: Path) -> None:
+    """An integer that is no float, no text, NaN as pandas has it: named, and never a caption."""
+    path = tmp_path / "caption.json"
+    huge, texts = "9" * 400, '"a", "b", "c", null, NaN, 7, "d"'
+    path.write_text(
+        f'{{"v": {{"start": [{huge}, Infinity, NaN, 1, 2, 3, 4],'
+        f' "end": [1, 1, 2, 2, 3, {huge}, 5], "text": [{texts}]}}}}'
+    )
+    narration = dict(read_caption_file(path))["v"]
+    assert narration.lines == (Line(4, 5, "d"),)
+    assert [problem.what.partition(", ")[2] for problem in narration.problems] == [
+        f"caption 0: from {huge[:18]}...{huge[:19]} to 1",
+        "caption 1: from inf to 1",
+        "caption 2: from nan to 2",
+        "caption 3: expected a text, found None",
+        "caption 4: expected a text, found nan",
+        f"caption 5: from 3 to {huge[:18]}...{huge[:19]}",
+    ]
+    rows = {"start": np.zeros((1, 2)), "end": [], "text": []}
+    with pytest.raises(CaptionError, match="a list as start"):
+        list(read_caption_file(write(tmp_path / "caption.pickle", {"v": rows})))
+
+
+def test_what_follows_the_videos_is_damage(tmp_path: Path) -> None:
+    """Two files in one: the videos of the first are given, and then it says so."""
+    path = write(tmp_path / "caption.json", {"v": COLUMNS})
+    path.write_text(path.read_text() + path.read_text())
+    read = read_caption_file(path)
+    assert next(read)[0] == "v"
+    with pytest.raises(CaptionError, match="expected the end of the file"):
+        next(read)
+
+
+def test_a_damaged_video_is_not_looked_for_through_the_whole_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(authors, "_CHUNK", 1000)
+    monkeypatch.setattr(authors, "_LONGEST_MEMBER", 10_000)
+    path = write(tmp_path / "caption.json", {f"v{i}": COLUMNS for i in range(5000)})
+    path.write_text(path.read_text().replace('"end"', "'end'", 1))
+    with path.open("rb") as file:
+        with pytest.raises(CaptionError, match="damaged JSON"):
+            list(authors._json_pairs(file))
+        assert file.tell() < 50_000 < path.stat().st_size
+
+
 def test_the_published_tables_come_back_byte_for_byte(captions: Path) -> None:
     files = sorted(captions.glob("howto100m_*.csv"))
     assert len(files) == 50
@@ -175,3 +230,61 @@ def test_tables_with_quotes_and_damaged_rows(tmp_path: Path) -> None:
     assert narration.lines == (Line(0.5, 1.5, 'fold, "it"'), Line(6, 7, "it"))
     assert [problem.line for problem in narration.problems] == [3, 4, 5]
     assert to_csv(narration) == 'start,end,text\n0.5,1.5,"fold, ""it"""\n6.0,7.0,it\n'
+
+
+def table(tmp_path: Path, *rows: str) -> Path:
+    path = tmp_path / "video.csv"
+    path.write_text("\n".join(["start,end,text", *rows, ""]))
+    return path
+
+
+def test_a_quote_that_nothing_closes_costs_no_other_row(tmp_path: Path) -> None:
+    narration = read_captions(table(tmp_path, '1,2,"fold', "3,4,it", '5,6,"now, ""so"""', "7,8,x"))
+    assert [line.text for line in narration.lines] == ["fold", "it", 'now, "so"', "x"]
+    assert [(one.line, one.what) for one in narration.problems] == [
+        (2, "a quote that nothing closes")
+    ]
+    last = read_captions(table(tmp_path, "1,2,a", '3,4,"fold', "it"))
+    assert [line.text for line in last.lines] == ["a", "fold\nit"]
+    assert [one.line for one in last.problems] == [3]
+
+
+def test_a_text_may_have_rows(tmp_path: Path) -> None:
+    path = table(tmp_path, '1.0,2.0,"fold', "", '2, 3 and it"', "3.0,4.0,press")
+    narration = read_captions(path)
+    assert [line.text for line in narration.lines] == ["fold\n\n2, 3 and it", "press"]
+    assert not narration.problems
+    assert to_csv(narration) == path.read_text()
+
+
+def test_a_field_that_is_too_long_costs_its_row(tmp_path: Path) -> None:
+    narration = read_captions(table(tmp_path, "1,2," + "x" * 200_000, "3,4,it", "5,6,now"))
+    assert [line.text for line in narration.lines] == ["it", "now"]
+    assert [one.line for one in narration.problems] == [2]
+
+
+def test_the_authors_tables_are_of_the_kind_of_their_other_files(tmp_path: Path) -> None:
+    assert read_captions(table(tmp_path, "1,2,fold")).kind is Kind.AUTOMATIC
+    of_json = dict(read_caption_file(write(tmp_path / "caption.json", {"v": COLUMNS})))["v"]
+    assert of_json.kind is Kind.AUTOMATIC
+
+
+def test_a_pickle_that_forges_numpys_types_is_refused(tmp_path: Path) -> None:
+    """It took bytes for pointers once, and the process with it."""
+
+    class Forged:
+        def __init__(self, *parts: object) -> None:
+            self.parts = parts
+
+        def __reduce__(self) -> tuple:
+            return self.parts
+
+    kind = Forged(np.dtype, ("O", False, True), (3, "|", None, None, None, -1, -1, 0))
+    texts = Forged(
+        np._core.multiarray._reconstruct,
+        (np.ndarray, (0,), b"b"),
+        (1, (1,), kind, False, b"\x41" * 6 + b"\0\0"),
+    )
+    path = write(tmp_path / "caption.pickle", {"v": {"start": [1.0], "end": [2.0], "text": texts}})
+    with pytest.raises(CaptionError, match="an array of shape"):
+        list(read_caption_file(path))

@@ -183,3 +183,12 @@ def test_importing_the_sources_is_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_few_quick_words_are_believed(tmp_path: Path) -> None:
+    """Under fifty words a rate says nothing: a clip of a second may hold a whole line too much."""
+    cues = "WEBVTT\n\n00:00.000 --> 00:01.000\n" + "{}\n"
+    held = read_captions(write(tmp_path, "video.vtt", cues.format(" ".join(["fold"] * 49))))
+    assert len(held.lines) == 1
+    with pytest.raises(CaptionError, match="50 words within 1.000 s"):
+        read_captions(write(tmp_path, "video.vtt", cues.format(" ".join(["fold"] * 50))))

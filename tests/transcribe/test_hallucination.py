@@ -108,3 +108,54 @@ def test_nothing_is_refused_without_limits(lines, spans) -> None:
 def test_one_window_for_each_line() -> None:
     with pytest.raises(ValueError, match="zip"):
         without_hallucinations(said("one"), [], [])
+
+
+# A recipe and a talk as people give them; in UTF-8 two of three bytes of a letter are the same.
+TAMIL = (
+    "முதலில் ஒரு கடாயை அடுப்பில் வைத்து அதில் இரண்டு தேக்கரண்டி எண்ணெய் ஊற்றி சூடானதும் கடுகு உளுத்தம் பருப்பு "
+    "கறிவேப்பிலை சேர்த்து தாளிக்கவும் பிறகு நறுக்கிய வெங்காயம் பச்சை மிளகாய் இஞ்சி சேர்த்து பொன்னிறமாக வதக்கவும் "
+    "அடுத்து தக்காளி மஞ்சள் தூள் உப்பு சேர்த்து நன்றாக குழையும் வரை வதக்கி தண்ணீர் ஊற்றி கொதிக்க விடவும்"
+)
+HINDI = (
+    "सबसे पहले एक कड़ाही में दो चम्मच तेल गरम करें फिर उसमें जीरा डालें और जब जीरा चटकने लगे तो बारीक कटा हुआ "
+    "प्याज डालकर सुनहरा होने तक भूनें इसके बाद अदरक लहसुन का पेस्ट हल्दी लाल मिर्च पाउडर और नमक मिलाएँ अब टमाटर "
+    "डालकर मसाले को तब तक पकाएँ जब तक तेल अलग न हो जाए आखिर में उबले हुए आलू और थोड़ा पानी डालकर ढक दें"
+)
+
+
+@pytest.mark.parametrize("text", [TAMIL, HINDI])
+def test_a_long_honest_line_of_any_script_is_believed(text: str) -> None:
+    import zlib
+
+    raw = text.encode()
+    assert len(raw) / len(zlib.compress(raw)) > 2.4  # what counting UTF-8 would say
+    assert compressed(said(text), most=2.4) == set()
+    words = text.split()[:3]
+    assert compressed(said(" ".join(words * 15)), most=2.4) == {0}
+
+
+def test_the_ratio_of_ascii_is_whispers() -> None:
+    import zlib
+
+    text = "lay the shirt flat on the table and fold the left sleeve over to the middle"
+    assert compression_ratio(text) == len(text) / len(zlib.compress(text.encode()))
+    # As much as is allowed is believed.
+    assert compressed(said(text), most=compression_ratio(text)) == set()
+    assert compressed(said("".join(map(chr, range(0x4E00, 0x4F00)))), most=2.4) == set()
+
+
+@given(LINES, SPANS)
+def test_speech_is_looked_for_where_it_can_be(lines, spans) -> None:
+    apart: list[tuple[float, float]] = []
+    for start, end in spans:
+        if not apart or start > apart[-1][1]:
+            apart.append((start, end))
+
+    def share(line: Line) -> float:
+        if line.end <= line.start:
+            return float(any(start <= line.start <= end for start, end in apart))
+        inside = [max(0.0, min(line.end, end) - max(line.start, start)) for start, end in apart]
+        return sum(inside) / (line.end - line.start)
+
+    refused = {at for at, line in enumerate(lines) if share(line) < 0.5}
+    assert outside_speech(lines, apart, 0.5) == refused

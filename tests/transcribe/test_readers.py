@@ -275,3 +275,50 @@ def test_many_problems_are_counted() -> None:
 @pytest.mark.usefixtures("ends_at_all")
 def test_hostile_input_takes_linear_time(reader: Callable[[str], Parsed], unit: str) -> None:
     reader("WEBVTT\n\n00:00:01.000 --> 00:00:02.000 " + unit * (400_000 // len(unit)))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        # Hours or minutes without a zero are common, and their fractions are fractions.
+        ("0:01.5 --> 0:03.25", "1:05.50 --> 1:08.75"),
+        ("0:00:01.5 --> 0:00:03.25", "0:01:05.50 --> 0:01:08.75"),
+    ],
+)
+def test_one_digit_minutes_are_no_counts(first: str, second: str) -> None:
+    parsed = read_vtt(f"{HEAD}{first}\nhello\n\n{second}\nthere\n")
+    assert rows(parsed) == [(1.5, 3.25, "hello"), (65.5, 68.75, "there")]
+
+
+@pytest.mark.parametrize(
+    "proof", ["0:0:1.5 --> 0:0:3.25", "0:1.5 --> 0:3.25", "0:1:01.5 --> 0:2:03"]
+)
+def test_numbers_without_zeros_are_counts(proof: str) -> None:
+    parsed = read_vtt(f"{HEAD}{proof}\nhello\n\n0:1:05.50 --> 0:1:08.75\nthere\n")
+    assert rows(parsed)[-1][:2] in [(65.05, 68.075), (61.005, 123)]
+    assert rows(parsed)[0][0] in (1.005, 65.05)
+
+
+@pytest.mark.parametrize("said", ["5 -> 7", "at 12:30 -> lunch", "at 12:30 --> lunch", "a → 3:1"])
+@pytest.mark.parametrize("reader", [read_srt, read_vtt])
+def test_arrows_in_what_is_said(reader: Callable[[str], Parsed], said: str) -> None:
+    text = f"1\n00:00:01,000 --> 00:00:02,000\nturn {said}\n{said}\n\n2\n00:00:03,000 --> 00:00:04,000\nit\n"
+    parsed = reader(text if reader is read_srt else HEAD + text)
+    assert rows(parsed) == [(1, 2, f"turn {said} {said}"), (3, 4, "it")]
+    assert not parsed.problems
+
+
+@pytest.mark.parametrize("damaged", ["00:00:03.5 --> ", "--> 00:00:04", "0:3x --> 0:4", "3 --> 4"])
+def test_damaged_timings_are_never_said(damaged: str) -> None:
+    parsed = read_srt(f"00:00:01,000 --> 00:00:02,000\nfold\n\n{damaged}\nlost\n")
+    assert rows(parsed) == [(1, 2, "fold")]
+    assert problem_lines(parsed) == [4]
+
+
+def test_a_minute_has_sixty_seconds_and_a_video_a_hundred_hours() -> None:
+    parsed = read_srt(
+        "00:00:59,000 --> 00:00:60,000\nlost\n\n00:00:59,000 --> 00:01:00,000\nfold\n\n"
+        "99:00:00,000 --> 100:00:00,001\nlost\n\n99:00:00,000 --> 100:00:00,000\nlast\n"
+    )
+    assert rows(parsed) == [(59, 60, "fold"), (356_400, 360_000, "last")]
+    assert problem_lines(parsed) == [1, 7]

@@ -97,3 +97,10 @@ def test_any_bytes_give_the_same_text_twice(data: bytes) -> None:
 def test_utf8_is_unchanged(text: str) -> None:
     marked = b"\xef\xbb\xbf" + text.encode()
     assert decode(marked).text == text.removeprefix("\ufeff")
+
+
+@pytest.mark.parametrize(("words", "encoding"), [(5, "cp1252"), (8, "utf-8")])
+def test_how_much_damage_utf_8_may_have(words: int, encoding: str) -> None:
+    """Over ten whole letters for each damaged one; else the whole ones may be chance."""
+    data = " ".join(["été"] * words).encode() + b" caf\xe9"
+    assert decode(data).encoding == encoding

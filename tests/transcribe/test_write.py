@@ -63,3 +63,27 @@ def test_json_has_the_shape_that_scripts_are_promised() -> None:
 def test_times_are_rounded_to_the_millisecond_and_hours_are_written() -> None:
     narration = Narration((Line(3599.9996, 36_000.0004, "fold"),), "pt-BR", Kind.MANUAL, "x")
     assert to_vtt(narration) == ("WEBVTT\nLanguage: pt-BR\n\n01:00:00.000 --> 10:00:00.000\nfold\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("a\n\nb", "a b"),
+        ("{\\b1}fold {y:i}it", "{\\b1}fold {y:i}it"),
+        ("{two} {", "{two} {"),
+        ("a --> b", "a --> b"),
+        (">> fold", "fold"),
+        ("[Music]", None),
+        ("", None),
+    ],
+)
+@pytest.mark.parametrize("form", ["srt", "vtt"])
+def test_texts_of_tables_in_subtitles(
+    tmp_path: Path, form: str, text: str, read: str | None
+) -> None:
+    """A table may hold what no subtitle can: that changes as said, and nothing beside it."""
+    lines = (Line(0, 1, "before"), Line(1, 2, text), Line(3, 4, "after"))
+    path = tmp_path / f"video.{form}"
+    path.write_text(WRITERS[form](Narration(lines, "en", Kind.AUTOMATIC, "x")), newline="")
+    middle = () if read is None else (Line(1, 2, read),)
+    assert read_captions(path).lines == (lines[0], *middle, lines[2])

@@ -252,3 +252,158 @@ def test_ass_as_pysubs2_reads_it(captions: Path, name: str) -> None:
     ours = {(round(a.start * 1000), round(a.end * 1000), a.text) for a in narration.lines}
     assert ours == said
     assert not narration.problems
+
+
+# --- TTML: languages, loose words, security ---
+
+LINE = '<p begin="1s" end="2s"{}>{}</p>'
+
+
+@pytest.mark.parametrize(
+    ("attributes", "body", "said", "language", "left"),
+    [
+        ("", LINE.format(' xml:lang="en"', "hi"), ["hi"], "en", None),
+        ('xml:lang="en"', LINE.format(' xml:lang="en-US"', "hi"), ["hi"], "en-US", None),
+        (
+            'xml:lang="en"',
+            LINE.format(' xml:lang="fr"', "salut") + LINE.format("", "hi"),
+            ["hi"],
+            "en",
+            "1 in fr",
+        ),
+        (
+            'xml:lang="de"',
+            f'<div xml:lang="en">{LINE.format("", "hi")}</div>{LINE.format("", "hallo")}',
+            ["hi"],
+            "en",
+            "1 in de",
+        ),
+        (
+            "",
+            f'<div xml:lang="EN">{LINE.format("", "hi")}</div>'
+            f'<div xml:lang="en-GB">{LINE.format("", "there")}</div>',
+            ["hi", "there"],
+            "EN",
+            None,
+        ),
+        (
+            "",
+            f'<div xml:lang="zh-Hans">{LINE.format("", "简")}</div>'
+            f'<div xml:lang="zh-Hant">{LINE.format("", "繁")}</div>',
+            ["简"],
+            "zh-Hans",
+            "1 in zh-Hant",
+        ),
+        (
+            "",
+            LINE.format(' xml:lang="fr"', "salut") + LINE.format("", "hi"),
+            ["hi"],
+            None,
+            "1 in fr",
+        ),
+        ("", LINE.format(' xml:lang="fr"', " ") + LINE.format("", "hi"), ["hi"], None, None),
+    ],
+)
+def test_ttml_languages_of_divisions_and_paragraphs(
+    attributes: str, body: str, said: list[str], language: str | None, left: str | None
+) -> None:
+    parsed = read_ttml(tt(f"<div>{body}</div>", attributes))
+    assert ([line.text for line in parsed.lines], parsed.language) == (said, language)
+    assert len(parsed.problems) == (left is not None)
+    assert left is None or f"left out ({left})" in parsed.problems[0].what
+
+
+def test_ttml_words_beside_timed_spans() -> None:
+    """They last as long as the paragraph; where it has no end, as long as the spans together."""
+    text = 'Now <span begin="1s" end="2s">fold</span> the <span begin="3s" end="4s">left</span> one'
+    loose = read_ttml(tt(f"<div><p>{text}</p></div>"))
+    assert rows(loose) == [(1, 2, "fold"), (1, 4, "Now the one"), (3, 4, "left")]
+    within = read_ttml(tt(f'<div begin="0s" end="9s"><p>{text}</p></div>'))
+    assert rows(within) == [(0, 9, "Now the one"), (1, 2, "fold"), (3, 4, "left")]
+    assert not loose.problems
+    assert not within.problems
+
+
+def test_ttml_elements_that_it_does_not_know() -> None:
+    text = 'a <b>bold</b> <x:i xmlns:x="urn:x">word</x:i><ttm:desc>no</ttm:desc>'
+    document = tt(paragraph("1s", "2s", text), 'xmlns:ttm="http://www.w3.org/ns/ttml#metadata"')
+    assert rows(read_ttml(document)) == [(1, 2, "a bold word")]
+
+
+def test_ttml_spans_side_by_side() -> None:
+    timed = '<span begin="0s">fold</span><span begin="1s">it</span>, <span begin="1s">now</span>'
+    assert rows(read_ttml(tt(paragraph("1s", "2s", timed)))) == [(1, 2, "fold it, now")]
+    styled = '<span tts:color="red">F</span><span>old</span>'
+    assert rows(read_ttml(tt(paragraph("1s", "2s", styled)))) == [(1, 2, "Fold")]
+
+
+def test_ttml_entities_of_its_own_are_told() -> None:
+    document = '<!DOCTYPE tt [<!ENTITY co "ACME">]>' + tt(
+        paragraph("1s", "2s", "Welcome to &co; today")
+    ).removeprefix('<?xml version="1.0" encoding="utf-16"?>\n')
+    parsed = read_ttml(document)
+    assert rows(parsed) == [(1, 2, "Welcome to &co; today")]
+    assert [problem.what for problem in parsed.problems] == [
+        "an entity of the file's own is not resolved: &co;"
+    ]
+
+
+def test_ttml_opens_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lxml import etree
+
+    asked: dict[str, object] = {}
+    made = etree.XMLParser
+
+    def parser(**options: object) -> object:
+        asked.update(options)
+        return made(**options)
+
+    monkeypatch.setattr(etree, "XMLParser", parser)
+    document = f'<!DOCTYPE tt SYSTEM "{(tmp_path / "none.dtd").as_uri()}"><tt><body><div>'
+    parsed = read_ttml(document + LINE.format("", "fold") + "</div></body></tt>")
+    assert rows(parsed) == [(1, 2, "fold")]
+    assert not parsed.problems  # a file that is not there would be one, if it was looked for
+    assert (asked["no_network"], asked["load_dtd"], asked["resolve_entities"]) == (
+        *(True, False, False),
+    )
+
+
+@pytest.mark.parametrize(
+    ("time", "attributes", "seconds"),
+    [("3t", "", 3), ("48t", 'ttp:frameRate="24"', 2), ("48t", 'ttp:tickRate="12"', 4)],
+)
+def test_ttml_ticks(time: str, attributes: str, seconds: float) -> None:
+    """A tick is a frame where the file states frames, else a second."""
+    assert rows(read_ttml(tt(paragraph(time, "2h"), attributes)))[0][0] == seconds
+
+
+def test_ttml_ends_with_the_earlier_of_end_and_duration() -> None:
+    body = (
+        '<div><p begin="1s" end="9s" dur="2s">one</p><p begin="5s" end="6s" dur="9s">two</p></div>'
+    )
+    assert rows(read_ttml(tt(body))) == [(1, 3, "one"), (5, 6, "two")]
+
+
+# --- SAMI ---
+
+
+def test_sami_two_paragraphs_of_one_class_are_one_text() -> None:
+    text = (
+        "<sami><body><sync start=1000><p class=a>Hello<p class=a>&nbsp;<p class=a>World"
+        "<sync start=3000><p class=a>&nbsp;</body></sami>"
+    )
+    assert rows(read_sami(text)) == [(1, 3, "Hello World")]
+
+
+def test_sami_texts_that_start_together_end_together() -> None:
+    text = (
+        "<sami><body><sync start=1000><p>Hello<sync start=1000><p>World"
+        "<sync start=3000><p>&nbsp;</body></sami>"
+    )
+    assert rows(read_sami(text)) == [(1, 3, "Hello"), (1, 3, "World")]
+
+
+@pytest.mark.usefixtures("ends_at_all")
+def test_sami_of_many_classes() -> None:
+    paragraphs = "".join(f"<p class=c{number}>x" for number in range(60_000))
+    assert read_sami(f"<sami><body><sync start=1>{paragraphs}</body></sami>").lines[0].text == "x"

@@ -448,3 +448,46 @@ def test_a_transcript_within_the_first_seconds_is_refused(tmp_path: Path) -> Non
     slow = [f"00:{i:02}.000 --> 00:{i:02}.900\nline number {i} of it\n" for i in range(40)]
     path.write_text("WEBVTT\n\n" + "\n".join(slow))
     assert len(read_captions(path).lines) == 40
+
+
+def test_words_past_their_line_are_damage() -> None:
+    """Such a word starts with the one before it, and the line ends where its words do."""
+    segs = [{"utf8": "fold"}, {"utf8": " it", "tOffsetMs": 99_999_999_999}, {"utf8": " now"}]
+    damaged = event(1000) | {"segs": segs}
+    for found in (
+        read_json3(track(damaged, event(9000, "next", " line"))),
+        read_srv3(
+            '<timedtext format="3"><body><p t="1000" d="5000">fold<s t="99999999999"> it</s>'
+            '<s> now</s></p><p t="9000" d="5000">next<s t="300"> line</s></p></body></timedtext>'
+        ),
+    ):
+        assert [(line.start, line.text) for line in found.lines] == [
+            *((1, "fold it now"), (9, "next line"))
+        ]
+        assert found.lines[0].end <= 6
+        assert [word.start for word in found.lines[0].words] == [1, 1, 1]
+        assert [problem.what for problem in found.problems] == [
+            "a word at 100000000.999 s: expected it within its line, until 6.000 s"
+        ]
+
+
+def test_a_line_past_a_hundred_hours_is_damage() -> None:
+    found = read_json3(track(event(1000, "fold", dDurationMs=4 * 10**8), event(2000, "it")))
+    assert [line.text for line in found.lines] == ["it"]
+    assert [problem.what for problem in found.problems] == [
+        "a line at 1.000 s: expected at most 100 hours"
+    ]
+
+
+def test_an_append_that_goes_earlier_takes_nothing_from_its_line() -> None:
+    more = event(2000, "\n", "the", aAppend=1, dDurationMs=900)
+    found = read_json3(track(event(1000, "fold", " it"), more, event(9000, "next")))
+    assert found.screen_ends is not None
+    assert found.screen_ends[0] == 6
+
+
+def test_srv1_of_which_half_is_rolled_is_a_recognisers() -> None:
+    ends = [4, 2, 2, 2]
+    texts = [f'<text start="{2 * i}" dur="{dur}">line {i}</text>' for i, dur in enumerate(ends)]
+    assert read_srv1(f"<transcript>{''.join(texts)}</transcript>").track == "asr"
+    assert read_srv1(f"<transcript>{''.join([*texts, texts[3]])}</transcript>").track == ""
