@@ -295,6 +295,19 @@ def _refusal(factory: Callable[..., Any], options: dict[str, Any]) -> str | None
     return None
 
 
+def _untaken(factory: Callable[..., Any], options: dict[str, Any]) -> str:
+    """Say which options are not taken, and which would be; '' where that is not what is wrong."""
+    known = [
+        name
+        for name, one in inspect.signature(factory).parameters.items()
+        if one.kind in (one.KEYWORD_ONLY, one.POSITIONAL_OR_KEYWORD)
+    ]
+    untaken = [name for name in options if name not in known]
+    if not untaken:
+        return ""
+    return f"takes no {' and no '.join(untaken)}; it takes {', '.join(known) or 'no option'}"
+
+
 def _import(plugin: Plugin) -> Any:
     try:
         entry_point = entrypoints.EntryPoint.from_string(plugin.target, plugin.name)
@@ -313,7 +326,8 @@ def _import(plugin: Plugin) -> Any:
 
 def _construct(plugin: Plugin, factory: Callable[..., Any], options: dict[str, Any]) -> Any:
     if (refusal := _refusal(factory, options)) is not None:
-        raise UsageError(f"{plugin} cannot be made with these options: {refusal}")
+        untaken = _untaken(factory, options)
+        raise UsageError(f"{plugin} {untaken or 'cannot be made with these options: ' + refusal}")
     with _blaming(plugin):
         return factory(**options)
 

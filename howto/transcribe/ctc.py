@@ -239,7 +239,7 @@ class TorchaudioModel:
             address = f"https://download.pytorch.org/torchaudio/models/{address}"
         return (
             f"the weights of {self._name} are not here: no file {file}. Put {address} there (or "
-            f"into a folder named by the option weights=, or by {FOLDER_VARIABLE})"
+            f"into another folder: --option ctc:{self._name}.weights=FOLDER, or {FOLDER_VARIABLE})"
         )
 
     def emissions(self, samples: "NDArray[np.float32]") -> "torch.Tensor":

@@ -177,6 +177,58 @@ def test_the_authors_file_of_many_videos(cli, tmp_path: Path) -> None:
     assert cli("transcribe", path, "--only", "c", "--csv").code == 2
 
 
+def test_ends_of_the_authors_file(cli, tmp_path: Path) -> None:
+    columns = {"start": [1, 2, 3, 4], "end": [4, 5, 6, 7], "text": ["a", "b", "c", "d"]}
+    path = tmp_path / "caption.json"
+    path.write_text(json.dumps({"v": columns}))
+    for rule, ends in (("speech", [2, 3, 4, 7]), ("paper", [3, 4, 6, 7])):
+        lines = cli("transcribe", path, "--ends", rule, "--json").json["lines"]
+        assert [line["end"] for line in lines] == ends
+
+
+def test_no_such_video_is_wrong_usage_in_every_form(cli, tmp_path: Path) -> None:
+    path = tmp_path / "caption.json"
+    path.write_text(json.dumps({"v": {"start": [1], "end": [2], "text": ["a"]}}))
+    for form in ("--json", "--csv"):
+        ran = cli("transcribe", path, "--only", "nope", form)
+        assert (ran.code, ran.out) == (2, "")
+
+
+def test_several_files_as_json_are_one_object_a_line(cli, rolling: Path) -> None:
+    other = rolling.with_name("other.en.vtt")
+    other.write_text(ROLLING)
+    rows = cli("transcribe", rolling, other, "--json").out.splitlines()
+    assert [json.loads(row)["file"] for row in rows] == [str(rolling), str(other)]
+
+
+def test_many_notes_are_counted(cli, tmp_path: Path) -> None:
+    path = tmp_path / "a.vtt"
+    path.write_text("WEBVTT\n\n" + "00:0x.000 --> 00:01.000\nx\n\n" * 23)
+    path.write_text(path.read_text() + "00:02.000 --> 00:03.000\nit\n")
+    notes = cli("transcribe", path, "--csv").err.splitlines()
+    assert len(notes) == 21
+    assert notes[-1].endswith("and 3 more; --json has all")
+
+
+def test_youtube_s_json3_may_be_called_json(cli, tmp_path: Path) -> None:
+    path = tmp_path / "talk.en.json"
+    path.write_text(
+        '{"events": [{"tStartMs": 1000, "dDurationMs": 500, "segs": [{"utf8": "hi"}]}]}'
+    )
+    ran = cli("transcribe", path, "--csv")
+    assert (ran.code, ran.out) == (0, "start,end,text\n1.0,1.5,hi\n")
+    assert "named .json, but holds json3" in ran.err
+
+
+def test_a_video_beside_says_where_its_name_ends(cli, tmp_path: Path) -> None:
+    for name in ("how.to.do.it", "part.1"):
+        (tmp_path / f"{name}.mp4").touch()
+    cues = "1\n00:00:01,000 --> 00:00:02,000\nfold\n"
+    for name, language in (("how.to.do.it.srt", None), ("part.1.no.srt", "no")):
+        (tmp_path / name).write_text(cues)
+        assert cli("transcribe", tmp_path / name, "--json").json["language"] == language
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -427,6 +479,144 @@ def test_language_and_ends_make_another_narration(cli, spoken: Path) -> None:
     cli("transcribe", spoken, "--ends", "paper", "--only", "capt*")
     (hit,) = cli("search", "press", spoken, "--json").json["hits"]
     assert hit["end"] == 9
+
+
+# What stays.
+
+
+def recipe_and_outcome(folder: Path, name: str) -> tuple[dict, str | None]:
+    """The recipe of a video's narration, and the reason that transcribing it ended with."""
+    with Library.open(folder) as library:
+        number = library.number_of_file(name)
+        outcomes = {
+            one.paths[0]: one.reason for one in library.outcomes() if one.stage == Stage.TRANSCRIBE
+        }
+        return dict(library.narration_recipe(number).parts), outcomes[name]
+
+
+@pytest.mark.parametrize("first", ["sidecar", "parrot"])
+def test_asking_sources_that_have_nothing_takes_nothing_away(
+    cli, spoken: Path, parrot: Path, first: str
+) -> None:
+    """Whatever the narration is from, and whichever source is asked then."""
+    name = {"sidecar": "captioned.mp4", "parrot": "plain.mp4"}[first]
+    options = ["transcribe", spoken, "--only", name, "--asr"]
+    assert cli(*options, first).code == 0
+    heard = parrot.read_text()
+    for sources in ("embedded", "embedded,sidecar"):
+        ran = cli(*options, sources, "--json")
+        assert ended(ran) == {name: None}
+        assert recipe_and_outcome(spoken, name)[0]["source"] == first
+    assert ended(cli("transcribe", spoken, "--json"))[name] is None
+    assert parrot.read_text() == heard
+    notes = cli("search", "rope", spoken, "--json").json["notes"]
+    silent = {"captioned.mp4": 3, "plain.mp4": 2}[name]
+    assert any(note.startswith(f"{silent} videos with sound have no") for note in notes)
+
+
+def test_what_had_nothing_is_told_and_not_asked_again(cli, spoken: Path, parrot: Path) -> None:
+    (spoken / "quiet.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:02.000\nfold\n")
+    options = ["transcribe", spoken, "--only", "quiet*", "--asr"]
+    cli(*options, "sidecar")
+    said = "Note: quiet.mp4: parrot had nothing; the narration of sidecar stays"
+    assert said in cli(*options, "parrot").err
+    assert said in cli(*options, "parrot").err
+    assert parrot.read_text().split() == ["quiet.mp4"]
+    # Another language is another question.
+    cli(*options, "parrot", "--language", "de")
+    assert parrot.read_text().split() == ["quiet.mp4"] * 2
+    assert recipe_and_outcome(spoken, "quiet.mp4")[1] is None
+
+
+def test_a_failure_takes_nothing_away_and_is_tried_again(cli, spoken: Path, parrot: Path) -> None:
+    (spoken / "broken.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:02.000\nfold\n")
+    options = ["transcribe", spoken, "--only", "broken*", "--json"]
+    assert cli(*options).code == 0
+    for times in (1, 2):
+        ran = cli(*options, "--asr", "parrot")
+        assert (ran.code, ended(ran)) == (1, {"broken.mp4": "not_media"})
+        assert parrot.read_text().split() == ["broken.mp4"] * times
+    assert recipe_and_outcome(spoken, "broken.mp4")[1] is None
+
+
+def test_a_source_that_is_wanted_more_is_asked_even_where_another_has_it(
+    cli, spoken: Path, parrot: Path
+) -> None:
+    (spoken / "plain.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:02.000\nby hand\n")
+    cli("transcribe", spoken, "--asr", "parrot", "--only", "[pq]*")
+    heard = parrot.read_text()
+    options = ["transcribe", spoken, "--asr", "sidecar,parrot", "--only", "[pq]*"]
+    cli(*options)
+    recipe, _ = recipe_and_outcome(spoken, "plain.mp4")
+    assert (recipe["source"], "had_nothing" in recipe) == ("sidecar", False)
+    # Where captions had nothing what was heard stays, and is not heard again.
+    (spoken / "plain.vtt").unlink()
+    cli("transcribe", spoken, "--asr", "parrot", "--only", "[pq]*")
+    assert len(parrot.read_text().split()) == len(heard.split()) + 1
+    cli(*options)
+    cli(*options)
+    assert len(parrot.read_text().split()) == len(heard.split()) + 1
+    recipe, reason = recipe_and_outcome(spoken, "plain.mp4")
+    assert ([one["source"] for one in recipe["had_nothing"]], reason) == (["sidecar"], None)
+
+
+def test_an_outcome_that_was_wrong_is_put_right(cli, spoken: Path) -> None:
+    cli("transcribe", spoken)
+    with Library.open(spoken) as library, library.writing():
+        library.connection.execute(
+            "UPDATE outcomes SET state = 'skipped', reason = 'no_narration'"
+            " WHERE stage = 'transcribe'"
+        )
+    assert ended(cli("transcribe", spoken, "--json"))["captioned.mp4"] is None
+    assert recipe_and_outcome(spoken, "captioned.mp4")[1] is None
+
+
+def test_videos_that_cannot_be_probed_are_told(cli, spoken: Path) -> None:
+    (spoken / "text.mp4").write_text("not a video")
+    (spoken / "text.en.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nfold\n")
+    ran = cli("transcribe", spoken, "--json")
+    assert ran.code == 1
+    (outcome,) = [one for one in ran.json["outcomes"] if one["video"] == "text.mp4"]
+    assert (outcome["stage"], outcome["state"]) == ("probe", "failed")
+    assert outcome["reason"] == "not_media"
+    assert "Failed: text.mp4: not_media" in cli("transcribe", spoken).err
+    assert cli("transcribe", spoken, "--only", "capt*").code == 0
+
+
+# Options of plugins.
+
+
+def test_options_reach_the_source_they_name(cli, spoken: Path, parrot: Path) -> None:
+    module = Path(sys.path[0]) / "parrot_for_transcribe.py"
+    text = module.read_text().replace('language="en"', 'language="en", times: int = 1, device="x"')
+    text = text.replace("self.model = None", "self.model, self.times = None, times")
+    module.write_text(text.replace("speaking", "speaking" + " {self.times} times"))
+    options = ["transcribe", spoken, "--asr", "sidecar,parrot", "--only", "pl*", "--option"]
+    cli(*options, "parrot.times=3")
+    recipe, lines = narrated(spoken, "plain.mp4")
+    assert (recipe["options"], lines) == ({"times": 3}, ["this is plain speaking 3 times"])
+    heard = parrot.read_text()
+    cli(*options, "parrot.times=3", "--option", "parrot.device=y")  # where, not what
+    assert parrot.read_text() == heard
+    cli(*options, "parrot.times=4")
+    assert narrated(spoken, "plain.mp4")[1] == ["this is plain speaking 4 times"]
+    for wrong, said in (
+        ("parrot.times=often", "expected a whole number, found 'often'"),
+        ("parrot.tims=3", "parrot has no option 'tims'; it has: device, language, times"),
+        ("whisper.model=small", "no plugin 'whisper' is asked for; asked: sidecar, parrot"),
+        ("times=3", "expected NAME.KEY=VALUE"),
+    ):
+        ran = cli(*options, wrong)
+        assert (ran.code, said in ran.err) == (2, True), ran.err
+
+
+def test_options_are_remembered(cli, spoken: Path, parrot: Path) -> None:
+    (spoken / "captioned.de.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:02.000\nfalten\n")
+    cli("transcribe", spoken, "--option", "sidecar.language=de")
+    assert narrated(spoken)[1] == ["falten"]
+    (spoken / "captioned.de.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:02.000\nb\u00fcgeln\n")
+    cli("search", "iron", spoken)
+    assert narrated(spoken)[1] == ["b\u00fcgeln"]
 
 
 # The choice that is remembered.

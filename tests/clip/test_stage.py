@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from howto.clip import stage
 from howto.clip.grow import GrowClipper
 from howto.clip.growing import grow
 from howto.clip.pairs import MOST_CANDIDATES, Pair, PairOptions, make_pairs
 from howto.clip.pairs_store import StoredSet, count_pairs, pair_sets, read_pairs
 from howto.clip.stage import clip_videos, plan
 from howto.clip.words import PAPER, words
-from howto.errors import Reason, UnknownPlugin, UsageError
+from howto.errors import MediaError, Reason, UnknownPlugin, UsageError
 from howto.library import Library
 from howto.recipe import Recipe
 from howto.records import Clip, Kind, Line, Narration, Stage, State, Video
@@ -282,3 +283,21 @@ def test_captions_with_line_breaks_and_half_characters(library: Library) -> None
 
 def test_the_papers_words_are_the_option_set() -> None:
     assert PairOptions(words="paper").word_options is PAPER
+
+
+def test_a_video_that_fails_keeps_no_pairs_of_an_older_narration(
+    library: Library, videos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = PairOptions("lines")
+    clip_videos(library, options)
+    (videos / "pancakes.srt").write_text("1\n00:00:02,000 --> 00:00:05,000\nToss the pancake\n")
+    refresh(library)
+
+    def fails(*_: object) -> list[Pair]:
+        raise MediaError(Reason.NO_FRAMES)
+
+    monkeypatch.setattr(stage, "make_pairs", fails)
+    clipped = clip_videos(library, options)
+    assert clipped.tally == {"no_narration": 1, "no_frames": 1}
+    assert {video for video, *_ in stored(library, options)} == {"shirts/fold.mp4"}
+    assert clipped.pairs == len(stored(library, options)) == 4

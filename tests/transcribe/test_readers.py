@@ -290,19 +290,20 @@ def test_one_digit_minutes_are_no_counts(first: str, second: str) -> None:
     assert rows(parsed) == [(1.5, 3.25, "hello"), (65.5, 68.75, "there")]
 
 
-@pytest.mark.parametrize(
-    "proof", ["0:0:1.5 --> 0:0:3.25", "0:1.5 --> 0:3.25", "0:1:01.5 --> 0:2:03"]
-)
+@pytest.mark.parametrize("proof", ["0:0:1.5", "0:1.5", "0:0:01.5"])
 def test_numbers_without_zeros_are_counts(proof: str) -> None:
-    parsed = read_vtt(f"{HEAD}{proof}\nhello\n\n0:1:05.50 --> 0:1:08.75\nthere\n")
-    assert rows(parsed)[-1][:2] in [(65.05, 68.075), (61.005, 123)]
-    assert rows(parsed)[0][0] in (1.005, 65.05)
+    """A second of one digit, or such a minute behind hours."""
+    parsed = read_vtt(f"{HEAD}{proof} --> 00:00:03.25\nhello\n\n0:1:05.50 --> 0:1:08.75\nthere\n")
+    assert rows(parsed) == [(1.005, 3.025, "hello"), (65.05, 68.075, "there")]
 
 
 @pytest.mark.parametrize("said", ["5 -> 7", "at 12:30 -> lunch", "at 12:30 --> lunch", "a → 3:1"])
 @pytest.mark.parametrize("reader", [read_srt, read_vtt])
 def test_arrows_in_what_is_said(reader: Callable[[str], Parsed], said: str) -> None:
-    text = f"1\n00:00:01,000 --> 00:00:02,000\nturn {said}\n{said}\n\n2\n00:00:03,000 --> 00:00:04,000\nit\n"
+    text = (
+        f"1\n00:00:01,000 --> 00:00:02,000\nturn {said}\n{said}\n\n"
+        "2\n00:00:03,000 --> 00:00:04,000\nit\n"
+    )
     parsed = reader(text if reader is read_srt else HEAD + text)
     assert rows(parsed) == [(1, 2, f"turn {said} {said}"), (3, 4, "it")]
     assert not parsed.problems

@@ -487,7 +487,7 @@ def test_an_append_that_goes_earlier_takes_nothing_from_its_line() -> None:
 
 
 def test_srv1_of_which_half_is_rolled_is_a_recognisers() -> None:
-    ends = [4, 2, 2, 2]
+    ends = [4, 2, 2, 2, 2]
     texts = [f'<text start="{2 * i}" dur="{dur}">line {i}</text>' for i, dur in enumerate(ends)]
-    assert read_srv1(f"<transcript>{''.join(texts)}</transcript>").track == "asr"
-    assert read_srv1(f"<transcript>{''.join([*texts, texts[3]])}</transcript>").track == ""
+    assert read_srv1(f"<transcript>{''.join(texts[:4])}</transcript>").track == "asr"
+    assert read_srv1(f"<transcript>{''.join(texts)}</transcript>").track == ""

@@ -5,6 +5,7 @@ be."""
 import importlib.util
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,7 +22,13 @@ from howto.transcribe.gate import speech_spans
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data" / "videos"
 RATE = 16_000
-PLAIN = {"no_speech_threshold": None, "language": "en", "beam_size": 1, "device": "cpu"}
+PLAIN = {
+    "no_speech_threshold": None,
+    "language": "en",
+    "language_threshold": 0,  # the weights are random
+    "beam_size": 1,
+    "device": "cpu",
+}
 
 
 def real(name: str) -> Path:
@@ -114,6 +121,30 @@ def test_the_language_is_heard(folder_of_model: str) -> None:
     )
 
 
+def test_the_preferred_language_is_taken_only_where_it_may_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The small model here knows one language, so what is heard is given."""
+
+    class Multilingual:
+        supported_languages = ("en", "de", "fr")
+        model = SimpleNamespace(is_multilingual=True)
+
+        def detect_language(self, samples: object) -> tuple[str, float, list[tuple[str, float]]]:
+            return "en", 0.7, [("en", 0.7), ("de", 0.25), ("fr", 0.05)]
+
+    monkeypatch.setattr(weights, "load", lambda *_: Multilingual())
+    window = SimpleNamespace(samples=np.zeros(16_000, np.float32))
+
+    def preferred(language: str | None, **options: float) -> str | None:
+        return FasterWhisperSource(language=language, **options)._preferred([window, window])
+
+    assert preferred(None) is None
+    assert preferred("de") == "de"
+    assert preferred("fr") is None
+    assert preferred("fr", language_threshold=0) == "fr"
+
+
 def test_a_language_that_it_does_not_know(folder_of_model: str) -> None:
     source = FasterWhisperSource(model=folder_of_model, **{**PLAIN, "language": "tlh"})
     with pytest.raises(UsageError, match="no language 'tlh'"):
@@ -147,7 +178,7 @@ def test_missing_weights_are_named_with_their_address(tmp_path: Path) -> None:
     said = str(caught.value)
     assert f"no folder {wanted} with model.bin, config.json, tokenizer.json" in said
     assert "https://huggingface.co/mobiuslabsgmbh/faster-whisper-large-v3-turbo" in said
-    assert "download=True" in said
+    assert "download=true" in said
 
 
 @pytest.mark.usefixtures("no_network")

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -227,3 +228,16 @@ def word_errors(wanted: list[str], found: list[str]) -> int:
             substituted = above[column - 1] + (word != other)
             row.append(min(above[column] + 1, row[-1] + 1, substituted))
     return row[-1]
+
+
+def test_its_own_models_hear_english_alone() -> None:
+    with pytest.raises(UsageError, match="hear English alone, not 'de'"):
+        PocketSphinxSource(language="de")
+    assert PocketSphinxSource(language="en-GB").language == "en-US"
+    assert PocketSphinxSource(language="de", model="/models/german").language == "de"
+
+
+def test_a_word_lasts_until_the_frame_after_its_last(kennedy: Narration) -> None:
+    """Neighbours that were said without a pause meet; PocketSphinx counts the last frame in."""
+    words = words_of(kennedy)
+    assert sum(one.end == two.start for one, two in pairwise(words)) > len(words) / 2

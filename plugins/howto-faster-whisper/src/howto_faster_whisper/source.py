@@ -35,7 +35,11 @@ class FasterWhisperSource:
         weights: the folder of the models' folders; None: what HOWTO_FASTER_WHISPER_WEIGHTS names,
             else the Hugging Face hub's cache.
         download: fetch the model where it is missing. Nothing is fetched otherwise.
-        language: of the speech, as a tag such as `en`; None: heard from the first windows.
+        language: the preferred one, as a tag such as `en`: taken where the model holds it at least
+            `language_threshold` probable in the first windows, else the most probable one is. None:
+            the most probable one.
+        language_threshold: 0 to 1; with 0 the language is taken unheard. The default has not been
+            measured.
         temperature: one, or several to try in order until the text looks sound; only the first
             counts while windows are decoded side by side.
         condition_on_previous_text: show a window the text of the one before; windows are then
@@ -47,7 +51,7 @@ class FasterWhisperSource:
             with all temperatures and thresholds.
 
     Raises:
-        UsageError: no temperature, a negative one, or a batch below 1.
+        UsageError: no temperature, a negative one, a batch below 1, or a threshold outside 0..1.
     """
 
     name = "faster-whisper"
@@ -63,6 +67,7 @@ class FasterWhisperSource:
         weights: str | None = None,
         download: bool = False,
         language: str | None = None,
+        language_threshold: float = 0.1,
         temperature: float | Iterable[float] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0),
         beam_size: int = 5,
         patience: float = 1.0,
@@ -76,15 +81,17 @@ class FasterWhisperSource:
         gate: "GateSettings | None" = None,
     ) -> None:
         given = [temperature] if isinstance(temperature, int | float) else list(temperature)
-        if not given or min(given) < 0 or batch_size < 1:
+        if not given or min(given) < 0 or batch_size < 1 or not 0 <= language_threshold <= 1:
             raise UsageError(
-                f"faster-whisper: temperature={temperature!r}, batch_size={batch_size}: expected"
-                " temperatures of at least 0, and a batch of at least 1"
+                f"faster-whisper: temperature={temperature!r}, batch_size={batch_size},"
+                f" language_threshold={language_threshold}: expected temperatures of at least 0, a"
+                " batch of at least 1, and 0 to 1"
             )
         self._model, self._device, self._compute_type = model, device, compute_type
         self._folder, self._download = weights, download
         self._gate = gate
         self._language = language.partition("-")[0].lower() if language else None
+        self._language_threshold = language_threshold
         self._batch_size = 1 if condition_on_previous_text else batch_size
         self._options: dict[str, Any] = {
             "temperature": given,
@@ -117,7 +124,7 @@ class FasterWhisperSource:
 
         if video.info is not None and not video.info.has_audio:
             return None
-        heard = _Heard(self._language)
+        heard = _Heard()
         for batch in _batches(self._windows(video), self._batch_size):
             self._listen(batch, heard)
         found = sorted(heard.lines, key=lambda one: one[1].start)
@@ -144,6 +151,8 @@ class FasterWhisperSource:
             {"start": start, "end": start + window.seconds}
             for start, window in zip(starts, windows, strict=True)
         ]
+        if heard.language is None:
+            heard.language = self._preferred(windows)
         segments, language = self._transcribe(samples, clips, heard)
         heard.language = language
         edges = np.array(starts)
@@ -154,18 +163,33 @@ class FasterWhisperSource:
         heard.windows += len(windows)
         heard.spans += [span for window in windows for span in window.spans]
 
+    def _preferred(self, windows: Sequence["Window"]) -> str | None:
+        """The preferred language, if it is probable enough over these windows."""
+        wanted = self._language
+        if wanted is None:
+            return None
+        model = self._model_loaded()
+        if wanted not in model.supported_languages:
+            raise UsageError(f"faster-whisper model {self._model!r} knows no language {wanted!r}")
+        if self._language_threshold <= 0 or not model.model.is_multilingual:
+            return wanted
+        mean = 0.0
+        for window in windows:
+            _, _, heard = model.detect_language(window.samples)
+            mean += dict(heard)[wanted] / len(windows)
+        return wanted if mean >= self._language_threshold else None
+
+    def _model_loaded(self) -> "faster_whisper.WhisperModel":
+        return weights.load(
+            self._model, self._folder, self._device, self._compute_type, self._download
+        )
+
     def _transcribe(
         self, samples: Any, clips: list[dict[str, float]], heard: "_Heard"
     ) -> tuple[Iterable["faster_whisper.transcribe.Segment"], str]:
         import faster_whisper
 
-        model = weights.load(
-            self._model, self._folder, self._device, self._compute_type, self._download
-        )
-        if heard.language is not None and heard.language not in model.supported_languages:
-            raise UsageError(
-                f"faster-whisper model {self._model!r} knows no language {heard.language!r}"
-            )
+        model = self._model_loaded()
         if self._batch_size > 1:
             pipeline = faster_whisper.BatchedInferencePipeline(model)
             segments, info = pipeline.transcribe(
@@ -188,8 +212,8 @@ class FasterWhisperSource:
 class _Heard:
     """What was heard so far of one video."""
 
-    def __init__(self, language: str | None) -> None:
-        self.language = language
+    def __init__(self) -> None:
+        self.language: str | None = None
         self.lines: list[tuple[int, Line]] = []
         self.spans: list[tuple[float, float]] = []
         self.windows = 0

@@ -123,7 +123,8 @@ def _how_to_get(model: str, hub: Path) -> str:
     if _is_path(model):
         return message
     return (
-        f"{message}. Put the files of https://huggingface.co/{_repository(model)} there (or into a"
-        f" folder named by the option weights=, or by {FOLDER_VARIABLE}), or allow the download"
-        " with the option download=True"
+        f"{message}. Put the files of https://huggingface.co/{_repository(model)} there (or into"
+        f" another folder: --option faster-whisper.weights=FOLDER, or {FOLDER_VARIABLE}), or allow"
+        " the download: --option faster-whisper.download=true. Another model:"
+        " --option faster-whisper.model=NAME"
     )

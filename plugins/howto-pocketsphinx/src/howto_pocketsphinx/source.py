@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from howto.errors import PluginError, UsageError
 from howto.records import Kind, Line, Narration, Video, Word
+from howto.transcribe.language import same_language
 
 if TYPE_CHECKING:
     import pocketsphinx
@@ -41,13 +42,15 @@ class PocketSphinxSource:
         language_model: file of another language model, in ARPA or binary form; None for the
             wheel's.
         dictionary: file of another pronouncing dictionary; None for the wheel's.
-        language: BCP 47 tag that the narration carries; say it where the model is another.
+        language: BCP 47 tag of what the models hear, which the narration carries; None: US English,
+            which is all that the wheel's models hear.
         words_per_line: most words in a line.
         pause: seconds of silence at which a line ends.
         least_probability: words that the recogniser itself holds less probable are left out.
 
     Raises:
-        UsageError: words_per_line below 1, a negative pause, or a probability outside 0..1.
+        UsageError: words_per_line below 1, a negative pause, a probability outside 0..1, or another
+            language than English with the wheel's models.
     """
 
     name = "pocketsphinx"
@@ -60,7 +63,7 @@ class PocketSphinxSource:
         model: str | None = None,
         language_model: str | None = None,
         dictionary: str | None = None,
-        language: str = "en-US",
+        language: str | None = None,
         words_per_line: int = 10,
         pause: float = 0.5,
         least_probability: float = 0.0,
@@ -70,7 +73,14 @@ class PocketSphinxSource:
                 f"pocketsphinx: words_per_line={words_per_line}, pause={pause},"
                 f" least_probability={least_probability}: expected at least 1, at least 0, and 0..1"
             )
-        self.language = language
+        if language is not None and model is None and not same_language("en", language):
+            raise UsageError(
+                f"pocketsphinx: its own models hear English alone, not {language!r}. Leave the"
+                " language out, or give models of it with the options model, language_model and"
+                " dictionary (--option pocketsphinx.model=FOLDER ...)"
+            )
+        # The wheel's models are of US English, whatever English was asked for.
+        self.language = language if language is not None and model is not None else "en-US"
         self._files = (model, language_model, dictionary)
         self._words_per_line = words_per_line
         self._pause = pause

@@ -36,7 +36,9 @@ class DecodingSettings:
     """How windows are decoded; the names and defaults are openai-whisper's, but for two.
 
     Attributes:
-        language: of the speech, as whisper names it (`en`); None: heard from the first windows.
+        language: the preferred one, as whisper names it (`en`); None: none.
+        language_threshold: the preferred one is taken where it is at least so probable in the first
+            windows; else the most probable one is.
         temperatures: tried in this order, until a window's text looks sound.
         beam_size, patience: of the beam search at temperature 0; None: greedy.
         best_of: samples drawn at a temperature above 0.
@@ -51,6 +53,7 @@ class DecodingSettings:
     """
 
     language: str | None = None
+    language_threshold: float = 0.1
     temperatures: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
     beam_size: int | None = None
     patience: float | None = None
@@ -88,13 +91,15 @@ def transcribed(
         UsageError: whisper does not know the language.
     """
     size = 1 if settings.condition_on_previous_text else settings.batch_size
-    language = settings.language
+    if settings.language is not None:
+        _require_known(network, settings.language)
+    language: str | None = None
     prompt: list[int] = []
     lines: list[tuple[int, Line]] = []
     number = 0
     for batch in _batches(windows, size):
         mels = _mels(network, batch)
-        language = language or _heard_language(network, mels)
+        language = language or _language(network, mels, settings)
         tokenizer = _tokenizer(network, language)
         results = _decoded(network, mels, language, prompt, settings)
         for window, mel, result in zip(batch, mels, results, strict=True):
@@ -126,12 +131,26 @@ def _mels(network: "whisper.Whisper", windows: Sequence["Window"]) -> "torch.Ten
     return torch.stack(mels).to(network.device, dtype)
 
 
-def _heard_language(network: "whisper.Whisper", mels: "torch.Tensor") -> str:
-    """The language that is most probable over all windows given."""
+def _language(network: "whisper.Whisper", mels: "torch.Tensor", settings: DecodingSettings) -> str:
+    """The preferred language, if it is probable enough over all windows given; else the most
+    probable one."""
+    wanted = settings.language
     if not network.is_multilingual:
         return "en"
+    if wanted is not None and settings.language_threshold <= 0:
+        return wanted
     _, heard = network.detect_language(mels)
-    return max(heard[0], key=lambda tag: sum(one[tag] for one in heard))
+    mean = {tag: sum(one[tag] for one in heard) / len(heard) for tag in heard[0]}
+    if wanted is not None and mean[wanted] >= settings.language_threshold:
+        return wanted
+    return max(mean, key=lambda tag: mean[tag])
+
+
+def _require_known(network: "whisper.Whisper", language: str) -> None:
+    tokenizer = _tokenizer(network, language)
+    known = tokenizer.all_language_codes if network.is_multilingual else ("en",)
+    if language not in known:
+        raise UsageError(f"this whisper model knows no language {language!r}")
 
 
 def _tokenizer(network: "whisper.Whisper", language: str) -> "Tokenizer":

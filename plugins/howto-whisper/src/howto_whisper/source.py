@@ -26,7 +26,11 @@ class WhisperSource:
         weights: the folder of the models' files; None: what HOWTO_WHISPER_WEIGHTS names, else
             openai-whisper's own cache.
         download: fetch the model's file where it is missing. Nothing is fetched otherwise.
-        language: of the speech, as a tag such as `en`; None: heard from the first windows.
+        language: the preferred one, as a tag such as `en`: taken where the model holds it at least
+            `language_threshold` probable in the first windows, else the most probable one is. None:
+            the most probable one.
+        language_threshold: 0 to 1; with 0 the language is taken unheard. The default has not been
+            measured.
         temperature: one, or several to try in order until the text looks sound.
         gate: when the gate opens and closes; None: its defaults.
         beam_size, patience, best_of, compression_ratio_threshold, logprob_threshold,
@@ -34,7 +38,7 @@ class WhisperSource:
             `DecodingSettings`.
 
     Raises:
-        UsageError: no temperature, a negative one, or a batch below 1.
+        UsageError: no temperature, a negative one, a batch below 1, or a threshold outside 0..1.
     """
 
     name = "whisper"
@@ -49,6 +53,7 @@ class WhisperSource:
         weights: str | None = None,
         download: bool = False,
         language: str | None = None,
+        language_threshold: float = 0.1,
         temperature: float | Iterable[float] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0),
         beam_size: int | None = None,
         patience: float | None = None,
@@ -62,16 +67,18 @@ class WhisperSource:
         gate: "GateSettings | None" = None,
     ) -> None:
         given = (temperature,) if isinstance(temperature, int | float) else tuple(temperature)
-        if not given or min(given) < 0 or batch_size < 1:
+        if not given or min(given) < 0 or batch_size < 1 or not 0 <= language_threshold <= 1:
             raise UsageError(
-                f"whisper: temperature={temperature!r}, batch_size={batch_size}: expected"
-                " temperatures of at least 0, and a batch of at least 1"
+                f"whisper: temperature={temperature!r}, batch_size={batch_size},"
+                f" language_threshold={language_threshold}: expected temperatures of at least 0, a"
+                " batch of at least 1, and 0 to 1"
             )
         self._model, self._device, self._download = model, device, download
         self._folder = weights
         self._gate = gate
         self._settings = DecodingSettings(
             language=language.partition("-")[0].lower() if language else None,
+            language_threshold=language_threshold,
             temperatures=given,
             beam_size=beam_size,
             patience=patience,

@@ -102,8 +102,9 @@ def _how_to_get(model: str, file: Path, address: str | None) -> str:
         return f"there is no whisper checkpoint at {file}"
     return (
         f"the weights of whisper model {model!r} are not here: no file {file}. Put {address} there"
-        f" (or into a folder named by the option weights=, or by {FOLDER_VARIABLE}), or allow the"
-        " download with the option download=True"
+        f" (or into another folder: --option whisper.weights=FOLDER, or {FOLDER_VARIABLE}), or"
+        " allow the download: --option whisper.download=true. Another model: --option"
+        " whisper.model=NAME"
     )
 
 
