@@ -150,10 +150,13 @@ class _Reader:
             self.raw.append((span[0] + offset, span[1] + offset, text, number))
 
     def _text(self) -> list[str]:
-        """Take the rows of a cue's text. A timing ends it, but an empty row should come first."""
+        """Take the rows of a cue's text. A timing ends it, but an empty row should come first.
+
+        Only with the full arrow: within a text, `12:30 -> 12:45` is something that is said.
+        """
         first = self.at
         while self.at < len(self.rows) and self.rows[self.at]:
-            if looks_like_timing(self.rows[self.at]):
+            if "-->" in self.rows[self.at] and looks_like_timing(self.rows[self.at]):
                 return self._cut_off(first)
             self.at += 1
         return self.rows[first : self.at]

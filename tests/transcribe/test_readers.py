@@ -309,6 +309,11 @@ def test_arrows_in_what_is_said(reader: Callable[[str], Parsed], said: str) -> N
     assert not parsed.problems
 
 
+def test_vtt_knows_only_the_full_arrow_within_a_text() -> None:
+    parsed = read_vtt(f"{HEAD}00:01.000 --> 00:02.000\nlunch\n12:30 -> 12:45\nthen on\n")
+    assert rows(parsed) == [(1, 2, "lunch 12:30 -> 12:45 then on")]
+
+
 @pytest.mark.parametrize("damaged", ["00:00:03.5 --> ", "--> 00:00:04", "0:3x --> 0:4", "3 --> 4"])
 def test_damaged_timings_are_never_said(damaged: str) -> None:
     parsed = read_srt(f"00:00:01,000 --> 00:00:02,000\nfold\n\n{damaged}\nlost\n")
