@@ -3,7 +3,8 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from typing import Any
 from rich.console import Console
 
 from howto.errors import UsageError
+from howto.records import Outcome, State
 
-__all__ = ["chosen_folder", "errors", "output", "print_json", "progress"]
+__all__ = ["chosen_folder", "errors", "output", "print_json", "progress", "show_outcomes"]
 
 output = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
@@ -73,3 +75,23 @@ def progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
             bar.update(task, completed=done, total=total, rate=f"{rate:.1f}/s", item=item)
 
         yield show
+
+
+def show_outcomes(outcomes: Sequence[Outcome], none: str) -> None:
+    """Print how many videos ended in each way, and name those that failed on stderr.
+
+    Args:
+        none: said where there are no outcomes.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("ended", "reason", "videos", "which means"):
+        table.add_column(name, justify="right" if name == "videos" else "left")
+    for (state, reason), count in Counter((one.state, one.reason) for one in outcomes).items():
+        table.add_row(state, reason or "", str(count), reason.meaning if reason else "")
+    output.print(table if outcomes else none)
+    for one in outcomes:
+        if one.state == State.FAILED:
+            errors.print(Text(f"Failed: {one.paths[0]}: {one.reason}: {one.detail}"))

@@ -2,14 +2,20 @@
 
 import json as json_module
 import sys
-from collections import Counter
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from howto.cli.console import chosen_folder, errors, output, print_json, progress
+from howto.cli.console import (
+    chosen_folder,
+    errors,
+    output,
+    print_json,
+    progress,
+    show_outcomes,
+)
 from howto.errors import CaptionError, UsageError
 from howto.library import Library
 from howto.records import Narration, Outcome, State
@@ -216,7 +222,7 @@ def _transcribe_folder(
     if json:
         print_json(_outcomes_as_json(library, outcomes))
     else:
-        _show_outcomes(outcomes)
+        show_outcomes(outcomes, "No videos to transcribe.")
     if stopped:
         raise typer.Exit(EXIT_STOPPED)
     if any(one.state == State.FAILED for one in outcomes):
@@ -267,21 +273,3 @@ def _outcomes_as_json(library: Library, outcomes: list[Outcome]) -> dict[str, ob
             for one in outcomes
         ],
     }
-
-
-def _show_outcomes(outcomes: list[Outcome]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("ended", "reason", "videos", "which means"):
-        table.add_column(name, justify="right" if name == "videos" else "left")
-    for (state, reason), count in Counter((one.state, one.reason) for one in outcomes).items():
-        table.add_row(state, reason or "", str(count), reason.meaning if reason else "")
-    if outcomes:
-        output.print(table)
-    else:
-        output.print("No videos to transcribe.")
-    for one in outcomes:
-        if one.state == State.FAILED:
-            errors.print(Text(f"Failed: {one.paths[0]}: {one.reason}: {one.detail}"))
