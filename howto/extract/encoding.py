@@ -76,7 +76,8 @@ class Encoder:
             raise ItemError(Reason.INTERNAL_ERROR, self._told(error)) from error
         finally:
             self.seconds += time.perf_counter() - began
-        return self._checked(found.numpy().astype(np.float16), len(frames))
+        with np.errstate(over="ignore"):  # what is too large is found out just below
+            return self._checked(found.numpy().astype(np.float16), len(frames))
 
     def _checked(self, features: NDArray[np.float16], num_frames: int) -> NDArray[np.float16]:
         backbone = self.wanted.backbone

@@ -121,8 +121,12 @@ def write(path: Path, features: Features) -> None:
     from safetensors.numpy import save
 
     _check(features)
+    # A view of every other row would be saved as the rows that lie there.
     data = save(
-        {"features": features.features, "times": features.times},
+        {
+            "features": np.ascontiguousarray(features.features),
+            "times": np.ascontiguousarray(features.times),
+        },
         {
             "recipe": features.recipe.text,
             # Half characters of file names come through JSON's escapes.

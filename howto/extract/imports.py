@@ -98,7 +98,9 @@ def import_features(
             if stream not in sets:
                 name = _backbone_of(stream, backbone, source)
                 sets[stream] = _Importing(library, name, form, rate or RATES.get(name))
-            sets[stream].take(names.of(one.name), one)
+            video_id, how = names.of(one.name)
+            sets[stream].take(video_id, one)
+            names.how[one.name] = how
         except _NoFeatures as error:
             lost.append(f"{one.stream} {one.name}: {error}".strip())
     if not sets:
@@ -137,19 +139,19 @@ class _Names:
         for number, paths in library.paths().items():
             for path in paths:
                 self._stems.setdefault(Path(path).stem, set()).add(of_number[number])
-        self._how: dict[str, int] = {}
+        self.how: dict[str, str] = {}
 
-    def of(self, name: str) -> str:
+    def of(self, name: str) -> tuple[str, str]:
+        """The id, and how it was found."""
         if name in self._ids:
-            self._how[name] = 0
-            return name
+            return name, "id"
         stems = self._stems.get(name, set())
-        self._how[name] = 1 if len(stems) == 1 else 2
-        return next(iter(stems)) if len(stems) == 1 else name
+        return (next(iter(stems)), "name") if len(stems) == 1 else (name, "")
 
     def counts(self) -> tuple[int, int, int]:
-        how = list(self._how.values())
-        return how.count(0), how.count(1), how.count(2)
+        """Names found by id, by file name, and not at all."""
+        how = list(self.how.values())
+        return how.count("id"), how.count("name"), how.count("")
 
 
 class _Importing:

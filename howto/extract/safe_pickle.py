@@ -24,7 +24,11 @@ _ALLOWED = {
     ),
     *((f"numpy.{core}.numeric", "_frombuffer") for core in ("core", "_core")),
     ("collections", "OrderedDict"),
-    *(("builtins", name) for name in ("dict", "list", "tuple", "set", "frozenset", "complex")),
+    *(
+        (builtins, name)
+        for builtins in ("builtins", "__builtin__")  # the second is Python 2's
+        for name in ("dict", "list", "tuple", "set", "frozenset", "complex")
+    ),
 }
 
 # What the pickle machine raises on bytes that are no pickle.

@@ -61,7 +61,7 @@ Progress = Callable[[int, int, str], None]
 _PASSING = {Reason.UNREADABLE_FILE}
 
 _NEVER_PROBED = SetEnd(State.FAILED, Reason.UNREADABLE_FILE, "it could not be looked at")
-_HEADER_SIZE = 1024  # bytes of a feature file beside its arrays, about
+_HEADER_SIZE = 600  # bytes of a feature file beside its arrays, about
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ class BackboneContract(NetworkContract):
         frames = self.frames(2 * self.backbone().frames_per_feature)
         torch.manual_seed(1)
         first = self.backbone().encode(frames).clone()
-        torch.manual_seed(2)
+        torch.seed()
         again = self.backbone().encode(frames)
         expect_equal(first, again, "a second call gave other features; is it in eval mode?")
         fresh = self.load_anew().encode(frames)

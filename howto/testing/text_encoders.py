@@ -103,7 +103,8 @@ class TextEncoderContract(NetworkContract):
     def test_drops_what_is_too_long(self) -> None:
         """Of a caption without end the first max_words count."""
         caption = " ".join(self.captions() * 200)
-        tokens = self.encoder().tokenise([caption, f"{caption} {caption}"])
+        more = " ".join(reversed(caption.split()))
+        tokens = self.encoder().tokenise([caption, f"{caption} {more}"])
         expect_equal(tokens[0], tokens[1], "expected words past max_words to be dropped.")
         vectors = self.encode([caption])
         expect_vectors(vectors, (1, self.encoder().dim), "a long caption")
@@ -151,7 +152,7 @@ class TextEncoderContract(NetworkContract):
 
         torch.manual_seed(1)
         first = self.encode(self.captions())
-        torch.manual_seed(2)
+        torch.seed()
         expect_equal(first, self.encode(self.captions()), "a second call gave other vectors.")
         fresh = self.encode(self.captions(), self.load_anew())
         expect_equal(first, fresh, "a second object with the same weights gave other vectors.")
@@ -216,7 +217,11 @@ class TextEncoderContract(NetworkContract):
 
     def test_its_state_can_be_stored(self) -> None:
         """What a checkpoint keeps of it, its state dict, gives the same bits in a new object."""
-        encoder, fresh = self.load_anew(), self.load_anew()
+        import torch
+
+        encoder = self.load_anew()
+        torch.seed()
+        fresh = super().load_anew()
         if encoder.trainable:
             _take_a_step(encoder, self.captions(), self.device)
         fresh.module().load_state_dict(encoder.module().state_dict())

@@ -43,6 +43,15 @@ def test_what_is_written_is_read_without_reading_it_all(tmp_path: Path) -> None:
     np.testing.assert_array_equal(load_file(path)["features"], some().features)
 
 
+def test_views_of_larger_arrays_are_written_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    values = np.arange(80, dtype=np.float16).reshape(10, 8)[::2, ::2]
+    times = np.arange(10.0)[::2]
+    write(path, Features("a", values, times, RECIPE, 1.0, None))
+    np.testing.assert_array_equal(read(path).features, values)
+    np.testing.assert_array_equal(read(path).times, times)
+
+
 def test_where_it_lies(tmp_path: Path) -> None:
     path = feature_path(tmp_path, "torchvision:r2plus1d_18", RECIPE, "abc")
     # sha256("abc") begins with ba78.

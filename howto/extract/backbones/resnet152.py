@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torchvision.models import resnet152
 
-from howto.extract.backbones.network import load_into, ready
+from howto.extract.backbones.network import load_into, ready, unfilled
 from howto.extract.backbones.protocol import in_batches, l2_normalised, normalised_pixels
 from howto.extract.weights import resolve
 from howto.records import FrameSpec
@@ -36,7 +36,7 @@ class ResNet152Backbone:
 
     def load(self, device: str, dtype: torch.dtype, weights: str | None = None) -> None:
         """Build the network; weights as `howto.extract.weights.resolve` takes them."""
-        network = resnet152(weights=None)
+        network = unfilled(resnet152)
         network.fc = nn.Identity()
         load_into(network, weights, self.name, unused=("fc.",))
         # Without the average, which is taken in float32 whatever the network computes in.

@@ -10,7 +10,7 @@ from fractions import Fraction
 import torch
 from torch import nn
 
-from howto.extract.backbones.network import load_into, ready
+from howto.extract.backbones.network import load_into, ready, unfilled
 from howto.extract.backbones.protocol import in_batches, l2_normalised, normalised_pixels, padded
 from howto.extract.weights import resolve
 from howto.records import FrameSpec
@@ -94,7 +94,7 @@ class ResNeXt101Backbone:
 
     def load(self, device: str, dtype: torch.dtype, weights: str | None = None) -> None:
         """Build the network; weights as `howto.extract.weights.resolve` takes them."""
-        network = ResNeXt101()
+        network = unfilled(ResNeXt101)
         load_into(network, weights, self.name, unused=("fc.",))
         self._network = ready(network, device, dtype)
         self._device, self._dtype = device, dtype

@@ -18,9 +18,9 @@ class S3DBackbone:
     tasks.
 
     Args:
-        num_frames: of a window, a multiple of 8. The published weights were trained with 32.
+        num_frames: of a window, even. The published weights were trained with 32.
         rate: frames per second; 32 frames at 10 are 3.2 s, as are 16 at 5.
-        size: pixels of the square, a multiple of 32. The authors used 200 to 256.
+        size: pixels of the square, even. The authors used 200 to 256.
 
     Raises:
         UsageError: a window that the network cannot take.

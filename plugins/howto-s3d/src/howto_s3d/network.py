@@ -43,7 +43,9 @@ def space_to_depth(video: torch.Tensor) -> torch.Tensor:
         (B, 8 C, T/2, H/2, W/2); channel ((t * 2 + h) * 2 + w) * C + c is colour c of the pixel at
         (t, h, w) of the block.
     """
-    blocks = video.unflatten(4, (-1, _BLOCK)).unflatten(3, (-1, _BLOCK)).unflatten(2, (-1, _BLOCK))
+    batch, channels, *sizes = video.shape
+    halves = [part for size in sizes for part in (size // _BLOCK, _BLOCK)]
+    blocks = video.reshape(batch, channels, *halves)
     return blocks.permute(0, 3, 5, 7, 1, 2, 4, 6).flatten(1, 4)
 
 
@@ -120,10 +122,11 @@ class _Inception(nn.Module):
 
 
 def _max_pool(maps: torch.Tensor, kernel: tuple[int, int, int], stride: int) -> torch.Tensor:
-    """Pool as TensorFlow's SAME does: what a kernel lacks is zeros, the odd one at the end.
+    """Pool with TensorFlow's SAME padding for even sizes: zeros, the odd one at the end.
 
-    Maps come from a ReLU, so that a zero is no greater than any of their values. The stride counts
-    for the axes on which the kernel is larger than 1.
+    The authors' code pads odd sizes alike, as after windows of 200 pixels. Maps come from a ReLU,
+    so that a zero is no greater than any of their values. The stride counts for the axes on which
+    the kernel is larger than 1.
     """
     strides = [stride if size > 1 else 1 for size in kernel]
     lacking = [size - step for size, step in zip(kernel, strides, strict=True)]
@@ -151,7 +154,7 @@ class S3DG(nn.Module):
         self.fc = nn.Linear(FEATURE_DIM, EMBEDDING_DIM)
 
     def maps(self, video: torch.Tensor) -> torch.Tensor:
-        """Return what the last block gives: (B, 1024, T/8, H/32, W/32)."""
+        """Return what the last block gives: (B, 1024, T/8, H/32, W/32), rounded up."""
         # A kernel of even size has no middle: SAME pads one more before, which is then cut off.
         maps = self.conv1(space_to_depth(video))[:, :, 1:, 1:, 1:]
         maps = _max_pool(maps, (1, 3, 3), 2)

@@ -11,7 +11,7 @@ from howto.records import FrameSpec
 
 __all__ = ["encode_windows", "frame_spec"]
 
-_LEAST_FRAMES, _LEAST_PIXELS = 8, 32  # below, nothing is left to average
+_LEAST_FRAMES, _LEAST_PIXELS = 8, 32  # halved three and five times, one is left
 
 
 def frame_spec(name: str, num_frames: int, rate: Fraction, size: int) -> FrameSpec:
@@ -20,10 +20,10 @@ def frame_spec(name: str, num_frames: int, rate: Fraction, size: int) -> FrameSp
     Raises:
         UsageError: the network cannot halve such a window as often as it does.
     """
-    if num_frames % 8 or size % 32 or num_frames < _LEAST_FRAMES or size < _LEAST_PIXELS:
+    if num_frames % 2 or size % 2 or num_frames < _LEAST_FRAMES or size < _LEAST_PIXELS:
         raise UsageError(
-            f"{name}: windows of {num_frames} frames of {size} pixels: expected multiples of 8"
-            " frames and of 32 pixels"
+            f"{name}: windows of {num_frames} frames of {size} pixels: expected even numbers, at "
+            f"least {_LEAST_FRAMES} frames of {_LEAST_PIXELS} pixels"
         )
     return FrameSpec(rate=rate, short_side=size, crop=size)
 
@@ -47,7 +47,7 @@ def encode_windows(
     """
 
     def encode(part: torch.Tensor) -> torch.Tensor:
-        windows = part.unflatten(0, (-1, num_frames)).permute(0, 4, 1, 2, 3)
+        windows = part.reshape(-1, num_frames, *part.shape[1:]).permute(0, 4, 1, 2, 3)
         return network((windows.float() / 255).to(dtype))
 
     return in_batches(padded(frames, num_frames), num_frames, device, encode)
