@@ -279,8 +279,8 @@ class Decoders:
         self._failed_starts += 1
         if self._failed_starts >= most:
             raise HowtoError(
-                "decoder processes cannot start. A script that starts them needs its main part "
-                'under `if __name__ == "__main__":`'
+                "decoder processes cannot start; what they said stands above. A script that starts "
+                'them needs its main part under `if __name__ == "__main__":`'
             )
 
 
