@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from howto.errors import UsageError
 
-__all__ = ["load_pickle", "unpickled"]
+__all__ = ["PickleRefused", "load_pickle", "unpickle", "unpickled"]
 
 # What containers and numpy's arrays and numbers are made of, by old and new names of numpy's
 # modules.
@@ -38,6 +38,10 @@ _DAMAGED = (
 )
 
 
+class PickleRefused(Exception):
+    """A pickle is damaged, or names what it may not; the message says what."""
+
+
 def load_pickle(path: Path, *, trust: bool = False) -> Any:
     """Load a pickle of containers, text, numbers and numpy arrays.
 
@@ -59,19 +63,32 @@ def unpickled(file: IO[bytes], path: Path, *, trust: bool = False) -> Any:
     """
     try:
         # Python 2 wrote the authors' files; its text comes as latin1, which numpy needs too.
-        loader = pickle.Unpickler if trust else _Unpickler
-        return loader(file, encoding="latin1").load()
-    except _Refused as error:
-        raise UsageError(
-            f"{path}: the pickle names {error}; expected containers, text, numbers and numpy "
-            "arrays alone. If you trust its maker: --trust-pickle"
-        ) from error
+        return unpickle(file, encoding="latin1", trust=trust)
+    except PickleRefused as error:
+        raise UsageError(f"{path}: {error}. If you trust its maker: --trust-pickle") from error
+
+
+def unpickle(file: IO[bytes], *, encoding: str = "ASCII", trust: bool = False) -> Any:
+    """Load an open pickle of containers, text, numbers and numpy arrays.
+
+    Args:
+        encoding: of text that Python 2 wrote.
+        trust: load whatever it holds. **This runs code of the file's maker.**
+
+    Raises:
+        PickleRefused: it names something else, or is damaged.
+    """
+    loader = pickle.Unpickler if trust else _Unpickler
+    try:
+        return loader(file, encoding=encoding).load()
     except _DAMAGED as error:
-        raise UsageError(f"{path}: damaged pickle: {error}") from error
+        raise PickleRefused(f"damaged pickle: {error}") from error
 
 
-class _Refused(Exception):
-    """The pickle names what it may not. It never leaves this module."""
+def _refused(what: str) -> PickleRefused:
+    return PickleRefused(
+        f"the pickle names {what}: expected containers, text, numbers and numpy arrays alone"
+    )
 
 
 class _Unpickler(pickle.Unpickler):
@@ -82,15 +99,15 @@ class _Unpickler(pickle.Unpickler):
         if (module, name) == ("_codecs", "encode"):
             return _latin1_bytes
         if (module, name) not in _ALLOWED:
-            raise _Refused(f"{module}.{name}")
+            raise _refused(f"{module}.{name}")
         return super().find_class(module, name)
 
     def persistent_load(self, pid: Any) -> Any:
-        raise _Refused(f"an object outside of it ({pid!r:.40})")
+        raise _refused(f"an object outside of it ({pid!r:.40})")
 
 
 def _latin1_bytes(text: str, encoding: str) -> bytes:
     """Old pickles write bytes as a call that encodes text; this is the only encoding they use."""
     if encoding != "latin1":
-        raise _Refused(f"the encoding {encoding!r}")
+        raise _refused(f"the encoding {encoding!r}")
     return text.encode("latin1")

@@ -6,32 +6,18 @@ users compare numbers. A file of a million videos is gigabytes, so JSON is read 
 
 import json
 import math
-import pickle
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from howto.errors import CaptionError, Reason
+from howto.extract.safe_pickle import PickleRefused, unpickle
 from howto.records import Kind, Line, Narration, Problem
 
 __all__ = ["read_caption_file"]
 
 _CHUNK = 1 << 20
 _SPACES = " \t\r\n"
-
-# What the numpy arrays of a pickle are made of, by old and new names of numpy's modules.
-_ALLOWED = {
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-    *(
-        (f"numpy.{core}.multiarray", name)
-        for core in ("core", "_core")
-        for name in ("_reconstruct", "scalar")
-    ),
-    *((f"numpy.{core}.numeric", "_frombuffer") for core in ("core", "_core")),
-    ("collections", "OrderedDict"),
-    *(("builtins", name) for name in ("dict", "list", "tuple", "set", "frozenset")),
-}
 
 
 def read_caption_file(path: Path) -> Iterator[tuple[str, Narration]]:
@@ -176,41 +162,11 @@ class _Buffer:
         return True
 
 
-class _Unpickler(pickle.Unpickler):
-    """Makes containers, text, numbers and numpy arrays, and calls nothing else."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("_codecs", "encode"):
-            return _latin1_bytes
-        if (module, name) not in _ALLOWED:
-            raise _unreadable(
-                f"the pickle names {module}.{name}: expected containers, text, numbers and numpy "
-                "arrays alone"
-            )
-        return super().find_class(module, name)
-
-
-def _latin1_bytes(text: str, encoding: str) -> bytes:
-    """Old pickles write bytes as a call that encodes text; this is the only encoding they use."""
-    if encoding != "latin1":
-        raise _unreadable(f"the pickle encodes as {encoding!r}: expected latin1")
-    return text.encode("latin1")
-
-
 def _pickled(file: IO[bytes]) -> Mapping[str, Any]:
     try:
-        found = _Unpickler(file).load()
-    except CaptionError:
-        raise
-    except _DAMAGED_PICKLE as error:
-        raise _unreadable(f"damaged pickle: {error}") from error
+        found = unpickle(file)
+    except PickleRefused as error:
+        raise _unreadable(str(error)) from error
     if not isinstance(found, Mapping):
         raise _unreadable(f"expected videos by id, found {type(found).__name__}")
     return found
-
-
-# What the pickle machine raises on bytes that are no pickle.
-_DAMAGED_PICKLE = (
-    *(pickle.UnpicklingError, EOFError, ValueError, TypeError, IndexError, KeyError),
-    *(AttributeError, ImportError, MemoryError, OverflowError),
-)

@@ -7,8 +7,6 @@ OpenCV and numpy; torch for its input and output alone.
 
 import functools
 import itertools
-from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 
 import cv2
@@ -85,8 +83,7 @@ class ColourMotionBackbone:
         """Map uint8 (T, H, W, 3) to float32 (ceil(T / 6), 512), on the CPU."""
         pictures = frames.cpu().contiguous().numpy()
         starts = range(0, len(pictures), self.frames_per_feature)
-        with _one_thread():
-            rows = [self._feature(pictures[k : k + self.frames_per_feature]) for k in starts]
+        rows = [self._feature(pictures[k : k + self.frames_per_feature]) for k in starts]
         return torch.from_numpy(np.stack(rows))
 
     def _feature(self, frames: NDArray[np.uint8]) -> _Array:
@@ -116,17 +113,6 @@ class ColourMotionBackbone:
 def _polar(across: _Array, down: _Array) -> tuple[_Array, _Array]:
     length, angle = cv2.cartToPolar(across, down)
     return np.asarray(length, np.float32), np.asarray(angle, np.float32)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let OpenCV work in one thread: DIS gives other flow where a picture is cut up for several."""
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(threads)
 
 
 def _root(histogram: NDArray[np.float64], least: float = 0.0) -> _Array:

@@ -102,12 +102,12 @@ def test_the_number_of_threads_changes_nothing(
     threads: int, backbone: ColourMotionBackbone
 ) -> None:
     frames = sliding(2, 1, num_frames=12)
+    frames[::2] += torch.randint(0, 9, frames[::2].shape, dtype=torch.uint8)  # flow in doubt
     before = cv2.getNumThreads()
     expected = backbone.encode(frames)
     try:
         cv2.setNumThreads(threads)
         again = backbone.encode(frames)
-        assert cv2.getNumThreads() == threads  # as it was found
     finally:
         cv2.setNumThreads(before)
     assert torch.equal(again, expected)
