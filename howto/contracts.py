@@ -21,9 +21,11 @@ __all__ = [
     "Aligner",
     "Backbone",
     "Clipper",
+    "JointModel",
     "NarrationSource",
     "Readiness",
     "Sampler",
+    "TextEncoder",
 ]
 
 GROUPS = {
@@ -31,7 +33,9 @@ GROUPS = {
     "aligners": "howto.aligners",
     "clippers": "howto.clippers",
     "backbones": "howto.backbones",
+    "text_encoders": "howto.text_encoders",
     "samplers": "howto.samplers",
+    "models": "howto.models",
 }
 """Plugin kind, as people write it, to its entry-point group."""
 
@@ -187,6 +191,111 @@ class Backbone(Protocol):
 
 
 @runtime_checkable
+class TextEncoder(Protocol):
+    """Captions to vectors, in the two steps that training needs apart.
+
+    `tokenise` can run once for a whole library, and its rows be kept; `module` is what the training
+    loop puts beside the gated unit, trains or leaves frozen, and stores in its checkpoint.
+
+    The constructor takes the keyword option `max_words`, with a default.
+
+    Attributes:
+        name: the entry point's name, with the argument for a family: `clip:ViT-B-32.openai`.
+        version: changes whenever the same captions would give other tokens or other vectors.
+        dim: D, the length of one vector.
+        trainable: the module's parameters go to the optimiser. Otherwise it is frozen: its vectors
+            stay what they are through training, so they may be kept.
+        max_words: L, the most tokens of a caption that count, as this encoder counts them: words,
+            or pieces of words with the marks of start and end. The rest of a caption is dropped.
+    """
+
+    name: str
+    version: str
+    dim: int
+    trainable: bool
+    max_words: int
+
+    def load(self, device: str, dtype: "torch.dtype", weights: str | None = None) -> None:
+        """Get ready to tokenise and to encode; called once, in the process that does.
+
+        A network without given weights takes its first values from torch's global generator alone.
+
+        Args:
+            device: `cpu`, `cuda`, `cuda:1` or `mps`.
+            dtype: the type to compute in; vectors come back as float32 all the same.
+            weights: a path, or a name the encoder knows; None for its own default.
+
+        Raises:
+            PluginError: the weights or the vocabulary are missing or do not fit; the message says
+                what to do.
+        """
+        ...
+
+    def tokenise(self, captions: Sequence[str]) -> "torch.Tensor":
+        """Turn captions into the integers that the module reads.
+
+        Args:
+            captions: any number of any text; a caption may be empty, or of unknown words only.
+
+        Returns:
+            int64 (B, L) on the CPU, padded at the end. A caption's row depends on that caption
+            alone, so rows can be stored and put together in any order.
+        """
+        ...
+
+    def module(self) -> "torch.nn.Module":
+        """Return the network, always the same object, on the device and in the type of `load`.
+
+        It maps tokens, int64 (B, L) on its device, to float32 (B, D) there: finite, also for a
+        caption of no known word. A vector does not depend on the other captions of the batch. Where
+        the encoder is not trainable no parameter wants a gradient, and `train()` changes nothing.
+        """
+        ...
+
+
+@runtime_checkable
+class JointModel(Protocol):
+    """A ready embedding of pictures and text in one space, compared by dot product.
+
+    Attributes:
+        name: the entry point's name, with the argument for a family: `clip:ViT-B-32.openai`.
+        version: changes whenever the same frames or captions would give other embeddings.
+        dim: D, the length of one embedding.
+        frames: rate and size of the frames it wants.
+        frames_per_window: how many consecutive frames make one embedding; 1 for an image network. A
+            clip's embedding is the mean of the windows in it.
+        normalised: all embeddings have length 1. Where they do not, their length counts.
+    """
+
+    name: str
+    version: str
+    dim: int
+    frames: FrameSpec
+    frames_per_window: int
+    normalised: bool
+
+    def load(self, device: str, dtype: "torch.dtype", weights: str | None = None) -> None:
+        """Get ready to embed: as `Backbone.load`."""
+        ...
+
+    def embed_frames(self, frames: "torch.Tensor") -> "torch.Tensor":
+        """Map consecutive frames of one video to embeddings.
+
+        Args:
+            frames: uint8 (T, H, W, 3), RGB, on any device. T is a multiple of `frames_per_window`
+                except at the end of the video, where the model pads as its protocol says.
+
+        Returns:
+            float32 (ceil(T / frames_per_window), D), on the CPU, finite.
+        """
+        ...
+
+    def embed_text(self, captions: Sequence[str]) -> "torch.Tensor":
+        """Map captions to float32 (B, D) on the CPU: finite, also for one of no known word."""
+        ...
+
+
+@runtime_checkable
 class Sampler(Protocol):
     """The negative sampler: chooses the pairs of each batch, and what each wrong pair weighs.
 
@@ -235,5 +344,7 @@ CONTRACTS: dict[str, type] = {
     "aligners": Aligner,
     "clippers": Clipper,
     "backbones": Backbone,
+    "text_encoders": TextEncoder,
     "samplers": Sampler,
+    "models": JointModel,
 }

@@ -141,6 +141,25 @@ _STEPS = (
         value TEXT NOT NULL
     ) WITHOUT ROWID;
     """,
+    # Features lie in files of their own; here is which there should be, and why others are not.
+    # A set is known by its recipe. How long its videos were and took estimates the next run.
+    """
+    CREATE TABLE feature_sets (
+        feature_set   INTEGER PRIMARY KEY,
+        recipe        TEXT NOT NULL UNIQUE,
+        video_seconds REAL NOT NULL DEFAULT 0,
+        work_seconds  REAL NOT NULL DEFAULT 0
+    );
+    CREATE TABLE feature_files (
+        feature_set  INTEGER NOT NULL REFERENCES feature_sets,
+        number       INTEGER NOT NULL REFERENCES videos,
+        state        TEXT NOT NULL,
+        reason       TEXT,
+        detail       TEXT NOT NULL,
+        num_features INTEGER NOT NULL,
+        PRIMARY KEY (feature_set, number)
+    ) WITHOUT ROWID;
+    """,
 )
 
 SCHEMA = len(_STEPS)

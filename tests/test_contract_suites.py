@@ -24,9 +24,11 @@ from howto.testing import (
     AlignerContract,
     BackboneContract,
     ClipperContract,
+    JointModelContract,
     NarrationSourceContract,
     PluginContract,
     SamplerContract,
+    TextEncoderContract,
 )
 
 UNINSTALLED = {"test_is_found_by_its_name"}
@@ -210,6 +212,295 @@ BACKBONES = [
     (ForgetsFramesPerFeature, "test_has_what_the_contract_lists", "attribute frames_per_feature"),
     (OtherArgument, "test_has_what_the_contract_lists", "got encode(pictures)"),
     (DemandsWeights, "test_has_what_the_contract_lists", "expected load(device"),
+]
+
+
+# --- text encoders ---
+
+
+class SoundEncoder:
+    """The sum of a learned row for each word, over the number of words."""
+
+    name = "sound"
+    version = "1"
+    dim = 6
+    trainable = True
+
+    def __init__(self, max_words=8):
+        self.max_words = max_words
+
+    def load(self, device, dtype, weights=None):
+        if weights is not None:
+            raise PluginError("no weights to load")
+        self.network = SumOfWords(self.dim).to(device, dtype)
+
+    def tokenise(self, captions):
+        rows = [self.words(caption) for caption in captions]
+        padded = [row[: self.max_words] + [0] * (self.max_words - len(row)) for row in rows]
+        return torch.tensor(padded, dtype=torch.int64).reshape(len(rows), self.max_words)
+
+    def words(self, caption):
+        return [1 + sum(map(ord, word)) % 500 for word in caption.lower().split()]
+
+    def module(self):
+        return self.network
+
+
+class SumOfWords(torch.nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.rows = torch.nn.Embedding(501, dim, padding_idx=0)
+
+    def forward(self, tokens):
+        return self.rows(tokens).float().sum(1) / (tokens > 0).sum(1, keepdim=True).clamp(min=1)
+
+
+class FrozenEncoder(SoundEncoder):
+    trainable = False
+
+    def load(self, device, dtype, weights=None):
+        torch.manual_seed(3)
+        super().load(device, dtype, weights)
+        self.network.requires_grad_(False)
+
+
+def reading(change):
+    """An encoder whose module is changed: `change` gets its vectors and its tokens."""
+
+    class Changed(SumOfWords):
+        def forward(self, tokens):
+            return change(super().forward(tokens), tokens)
+
+    class Encoder(SoundEncoder):
+        def load(self, device, dtype, weights=None):
+            super().load(device, dtype, weights)
+            self.network = Changed(self.dim).to(device, dtype)
+
+    return Encoder
+
+
+class DividesByNoWords(SoundEncoder):
+    def load(self, device, dtype, weights=None):
+        super().load(device, dtype, weights)
+        network = self.network
+        network.forward = lambda ids: network.rows(ids).float().sum(1) / (ids > 0).sum(1)[:, None]
+
+
+class PadsToTheLongest(SoundEncoder):
+    def tokenise(self, captions):
+        tokens = super().tokenise(captions)
+        return tokens[:, : max(1, int((tokens > 0).sum(1).max()))] if captions else tokens
+
+
+class IgnoresMaxWords(SoundEncoder):
+    def __init__(self, max_words=8):
+        super().__init__(8)
+
+
+class NumbersWordsAsTheyCome(SoundEncoder):
+    def tokenise(self, captions):
+        seen = sorted({word for caption in captions for word in caption.split()})
+        return super().tokenise([" ".join(str(seen.index(w)) for w in c.split()) for c in captions])
+
+
+class KeepsTheLastWords(SoundEncoder):
+    def words(self, caption):
+        return super().words(caption)[-self.max_words :][::-1]
+
+
+class SmallTokens(SoundEncoder):
+    def tokenise(self, captions):
+        return super().tokenise(captions).int()
+
+
+class NothingForNothing(SoundEncoder):
+    def tokenise(self, captions):
+        return torch.stack([super(NothingForNothing, self).tokenise([c])[0] for c in captions])
+
+
+class EveryCaptionTheSame(SoundEncoder):
+    def words(self, caption):
+        return [1] if caption.strip() else []
+
+
+class SaysItTrains(FrozenEncoder):
+    trainable = True
+
+
+class SaysItIsFrozen(SoundEncoder):
+    trainable = False
+
+
+class DropsOutInTraining(FrozenEncoder):
+    def load(self, device, dtype, weights=None):
+        super().load(device, dtype, weights)
+        self.network = torch.nn.Sequential(self.network, torch.nn.Dropout(0.5)).eval()
+
+
+class InferenceOnly(FrozenEncoder):
+    def load(self, device, dtype, weights=None):
+        super().load(device, dtype, weights)
+        self.network.forward = torch.inference_mode()(self.network.forward)
+
+
+class ModuleAnew(SoundEncoder):
+    def module(self):
+        return torch.nn.Sequential(self.network)
+
+
+class HidesState(SoundEncoder):
+    def load(self, device, dtype, weights=None):
+        super().load(device, dtype, weights)
+        self.network.forward = lambda ids, rows=self.network.rows: rows(ids).sum(1).float() + shift
+        shift = torch.rand(1)
+
+
+NormalisesOverTheBatch = reading(lambda vectors, _: vectors / vectors.norm())
+WritesToTheTokens = reading(lambda vectors, tokens: (tokens.clamp_(max=3), vectors)[1])
+HalfVectors = reading(lambda vectors, _: vectors.half())
+TokenVectors = reading(lambda vectors, tokens: vectors[:, None].expand(-1, tokens.shape[1], -1))
+
+TEXT_ENCODERS = [
+    (DividesByNoWords, "test_captions_of_no_known_word", "expected finite values"),
+    (PadsToTheLongest, "test_tokens_are_rows_of_one_length", "tokens: expected (1, 8), got (1, 3)"),
+    (IgnoresMaxWords, "test_max_words_is_an_option", "max_words=3: expected it kept, got 8"),
+    (NumbersWordsAsTheyCome, "test_tokens_are_a_captions_own", "the same tokens as alone"),
+    (KeepsTheLastWords, "test_drops_what_is_too_long", "words past max_words to be dropped"),
+    (SmallTokens, "test_tokens_are_rows_of_one_length", "expected int64, got torch.int32"),
+    (NothingForNothing, "test_tokens_are_rows_of_one_length", "RuntimeError"),
+    (EveryCaptionTheSame, "test_captions_differ", "expected other vectors for 'cut the onion'"),
+    (SaysItTrains, "test_what_is_trainable_learns", "parameters that want a gradient"),
+    (SaysItIsFrozen, "test_what_is_frozen_stays", "expected no parameter that wants a gradient"),
+    (DropsOutInTraining, "test_what_is_frozen_stays", "train() gave other vectors"),
+    (InferenceOnly, "test_what_is_frozen_stays", "expected vectors a loss can use"),
+    (ModuleAnew, "test_is_one_module", "expected the same module"),
+    (HidesState, "test_its_state_can_be_stored", "the state dict in a new object"),
+    (NormalisesOverTheBatch, "test_the_order_of_the_batch", "alone: expected differences up to"),
+    (WritesToTheTokens, "test_leaves_the_tokens_alone", "expected the tokens unchanged"),
+    (HalfVectors, "test_shape_type_and_values", "expected float32, got torch.float16"),
+    (TokenVectors, "test_shape_type_and_values", "expected (1, 6), got (1, 8, 6)"),
+]
+
+
+class TextEncoders(TextEncoderContract):
+    """An encoder of this file is constructed by its class."""
+
+    def create_with(self, **options):
+        return type(self.create())(**options)
+
+
+# --- joint models ---
+
+
+class SoundModel:
+    """Length-one sums of colours over two frames; captions by their letters."""
+
+    name = "sound"
+    version = "1"
+    dim = 3
+    frames = FrameSpec(rate=Fraction(2), short_side=6)
+    frames_per_window = 2
+    normalised = True
+
+    def load(self, device: str, dtype: torch.dtype, weights: str | None = None) -> None:
+        if weights is not None:
+            raise PluginError("no weights to load")
+        self.dtype = dtype
+
+    def embed_frames(self, frames: torch.Tensor) -> torch.Tensor:
+        colours = frames.float().mean(dim=(1, 2))
+        if len(colours) % 2:
+            colours = torch.cat([colours, torch.zeros_like(colours[:1])])
+        return self.unit(colours.reshape(-1, 2, 3).sum(1))
+
+    def embed_text(self, captions):
+        letters = [[len(c), c.count("o"), sum(map(ord, c)) % 7] for c in captions]
+        return self.unit(torch.tensor(letters, dtype=torch.float32).reshape(-1, 3))
+
+    def unit(self, vectors):
+        shifted = vectors + torch.tensor([1.0, 2.0, 0.0])
+        return shifted / shifted.norm(dim=1, keepdim=True)
+
+
+class NotOfLengthOne(SoundModel):
+    def unit(self, vectors):
+        return vectors + 1
+
+
+class DividesByLength(SoundModel):
+    def unit(self, vectors):
+        return vectors / vectors.norm(dim=1, keepdim=True)
+
+
+class OneForTheVideo(SoundModel):
+    def embed_frames(self, frames):
+        return super().embed_frames(frames).mean(0, keepdim=True)
+
+
+class LosesTheRest(SoundModel):
+    def embed_frames(self, frames):
+        return super().embed_frames(frames[: len(frames) // 2 * 2])
+
+
+class MeanOverTheCaptions(SoundModel):
+    def embed_text(self, captions):
+        text = super().embed_text(captions)
+        return self.unit(text - text.mean(0)) if len(captions) else text
+
+
+class BlindModel(SoundModel):
+    def embed_frames(self, frames):
+        return self.unit(super().embed_frames(frames) * 0)
+
+
+class DeafModel(SoundModel):
+    def embed_text(self, captions):
+        return self.unit(super().embed_text(captions) * 0)
+
+
+class RandomModel(SoundModel):
+    def load(self, device, dtype, weights=None):
+        super().load(device, dtype, weights)
+        self.turn = torch.rand(3)
+
+    def unit(self, vectors):
+        return super().unit(vectors * self.turn)
+
+
+class TextInItsOwnType(SoundModel):
+    def embed_text(self, captions):
+        return super().embed_text(captions).to(self.dtype)
+
+
+class TakesAnyModelWeights(SoundModel):
+    def load(self, device, dtype, weights=None):
+        self.dtype = dtype
+
+
+class NoWindow(SoundModel):
+    frames_per_window = 0
+
+
+class DrawsOnTheFrames(SoundModel):
+    def embed_frames(self, frames):
+        embeddings = super().embed_frames(frames)
+        frames[..., 0] = 0
+        return embeddings
+
+
+MODELS = [
+    (NotOfLengthOne, "test_frames_to_embeddings", "expected length 1, got one that is off by"),
+    (DividesByLength, "test_black_frames", "expected finite values"),
+    (OneForTheVideo, "test_frames_to_embeddings", "3 frames: expected (2, 3), got (1, 3)"),
+    (LosesTheRest, "test_frames_to_embeddings", "1 frames: expected (1, 3), got (0, 3)"),
+    (MeanOverTheCaptions, "test_windows_and_captions_stand_alone", "caption by caption: expected"),
+    (BlindModel, "test_embeddings_show_what_they_are_of", "for darker frames"),
+    (DeafModel, "test_embeddings_show_what_they_are_of", "expected other embeddings for 'cut the"),
+    (RandomModel, "test_the_same_bits_again", "a new object: other embeddings of frames"),
+    (TextInItsOwnType, "test_computes_in_other_types", "captions in bfloat16: expected float32"),
+    (TakesAnyModelWeights, "test_refuses_unknown_weights", "DID NOT RAISE"),
+    (NoWindow, "test_says_what_it_is", "frames_per_window: expected an int >= 1, got 0"),
+    (DrawsOnTheFrames, "test_leaves_the_frames_alone", "expected the frames unchanged"),
 ]
 
 
@@ -616,6 +907,9 @@ class TextFiles(NarrationSourceContract):
     ("contract", "backend"),
     [
         (BackboneContract, SoundBackbone),
+        (TextEncoders, SoundEncoder),
+        (TextEncoders, FrozenEncoder),
+        (JointModelContract, SoundModel),
         (SamplerContract, SoundSampler),
         (ClipperContract, LinesClipper),
         (TextFiles, SoundSource),
@@ -632,9 +926,11 @@ def test_a_sound_backend_passes(
 @pytest.mark.parametrize(
     ("contract", "backend", "test", "message"),
     [
-        pytest.param(contract, *case, id=case[0].__name__)
+        pytest.param(contract, *case, id=f"{case[0].__name__}-{case[1]}")
         for contract, cases in [
             (BackboneContract, BACKBONES),
+            (TextEncoders, TEXT_ENCODERS),
+            (JointModelContract, MODELS),
             (SamplerContract, SAMPLERS),
             (ClipperContract, CLIPPERS),
             (TextFiles, SOURCES),

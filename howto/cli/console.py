@@ -3,7 +3,8 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,8 +14,17 @@ from rich.console import Console
 
 from howto.errors import NoLibrary, UsageError
 from howto.library import Library
+from howto.records import Outcome, Stage, State
 
-__all__ = ["chosen_folder", "errors", "opened_library", "output", "print_json", "progress"]
+__all__ = [
+    "chosen_folder",
+    "errors",
+    "opened_library",
+    "output",
+    "print_json",
+    "progress",
+    "show_outcomes",
+]
 
 output = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
@@ -96,3 +106,27 @@ def progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
             bar.update(task, completed=done, total=total, rate=f"{rate:.1f}/s", item=item)
 
         yield show
+
+
+def show_outcomes(outcomes: Sequence[Outcome], none: str) -> None:
+    """Print how many videos ended in each way; those that failed, and notes, are named on stderr.
+
+    Args:
+        none: said where there are no outcomes.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("stage", "ended", "reason", "videos", "which means"):
+        table.add_column(name, justify="right" if name == "videos" else "left")
+    tally = Counter((one.stage, one.state, one.reason) for one in outcomes)
+    for (stage, state, reason), count in tally.items():
+        table.add_row(stage, state, reason or "", str(count), reason.meaning if reason else "")
+    output.print(table if outcomes else none)
+    for one in outcomes:
+        if one.state == State.FAILED:
+            why = f"{one.reason}: {one.detail}" if one.detail else f"{one.reason}"
+            errors.print(Text(f"Failed: {one.paths[0]}: {why}"), soft_wrap=True)
+        elif one.state == State.OK and one.detail and one.stage == Stage.TRANSCRIBE:
+            errors.print(Text(f"Note: {one.paths[0]}: {one.detail}"), soft_wrap=True)

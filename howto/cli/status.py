@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from howto.cli.console import chosen_folder, output, print_json
+from howto.extract.store import feature_sets
 from howto.library import Library
 from howto.records import Outcome, Problem, State
 from howto.search.phrases import clock, counted, named
@@ -56,6 +57,7 @@ def status(
             soft_wrap=True,
         )
         _show_quality(opened)
+        _show_features(opened)
         _show_stages(outcomes)
         _show_videos(outcomes, every=all_)
         _show_problems(opened.problems())
@@ -79,6 +81,10 @@ def _as_json(library: Library, outcomes: list[Outcome]) -> dict[str, object]:
             for one in outcomes
         ],
         "narration_quality": _quality_as_json(library),
+        "features": [
+            {"backbone": one.backbone, "set": one.recipe.short, "tally": dict(tally)}
+            for one, tally in feature_sets(library)
+        ],
         "problems": [
             {"video": path, "source": source, "line": problem.line, "what": problem.what}
             for path, source, problem in library.problems()
@@ -110,6 +116,17 @@ def _show_quality(library: Library) -> None:
     if outside := sum(one.lines_outside for one in found):
         parts.append(f"{counted(outside, 'line')} after the end of the video")
     output.print(f"Narration: {', '.join(parts)} (medians).", soft_wrap=True)
+
+
+def _show_features(library: Library) -> None:
+    for one, tally in feature_sets(library):
+        lacking = "".join(f", {count} {name}" for name, count in tally.items() if name != State.OK)
+        output.print(
+            f"Features by {one.backbone} ({one.recipe.short}): "
+            f"{counted(tally.get(State.OK, 0), 'video')}{lacking}.",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def _show_stages(outcomes: list[Outcome]) -> None:

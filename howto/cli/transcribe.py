@@ -2,7 +2,6 @@
 
 import json as json_module
 import sys
-from collections import Counter
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -17,13 +16,14 @@ from howto.cli.console import (
     output,
     print_json,
     progress,
+    show_outcomes,
 )
 from howto.collect.scan import MEDIA_SUFFIXES
 from howto.errors import CaptionError, ItemError, UsageError
 from howto.library import Library
 from howto.plugin_options import Option, of_plugin, parse_options
 from howto.recipe import Recipe
-from howto.records import Narration, Outcome, Stage, State
+from howto.records import Narration, Outcome, State
 from howto.search.phrases import about, counted
 from howto.transcribe import json3
 from howto.transcribe.ask import QUICK_SOURCES, Wish, make_sources
@@ -426,7 +426,7 @@ def _transcribe_folder(library: Library, asked: _Asked, *, json: bool) -> None:
     if json:
         print_json(_outcomes_as_json(library, outcomes))
     else:
-        _show_outcomes(outcomes)
+        show_outcomes(outcomes, "No videos to transcribe.")
     if stopped:
         raise typer.Exit(EXIT_STOPPED)
     if any(one.state == State.FAILED for one in outcomes):
@@ -533,25 +533,3 @@ def _outcomes_as_json(library: Library, outcomes: list[Outcome]) -> dict[str, ob
             for one in outcomes
         ],
     }
-
-
-def _show_outcomes(outcomes: list[Outcome]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("stage", "ended", "reason", "videos", "which means"):
-        table.add_column(name, justify="right" if name == "videos" else "left")
-    tally = Counter((one.stage, one.state, one.reason) for one in outcomes)
-    for (stage, state, reason), count in tally.items():
-        table.add_row(stage, state, reason or "", str(count), reason.meaning if reason else "")
-    if outcomes:
-        output.print(table)
-    else:
-        output.print("No videos to transcribe.")
-    for one in outcomes:
-        if one.state == State.FAILED:
-            why = f"{one.reason}: {one.detail}" if one.detail else f"{one.reason}"
-            errors.print(Text(f"Failed: {one.paths[0]}: {why}"), soft_wrap=True)
-        elif one.state == State.OK and one.detail and one.stage == Stage.TRANSCRIBE:
-            errors.print(Text(f"Note: {one.paths[0]}: {one.detail}"), soft_wrap=True)

@@ -8,7 +8,7 @@
 pytest runs every test of the suite on the installed plugin of that name. A suite has attributes and
 hook methods to override where a backend needs weights, a real video or other options; they stand at
 the top of its class. howto's own backends run the same suites. Importing this module needs pytest,
-and torch only where a backbone is tested. More: docs/plugins.md.
+and torch only where a network is tested. More: docs/plugins.md.
 """
 
 try:
@@ -23,14 +23,18 @@ from howto.testing.aligners import AlignerContract
 from howto.testing.backbones import BackboneContract
 from howto.testing.clippers import ClipperContract
 from howto.testing.contract import PluginContract
+from howto.testing.models import JointModelContract
 from howto.testing.narration import NarrationSourceContract
 from howto.testing.samplers import SamplerContract
+from howto.testing.text_encoders import TextEncoderContract
 
 __all__ = [
     "AlignerContract",
     "BackboneContract",
     "ClipperContract",
+    "JointModelContract",
     "NarrationSourceContract",
     "PluginContract",
     "SamplerContract",
+    "TextEncoderContract",
 ]

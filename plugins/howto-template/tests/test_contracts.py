@@ -3,11 +3,15 @@
 import torch
 
 from howto import plugins
-from howto.testing import BackboneContract, SamplerContract
+from howto.testing import BackboneContract, SamplerContract, TextEncoderContract
 
 
 class TestMeanColour(BackboneContract):
     plugin = "template-mean-colour"
+
+
+class TestHashedWords(TextEncoderContract):
+    plugin = "template-hashed-words"
 
 
 class TestIntraOnly(SamplerContract):
@@ -25,3 +29,16 @@ def test_the_colour_of_each_half():
     assert red.tolist() == [[1.0] * 4] * 2 + [[0.0] * 4] * 2
     assert green.tolist() == [[0.0] * 4] * 4
     assert blue.tolist() == [[0.0] * 4] * 2 + [[1.0] * 4] * 2
+
+
+def test_a_caption_is_the_mean_of_its_words():
+    """Words count in any order and case, twice where they stand twice; padding does not count."""
+    encoder = plugins.create("text_encoders", "template-hashed-words")
+    encoder.load("cpu", torch.float32)
+    captions = ["Fold", "shirt", "fold the shirt", "SHIRT: the fold!", "fold fold shirt", ""]
+    fold, shirt, three, again, twice, nothing = encoder.module()(encoder.tokenise(captions))
+    the = encoder.module()(encoder.tokenise(["the"]))[0]
+    torch.testing.assert_close(three, (fold + the + shirt) / 3)
+    torch.testing.assert_close(again, three)
+    torch.testing.assert_close(twice, (2 * fold + shirt) / 3)
+    assert not nothing.any()

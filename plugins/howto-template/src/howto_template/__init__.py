@@ -1,1 +1,1 @@
-"""A backbone and a negative sampler for howto, small enough to copy."""
+"""A backbone, a text encoder and a negative sampler for howto, small enough to copy."""

@@ -1,0 +1,352 @@
+"""`howto extract`: features of every video, by several backbones in one decode."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from howto.cli.console import (
+    chosen_folder,
+    errors,
+    output,
+    print_json,
+    progress,
+    show_outcomes,
+)
+from howto.errors import UsageError
+from howto.library import Library
+from howto.records import State
+from howto.search.phrases import about, clock, counted
+
+if TYPE_CHECKING:
+    from howto.extract.check import Checked
+    from howto.extract.choice import Choice, Wanted
+    from howto.extract.stage import Extracted, Plan
+
+__all__ = ["extract"]
+
+EXIT_FAILED = 1
+EXIT_STOPPED = 130
+MIB = 1 << 20
+
+
+def extract(
+    folder: Annotated[
+        Path | None, typer.Argument(help="The folder of videos, by default this one.")
+    ] = None,
+    library: Annotated[
+        Path | None, typer.Option("--library", "-L", help="The same as FOLDER.")
+    ] = None,
+    backbone: Annotated[
+        str,
+        typer.Option(help="Backbones, with commas; each video is decoded once for all of them."),
+    ] = "resnet152,resnext101-3d",
+    device: Annotated[
+        str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:N or mps.")
+    ] = "auto",
+    precision: Annotated[
+        str,
+        typer.Option(help="auto, fp32, bf16 or fp16; auto is fp32 on a CPU, bf16 on a newer GPU."),
+    ] = "auto",
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=PATH", help="Weights of a backbone; may be repeated."),
+    ] = None,
+    protocol: Annotated[
+        Literal["displayed", "authors"],
+        typer.Option(help="Sizes as shown, or as HowTo100M computed them, before the rotation."),
+    ] = "displayed",
+    batch: Annotated[
+        int | None, typer.Option(help="Frames in one call of a network, by default 32.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Decoder processes, by default all cores but one.")
+    ] = None,
+    on: Annotated[
+        str, typer.Option(help="local: processes of this machine. Others come later.")
+    ] = "local",
+    time_limit: Annotated[
+        float, typer.Option(metavar="S", help="Seconds a decoder may go without a frame.")
+    ] = 120.0,
+    only: Annotated[
+        str | None, typer.Option(metavar="GLOB", help="Only videos whose path matches.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="The most videos to do now.")] = None,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Do the videos that failed again, too.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Read the features again and say what is wrong.")
+    ] = False,
+    redo: Annotated[
+        bool, typer.Option("--redo", help="With --check: make again what is wrong.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    state_dir: Annotated[
+        Path | None, typer.Option(help="Keep what howto knows here instead of FOLDER/.howto.")
+    ] = None,
+) -> None:
+    """Make features of every video, by one backbone or several.
+
+    Looks at new and changed files first. What is there stays as it is, so that starting again does
+    only what is missing. `howto plugins` lists the backbones.
+
+    Example:  howto extract my_videos/ --backbone colour-motion
+    """
+    _refuse(on, batch, workers, time_limit, check=check, redo=redo, dry_run=dry_run)
+    choice = _choice(backbone, device, precision, weights or [], protocol)
+    creates = not (dry_run or check)
+    with Library.open(chosen_folder(folder, library), state_dir, create=creates) as opened:
+        if opened.is_outside:
+            errors.print(f"{opened.folder} is kept in {opened.state}", style="dim", markup=False)
+        if check and not redo:
+            _finish_check(_check(opened, None), json=json)
+            return
+        from howto.extract.choice import choose
+
+        wanted = choose(choice)
+        if dry_run:
+            from howto.extract.stage import plan
+
+            planned = plan(opened, wanted, only=only, limit=limit, retry=retry)
+            _show_plan(opened, planned, json=json)
+            return
+        checked = _check_and_forget(opened, choice) if redo else None
+        done = _extract(opened, wanted, only, limit, retry, batch, workers, time_limit)
+    if json:
+        print_json(_as_json(opened, wanted, done, checked))
+    else:
+        _show(wanted, done, checked)
+    if any(one.state == State.FAILED for one in done.outcomes):
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _refuse(
+    on: str,
+    batch: int | None,
+    workers: int | None,
+    time_limit: float,
+    *,
+    check: bool,
+    redo: bool,
+    dry_run: bool,
+) -> None:
+    """Refuse what cannot be done before any work is."""
+    if on != "local":
+        what = "is not there yet" if on == "ray" else "is no engine"
+        raise UsageError(f"--on {on} {what}; --on local uses the processes of this machine")
+    for name, value in (("--batch", batch), ("--workers", workers)):
+        if value is not None and value < 1:
+            raise UsageError(f"{name} {value}: expected 1 or more")
+    if not time_limit > 0:
+        raise UsageError(f"--time-limit {time_limit:g}: expected seconds above 0")
+    if redo and not check:
+        raise UsageError("--redo goes with --check")
+    if check and dry_run:
+        raise UsageError("--check alone changes nothing; leave --dry-run out")
+
+
+def _choice(
+    backbone: str,
+    device: str,
+    precision: str,
+    weights: list[str],
+    protocol: Literal["displayed", "authors"],
+) -> "Choice":
+    from howto.extract.choice import Choice
+
+    names = tuple(name.strip() for name in backbone.split(",") if name.strip())
+    named: dict[str, str] = {}
+    for one in weights:
+        # A family's member has a colon, and a path may hold anything but comes last.
+        name, sign, path = one.partition("=")
+        if not (sign and name and path):
+            raise UsageError(f"--weights {one}: expected NAME=PATH, such as resnet152=net.pth")
+        named[name] = path
+    return Choice(names, device, precision, named, protocol)
+
+
+def _check(library: Library, backbones: tuple[str, ...] | None) -> "Checked":
+    from howto.extract.check import check_features
+
+    with progress("Reading features") as show:
+        return check_features(library, backbones, show)
+
+
+def _check_and_forget(library: Library, choice: "Choice") -> "Checked":
+    from howto.extract.check import forget_bad
+
+    checked = _check(library, choice.backbones)
+    forget_bad(library, checked.bad)
+    return checked
+
+
+def _extract(
+    library: Library,
+    wanted: "tuple[Wanted, ...]",
+    only: str | None,
+    limit: int | None,
+    retry: bool,
+    batch: int | None,
+    workers: int | None,
+    time_limit: float,
+) -> "Extracted":
+    from howto.extract.stage import BATCH, extract_videos
+    from howto.search.refresh import refresh
+
+    try:
+        with progress("Looking at new files") as show:
+            refresh(library, retry=retry, on_progress=show)
+        with progress("Extracting") as show:
+            return extract_videos(
+                library,
+                wanted,
+                only=only,
+                limit=limit,
+                retry=retry,
+                batch=batch or BATCH,
+                workers=workers,
+                time_limit=time_limit,
+                on_progress=show,
+            )
+    except KeyboardInterrupt:
+        errors.print("Stopped. What is done is kept; run the same command to go on.")
+        raise typer.Exit(EXIT_STOPPED) from None
+
+
+# What is shown.
+
+
+def _finish_check(checked: "Checked", *, json: bool) -> None:
+    if json:
+        print_json(_checked_as_json(checked))
+    else:
+        _show_checked(checked)
+        if checked.bad:
+            output.print("Make them again: howto extract --check --redo --backbone NAME")
+    if checked.bad:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _show_checked(checked: "Checked") -> None:
+    for one in checked.bad:
+        what = (
+            f"{one.stored.backbone} ({one.stored.recipe.short}), video {one.video_id}: {one.what}"
+        )
+        output.print(what, markup=False, soft_wrap=True)
+    bad = f"{len(checked.bad)} to do again" if checked.bad else "all as they should be"
+    output.print(f"{counted(checked.files, 'feature file')} read, {bad}.")
+
+
+def _checked_as_json(checked: "Checked") -> dict[str, object]:
+    return {
+        "files": checked.files,
+        "bad": [
+            {
+                "backbone": one.stored.backbone,
+                "set": one.stored.recipe.short,
+                "video_id": one.video_id,
+                "path": str(one.stored.path(one.video_id)),
+                "what": one.what,
+            }
+            for one in checked.bad
+        ],
+    }
+
+
+def _sets_as_json(wanted: "tuple[Wanted, ...]") -> list[dict[str, object]]:
+    return [
+        {
+            "backbone": one.name,
+            "set": one.recipe.short,
+            "recipe": one.recipe.parts,
+            "device": one.device,
+        }
+        for one in wanted
+    ]
+
+
+def _show_plan(library: Library, planned: "Plan", *, json: bool) -> None:
+    import shutil
+
+    length = sum(job.duration for job in planned.jobs)
+    free = shutil.disk_usage(library.state).free
+    if json:
+        print_json(
+            {
+                "library": str(library.folder),
+                "sets": _sets_as_json(planned.wanted),
+                "videos": [str(job.path.relative_to(library.folder)) for job in planned.jobs],
+                "left": planned.left,
+                "video_seconds": round(length, 1),
+                "seconds": None if planned.seconds is None else round(planned.seconds, 1),
+                "bytes": planned.size,
+                "bytes_free": free,
+            }
+        )
+        return
+    for job in planned.jobs:
+        output.print(str(job.path.relative_to(library.folder)), markup=False, soft_wrap=True)
+    time = (
+        "in a time that is known once some were done (try --limit 1)"
+        if planned.seconds is None
+        else f"in {about(planned.seconds)}"
+    )
+    left = f"; {planned.left} more past the limit" if planned.left else ""
+    output.print(
+        f"Would extract {_names(planned.wanted)} of {counted(len(planned.jobs), 'video')}, "
+        f"{clock(length)} long, {time}; "
+        f"{planned.size / MIB:.1f} MiB, of {free / MIB:,.0f} free{left}.",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _names(wanted: "tuple[Wanted, ...]") -> str:
+    return ", ".join(f"{one.name} ({one.recipe.short})" for one in wanted)
+
+
+def _as_json(
+    library: Library,
+    wanted: "tuple[Wanted, ...]",
+    done: "Extracted",
+    checked: "Checked | None",
+) -> dict[str, object]:
+    return {
+        "library": str(library.folder),
+        "sets": _sets_as_json(wanted),
+        "made": done.made,
+        "unchanged": done.unchanged,
+        "seconds": round(done.seconds, 2),
+        "video_seconds": round(done.video_seconds, 2),
+        "tally": dict(done.tally),
+        "outcomes": [
+            {
+                "video": one.paths[0],
+                "video_id": one.video_id,
+                "state": one.state,
+                "reason": one.reason,
+                "detail": one.detail,
+            }
+            for one in done.outcomes
+        ],
+        "checked": checked and _checked_as_json(checked),
+    }
+
+
+def _show(wanted: "tuple[Wanted, ...]", done: "Extracted", checked: "Checked | None") -> None:
+    if checked is not None:
+        _show_checked(checked)
+    speed = done.video_seconds / done.seconds if done.seconds else 0.0
+    rate = f" in {about(done.seconds)}, {speed:.1f} times real time" if done.made else ""
+    output.print(
+        f"{_names(wanted)} on {wanted[0].device} in {wanted[0].precision}: "
+        f"{counted(done.made, 'feature file')} made{rate}; "
+        f"{counted(done.unchanged, 'video')} unchanged.",
+        markup=False,
+        soft_wrap=True,
+    )
+    show_outcomes(done.outcomes, "No videos to extract features of.")

@@ -1,0 +1,517 @@
+"""The stage `extract`: features of every video of a library, by several backbones at once.
+
+    from howto.extract.choice import Choice, choose
+    from howto.extract.stage import extract_videos
+    from howto.library import Library
+
+    with Library.open(Path("my_videos")) as library:
+        done = extract_videos(library, choose(Choice(("resnet152", "resnext101-3d"))))
+        print(done.tally)
+
+Each video is decoded once for all backbones that lack it, in processes of their own, while this
+process computes. Its features are written as files; then one transaction says that they are there.
+Done is what has a row and a file of the same recipe. `Extractor` knows no library: it turns one
+video into feature files, so that a process elsewhere can do the same and report back.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from howto.clip.stage import videos_of
+from howto.errors import ItemError, LibraryError, Reason, UsageError
+from howto.extract.choice import Wanted
+from howto.extract.decoding import Again, Decoders, Ended, Frames, ToDecode
+from howto.extract.encoding import Encoder, Encoding
+from howto.extract.features import (
+    Features,
+    feature_path,
+    file_name,
+    files_of,
+    read,
+    remove_parts,
+    write,
+)
+from howto.extract.store import SetEnd, StoredFeatures
+from howto.library import Library
+from howto.records import FrameSpec, Outcome, Stage, State
+from howto.run.local import default_workers
+
+__all__ = [
+    "BATCH",
+    "Extracted",
+    "Extractor",
+    "Job",
+    "Made",
+    "Plan",
+    "Progress",
+    "extract_videos",
+    "plan",
+    "workers_for",
+]
+
+BATCH = 32
+"""Frames in one call of a backbone; on a CPU more is no faster."""
+
+TIME_LIMIT = 120.0
+"""Seconds that a decoder may give no frame while it is waited for."""
+
+_MOST_DECODERS = 4  # on a CPU: the network is slower than one of them
+
+Progress = Callable[[int, int, str], None]
+"""Called with videos done, videos to do, and the path just finished."""
+
+# These say something about the run, not about the content of a file: tried again by themselves.
+_PASSING = {Reason.UNREADABLE_FILE}
+
+_NEVER_PROBED = SetEnd(State.FAILED, Reason.UNREADABLE_FILE, "it could not be looked at")
+_HEADER_SIZE = 600  # bytes of a feature file beside its arrays, about
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A video that lacks features.
+
+    Attributes:
+        number: the library's short key of it.
+        path: of its first file, absolute.
+        duration: seconds, as probed.
+        sets: which of the wanted feature sets it lacks.
+    """
+
+    number: int
+    video_id: str
+    path: Path
+    duration: float
+    sets: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run would do.
+
+    Attributes:
+        wanted: the feature sets.
+        jobs: the videos to do, in order of path.
+        left: how many more there are past the limit.
+        ended: how the others ended before, or why they cannot be decoded, by number and set.
+        adopted: files that are there already, of a run that was killed or a library that was
+            deleted: by number and set.
+        seconds: about how long it takes; None where one of the sets was never timed here.
+        size: bytes of the feature files to come.
+    """
+
+    wanted: tuple[Wanted, ...]
+    jobs: tuple[Job, ...]
+    left: int
+    ended: Mapping[int, Mapping[int, SetEnd]]
+    adopted: Mapping[int, Mapping[int, SetEnd]]
+    seconds: float | None
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """What a run did.
+
+    Attributes:
+        made: feature files written now.
+        unchanged: videos whose features were there.
+        seconds: how long it took.
+        video_seconds: of the videos done now.
+        outcomes: of all videos that were meant and have ended, with their paths; those done now
+            come last.
+    """
+
+    made: int
+    unchanged: int
+    seconds: float
+    video_seconds: float
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def tally(self) -> Mapping[str, int]:
+        """Videos by reason, `ok` for those that went well."""
+        return Counter(str(one.reason or State.OK) for one in self.outcomes)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """How one video ended for each of the sets that it lacked."""
+
+    job: Job
+    ends: Mapping[int, SetEnd]
+
+
+def workers_for(device: str) -> int:
+    """How many decoders feed a device: all cores but one, and on a CPU no more than it can use."""
+    spare = max(1, default_workers() - 1)
+    return spare if device.startswith("cuda") else min(spare, _MOST_DECODERS)
+
+
+# One video.
+
+
+class Extractor:
+    """Backbones, loaded once, that turn videos into feature files. Use it as a context manager.
+
+    It is made in the process that computes: here, or in an actor of another machine.
+
+    Args:
+        wanted: the feature sets; the jobs name them by position.
+        state: the folder under which feature files are written.
+        batch: most frames in one call of a backbone.
+        workers: decoder processes; None: as many as `workers_for` says.
+        time_limit: seconds a decoder may give no frame.
+
+    Raises:
+        PluginError: a backbone's weights are missing or do not fit.
+    """
+
+    def __init__(
+        self,
+        wanted: Sequence[Wanted],
+        state: Path,
+        *,
+        batch: int = BATCH,
+        workers: int | None = None,
+        time_limit: float = TIME_LIMIT,
+    ) -> None:
+        self.wanted = tuple(wanted)
+        self.encoders = [Encoder(one, batch) for one in self.wanted]
+        self._state = state
+        device = self.wanted[0].device
+        self.decoders = Decoders(workers or workers_for(device), time_limit=time_limit)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the decoders."""
+        self.decoders.close()
+
+    def extract(self, job: Job) -> Made:
+        """Write the features that one video lacks."""
+        (made,) = self.extract_all([job])
+        return made
+
+    def extract_all(self, jobs: Iterable[Job]) -> Iterator[Made]:
+        """Write the features that videos lack, decoding some while computing others.
+
+        Yields:
+            Each when its files are in place, in the order in which they end.
+
+        Raises:
+            HowtoError: no decoder can start, or the device's memory is too small.
+        """
+        works: dict[int, _Work] = {}
+
+        def tasks() -> Iterator[ToDecode]:
+            for key, job in enumerate(jobs):
+                works[key] = _Work(self, job)
+                yield ToDecode(key, job.path, works[key].specs, self.wanted[job.sets[0]].sizing)
+
+        for task, event in self.decoders.run(tasks()):
+            if isinstance(event, Frames):
+                works[task.key].add(event)
+            elif isinstance(event, Again):
+                works[task.key] = _Work(self, works[task.key].job)
+            else:
+                yield works.pop(task.key).finish(event, self._state)
+
+
+class _Work:
+    """One video on its way: what each of the sets it lacks has so far."""
+
+    def __init__(self, extractor: Extractor, job: Job) -> None:
+        self.job = job
+        self._wanted = extractor.wanted
+        self._encodings = {one: Encoding(extractor.encoders[one]) for one in job.sets}
+        # Equal specs are decoded and scaled once.
+        self.specs: tuple[FrameSpec, ...] = tuple(
+            dict.fromkeys(extractor.wanted[one].frames for one in job.sets)
+        )
+
+    def add(self, event: Frames) -> None:
+        spec = self.specs[event.chunk.spec]
+        for one, encoding in self._encodings.items():
+            if self._wanted[one].frames == spec:
+                encoding.add(event.chunk)
+
+    def finish(self, event: Ended, folder: Path) -> Made:
+        if event.reason is not None:
+            end = SetEnd(State.FAILED, event.reason, event.detail)
+            return Made(self.job, dict.fromkeys(self.job.sets, end))
+        ends = {}
+        for one, encoding in self._encodings.items():
+            try:
+                ends[one] = self._write(one, encoding, event.detail, folder)
+            except ItemError as error:
+                # There is nothing to do for a video without a frame at this rate.
+                short = error.reason == Reason.TOO_SHORT
+                state = State.SKIPPED if short else State.FAILED
+                ends[one] = SetEnd(state, error.reason, error.detail)
+        return Made(self.job, ends)
+
+    def _write(self, one: int, encoding: Encoding, detail: str, folder: Path) -> SetEnd:
+        features, times = encoding.finish()
+        wanted, job = self._wanted[one], self.job
+        write(
+            feature_path(folder, wanted.name, wanted.recipe, job.video_id),
+            Features(job.video_id, features, times, wanted.recipe, job.duration, wanted.rate),
+        )
+        return SetEnd(State.OK, None, detail, len(features))
+
+
+# Many videos.
+
+
+def plan(
+    library: Library,
+    wanted: Sequence[Wanted],
+    *,
+    only: str | None = None,
+    limit: int | None = None,
+    retry: bool = False,
+) -> Plan:
+    """Find out what there is to do, and do nothing. The library should be up to date (`refresh`).
+
+    Args:
+        only: only videos with a path that matches this glob.
+        limit: the most videos to do.
+        retry: do those again that failed.
+
+    Raises:
+        UsageError: a limit below 0.
+    """
+    if limit is not None and limit < 0:
+        raise UsageError(f"the limit is {limit}, expected 0 or more")
+    sets = [_Before(library, one, retry) for one in wanted]
+    unprobed = _unprobed(library)
+    probed = _probed(library)
+    jobs: list[Job] = []
+    ended: dict[int, dict[int, SetEnd]] = {}
+    adopted: dict[int, dict[int, SetEnd]] = {}
+    for number, path in videos_of(library, only).items():
+        if number not in probed:
+            ended[number] = dict.fromkeys(range(len(sets)), unprobed.get(number, _NEVER_PROBED))
+            continue
+        video_id, length = probed[number]
+        lacking = []
+        for one, before in enumerate(sets):
+            if end := before.ended(number, video_id):
+                ended.setdefault(number, {})[one] = end
+            elif end := before.adopted(number, video_id):
+                adopted.setdefault(number, {})[one] = end
+            else:
+                lacking.append(one)
+        if lacking:
+            jobs.append(Job(number, video_id, library.folder / path, length, tuple(lacking)))
+    taken = tuple(jobs[:limit])
+    seconds = _estimated_seconds([one.stored for one in sets], taken)
+    size = _estimated_size(wanted, taken)
+    return Plan(tuple(wanted), taken, len(jobs) - len(taken), ended, adopted, seconds, size)
+
+
+class _Before:
+    """What a library has of one feature set: rows, and files."""
+
+    def __init__(self, library: Library, wanted: Wanted, retry: bool) -> None:
+        self.stored = StoredFeatures(library, wanted.recipe)
+        self._retry = retry
+        self._rows = self.stored.ends()
+        self._files = {path.name for path in files_of(self.stored.folder)}
+
+    def ended(self, number: int, video_id: str) -> SetEnd | None:
+        """How a video ended, if that still stands."""
+        end = self._rows.get(number)
+        if end is None:
+            return None
+        if end.state == State.OK:
+            return end if file_name(video_id) in self._files else None
+        return None if self._retry or end.reason in _PASSING else end
+
+    def adopted(self, number: int, video_id: str) -> SetEnd | None:
+        """A whole file without a row: the run was killed between the two, or the rows are gone."""
+        if number in self._rows or file_name(video_id) not in self._files:
+            return None
+        try:
+            found = read(self.stored.path(video_id))
+        except LibraryError:
+            return None
+        if (found.video_id, found.recipe) != (video_id, self.stored.recipe):
+            return None
+        return SetEnd(State.OK, num_features=len(found.features))
+
+
+def _probed(library: Library) -> dict[int, tuple[str, float]]:
+    """Id and duration of the videos that can be decoded, by number."""
+    rows = library.connection.execute(
+        "SELECT number, video_id, duration FROM videos WHERE info IS NOT NULL"
+    )
+    return {number: (video_id, duration) for number, video_id, duration in rows}
+
+
+def _unprobed(library: Library) -> dict[int, SetEnd]:
+    """How the videos ended that could not be probed; there is nothing to decode in them."""
+    rows = library.connection.execute(
+        "SELECT number, state, reason, detail FROM outcomes WHERE stage = ? AND state <> ?",
+        (Stage.PROBE, State.OK),
+    )
+    return {
+        number: SetEnd(State(state), Reason(reason), detail)
+        for number, state, reason, detail in rows
+    }
+
+
+def _estimated_seconds(stored: Sequence[StoredFeatures], jobs: Sequence[Job]) -> float | None:
+    seconds = 0.0
+    for one, rows in enumerate(stored):
+        length = sum(job.duration for job in jobs if one in job.sets)
+        speed = rows.speed()
+        if length and speed is None:
+            return None
+        seconds += length / speed if speed else 0.0
+    return seconds
+
+
+def _estimated_size(wanted: Sequence[Wanted], jobs: Sequence[Job]) -> int:
+    size = 0
+    for job in jobs:
+        for one in job.sets:
+            num_features = float(wanted[one].rate) * job.duration
+            size += _HEADER_SIZE + round(num_features * (2 * wanted[one].backbone.dim + 8))
+    return size
+
+
+def extract_videos(
+    library: Library,
+    wanted: Sequence[Wanted],
+    *,
+    only: str | None = None,
+    limit: int | None = None,
+    retry: bool = False,
+    batch: int = BATCH,
+    workers: int | None = None,
+    time_limit: float = TIME_LIMIT,
+    on_progress: Progress | None = None,
+) -> Extracted:
+    """Make the features that are missing.
+
+    Args:
+        only, limit, retry: as for `plan`.
+        batch, workers, time_limit: as for `Extractor`.
+
+    Raises:
+        LibraryBusy: another process has been doing this for an hour.
+        PluginError: a backbone's weights are missing or do not fit.
+        HowtoError: no decoder can start, or the device's memory is too small.
+    """
+    began = time.monotonic()
+    with library.exclusive("extract"):
+        planned = plan(library, wanted, only=only, limit=limit, retry=retry)
+        for one in wanted:
+            remove_parts(StoredFeatures(library, one.recipe).folder)
+        paths = library.paths()
+        before = _keep_ended(library, planned)
+        now: dict[int, Outcome] = {}
+        files, length = 0, 0.0
+        if planned.jobs:
+            with Extractor(
+                wanted, library.state, batch=batch, workers=workers, time_limit=time_limit
+            ) as extractor:
+                for made in _timed(library, extractor, planned.jobs):
+                    number = made.job.number
+                    now[number] = _commit(library, planned, made)
+                    files += sum(end.state == State.OK for end in made.ends.values())
+                    length += made.job.duration
+                    if on_progress:
+                        on_progress(len(now), len(planned.jobs), paths[number][0])
+    outcomes = tuple(
+        replace(outcome, paths=tuple(paths[number]))
+        for number, outcome in {**before, **now}.items()
+    )
+    unchanged = sum(one.state == State.OK for one in before.values())
+    return Extracted(files, unchanged, time.monotonic() - began, length, outcomes)
+
+
+def _timed(library: Library, extractor: Extractor, jobs: Sequence[Job]) -> Iterator[Made]:
+    """Run the jobs, and keep how long they took: the time shared out as backbones used theirs."""
+    began = time.monotonic()
+    lengths = [0.0] * len(extractor.wanted)
+    try:
+        for made in extractor.extract_all(jobs):
+            for one in made.ends:
+                lengths[one] += made.job.duration
+            yield made
+    finally:
+        passed = time.monotonic() - began
+        computed = sum(encoder.seconds for encoder in extractor.encoders)
+        with library.writing():
+            for encoder, length in zip(extractor.encoders, lengths, strict=True):
+                if length and computed:
+                    share = passed * encoder.seconds / computed
+                    StoredFeatures(library, encoder.wanted.recipe).add_work(length, share)
+
+
+def _keep_ended(library: Library, planned: Plan) -> dict[int, Outcome]:
+    """The outcomes of the videos for which nothing is to be done, brought up to date."""
+    busy = {job.number for job in planned.jobs}
+    ended = {
+        number: {**planned.ended.get(number, {}), **planned.adopted.get(number, {})}
+        for number in {**planned.ended, **planned.adopted}
+        if number not in busy
+    }
+    # A video past the limit has some of its sets only: how it ends is not known yet.
+    whole = {number: ends for number, ends in ended.items() if len(ends) == len(planned.wanted)}
+    ids = dict(library.connection.execute("SELECT number, video_id FROM videos"))
+    known = dict(
+        library.connection.execute(
+            "SELECT number, state || coalesce(reason, '') || detail FROM outcomes WHERE stage = ?",
+            (Stage.EXTRACT,),
+        )
+    )
+    outcomes = {number: _outcome(ids[number], planned, ends) for number, ends in whole.items()}
+    with library.writing():
+        for number, ends in planned.adopted.items():
+            for one, end in ends.items():
+                StoredFeatures(library, planned.wanted[one].recipe).put(number, end)
+        for number, outcome in outcomes.items():
+            if known.get(number) != f"{outcome.state}{outcome.reason or ''}{outcome.detail}":
+                library.put_outcome(number, outcome)
+    return outcomes
+
+
+def _commit(library: Library, planned: Plan, made: Made) -> Outcome:
+    """Write down how one video ended: one transaction, after its files are in place."""
+    number = made.job.number
+    before = {**planned.ended.get(number, {}), **planned.adopted.get(number, {})}
+    outcome = _outcome(made.job.video_id, planned, {**before, **made.ends})
+    with library.writing():
+        for one, end in made.ends.items():
+            StoredFeatures(library, planned.wanted[one].recipe).put(number, end)
+        library.put_outcome(number, outcome)
+    return outcome
+
+
+def _outcome(video_id: str, planned: Plan, ends: Mapping[int, SetEnd]) -> Outcome:
+    """One outcome for all sets: the worst, with its backbone named where they differ."""
+    order = [State.OK, State.SKIPPED, State.FAILED]
+    one = max(sorted(ends), key=lambda one: order.index(ends[one].state))
+    worst = ends[one]
+    alike = all((end.state, end.reason) == (worst.state, worst.reason) for end in ends.values())
+    name = "" if alike else f"{planned.wanted[one].name}: "
+    detail = worst.detail if alike else f"{name}{worst.detail or worst.reason or ''}"
+    return Outcome(video_id, Stage.EXTRACT, worst.state, worst.reason, detail)

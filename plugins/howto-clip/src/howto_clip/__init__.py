@@ -1,0 +1,1 @@
+"""CLIP models for howto: backbones, text encoders and joint models around open_clip."""

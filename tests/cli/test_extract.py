@@ -1,0 +1,145 @@
+"""`howto extract`: makes what is missing, tells what it would do, and checks what is there."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from howto.library import Library
+from howto.records import Stage
+
+BACKBONE = ("--backbone", "template-mean-colour", "--device", "cpu")
+
+
+@pytest.fixture
+def films(tmp_path: Path, small_video) -> Path:
+    folder = tmp_path / "films"
+    folder.mkdir()
+    for k, name in enumerate("ab"):
+        small_video(folder / f"{name}.mp4", shade=40 * k + 1, seconds=5)
+    (folder / "broken.mp4").write_text("no film")
+    return folder
+
+
+def test_features_are_made_once_and_listed(cli, films: Path) -> None:
+    ran = cli("extract", films, *BACKBONE, "--workers", "1", "--json")
+    assert ran.code == 1, "a broken file is a failure"
+    made = ran.json
+    assert (made["made"], made["unchanged"]) == (2, 0)
+    assert made["tally"] == {"ok": 2, "not_media": 1}
+    assert [(one["backbone"], one["device"]) for one in made["sets"]] == [
+        ("template-mean-colour", "cpu")
+    ]
+    assert {one["video"]: one["reason"] for one in made["outcomes"]} == {
+        "a.mp4": None,
+        "b.mp4": None,
+        "broken.mp4": "not_media",
+    }
+    again = cli("extract", films, *BACKBONE)
+    assert again.code == 1
+    assert "0 feature files made; 2 videos unchanged" in again.out
+    assert "not a video or sound file" in again.out
+    assert "Failed: broken.mp4" in again.err
+
+    (listed,) = cli("features", "list", "-L", films, "--json").json["sets"]
+    assert (listed["backbone"], listed["files"]) == ("template-mean-colour", 2)
+    assert "template-mean-colour" in cli("features", "-L", films).out
+    status = cli("status", films)
+    assert "template-mean-colour" in status.out
+    (counted,) = cli("status", films, "--json").json["features"]
+    assert counted["tally"] == {"ok": 2}
+
+
+def test_a_dry_run_tells_and_does_nothing(cli, films: Path) -> None:
+    assert cli("search", "x", films).code == 0
+    ran = cli("extract", films, *BACKBONE, "--dry-run", "--json")
+    assert ran.code == 0
+    assert ran.json["videos"] == ["a.mp4", "b.mp4"]
+    assert (ran.json["seconds"], ran.json["video_seconds"]) == (None, 10)
+    assert 0 < ran.json["bytes"] < ran.json["bytes_free"]
+    assert not (films / ".howto" / "features").exists()
+    told = cli("extract", films, *BACKBONE, "--dry-run", "--limit", "1").out
+    assert "of 1 video" in told
+    assert "1 more past the limit" in told
+
+
+def test_check_lists_what_to_redo_and_redo_does_it(cli, films: Path) -> None:
+    cli("extract", films, *BACKBONE, "--only", "[ab].mp4", "--workers", "1")
+    fine = cli("extract", films, "--check")
+    assert (fine.code, fine.out) == (0, "2 feature files read, all as they should be.\n")
+    damaged, _ = sorted((films / ".howto" / "features").glob("*/*/*.safetensors"))
+    damaged.write_bytes(b"half")
+    found = cli("extract", films, "--check", "--json")
+    assert found.code == 1
+    assert [(one["path"], one["what"]) for one in found.json["bad"]] == [(str(damaged), "damaged")]
+    redone = cli("extract", films, *BACKBONE, "--only", "[ab].mp4", "--check", "--redo", "--json")
+    assert (redone.code, redone.json["made"]) == (0, 1)
+    assert cli("extract", films, "--check").code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--on", "ray"), "not there yet"),
+        (("--on", "spark"), "no engine"),
+        (("--batch", "0"), "--batch 0"),
+        (("--workers", "0"), "--workers 0"),
+        (("--time-limit", "0"), "--time-limit 0"),
+        (("--redo",), "--check"),
+        (("--check", "--dry-run"), "--dry-run"),
+        (("--limit", "-1"), "-1"),
+        (("--weights", "template-mean-colour"), "NAME=PATH"),
+        (("--weights", "other=x.pth"), "weights for 'other'"),
+        (("--device", "tpu"), "no device 'tpu'"),
+        (("--precision", "int8"), "no precision 'int8'"),
+        (("--protocol", "theirs"), "theirs"),
+        (("--backbone", ","), "no backbone"),
+    ],
+)
+def test_what_cannot_be_is_wrong_usage(cli, films: Path, options, said: str) -> None:
+    ran = cli("extract", films, *BACKBONE, *options)
+    assert ran.code == 2
+    assert said in ran.err
+    assert not (films / ".howto" / "features").exists()
+
+
+def test_an_unknown_backbone_is_named_with_those_there_are(cli, films: Path) -> None:
+    ran = cli("extract", films, "--backbone", "template-mean-color")
+    assert ran.code == 1
+    assert "Did you mean 'template-mean-colour'?" in ran.err
+
+
+def test_weights_that_are_not_wanted_are_an_error_before_any_work(cli, films: Path) -> None:
+    ran = cli("extract", films, *BACKBONE, "--weights", "template-mean-colour=x.pth")
+    assert ran.code == 1
+    assert "has no weights to load" in ran.err
+
+
+def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path: Path, small_video, howto) -> None:
+    folder = tmp_path / "films"
+    folder.mkdir()
+    for k in range(12):
+        small_video(folder / f"{k:02}.mp4", shade=k, seconds=120)
+    program = Path(sys.executable).with_name("howto")
+    command = [program, "extract", folder, "--backbone", "colour-motion", "--workers", "1"]
+    # A terminal sends Ctrl-C to every process of the group, decoders too.
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
+    features = folder / ".howto" / "features"
+    while not list(features.glob("*/*/*.safetensors")):
+        assert process.poll() is None, "it ended before the first file was there"
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    told = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == 130
+    assert told == "Stopped. What is done is kept; run the same command to go on.\n"
+    assert not list(features.glob("*/*/.*"))
+    with Library.open(folder) as library:
+        done = [one for one in library.outcomes() if one.stage == Stage.EXTRACT]
+        assert 0 < len(done) < 12
+    assert howto(*command[1:]).code == 0
+    with Library.open(folder) as library:
+        assert len([one for one in library.outcomes() if one.stage == Stage.EXTRACT]) == 12
