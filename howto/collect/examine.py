@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from howto.collect.kept import Known
 from howto.errors import ItemError, Reason
 from howto.recipe import Recipe
 from howto.records import Chapter, MediaInfo, Narration, Outcome, Stage, State, Video
 from howto.transcribe.ask import NO_SOURCE, Wish, ask, make_sources, recipe_of
 
-__all__ = ["Findings", "Task", "content_id", "examine"]
+__all__ = ["Findings", "Task", "chapters_of", "content_id", "examine"]
 
 _EDGE_BYTES = 1 << 20
 _ID_DIGITS = 20
@@ -32,11 +33,13 @@ class Task:
         video: with its path and caption files; its `info` is given where probing was already done.
         info_json: yt-dlp's description beside it, or None.
         companions: the text that changes when a companion does; part of the narration's recipe.
+        known: what its source said, of a collected video.
     """
 
     video: Video
     info_json: Path | None
     companions: str
+    known: Known | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ def examine(task: Task) -> Findings:
     """Probe a video and read the narration that lies beside it or inside it."""
     video = task.video
     info, probed = (video.info, _ok(video, Stage.PROBE)) if video.info else _probe(video)
-    described = _described(task.info_json)
+    described = task.known or _described(task.info_json)
     if info is None:
         recipe = recipe_of(NO_SOURCE, Wish(), task.companions)
         return Findings(None, "", "", (), None, recipe, (probed,))
@@ -123,7 +126,7 @@ def _described(info_json: Path | None) -> _Description:
     return _Description(
         title=_text(described.get("title")),
         description=_text(described.get("description")),
-        chapters=tuple(_chapters(described.get("chapters"))),
+        chapters=tuple(chapters_of(described.get("chapters"))),
     )
 
 
@@ -131,7 +134,8 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _chapters(rows: Any) -> list[Chapter]:
+def chapters_of(rows: Any) -> list[Chapter]:
+    """Read chapters as yt-dlp has them; what has no title or no times is left out."""
     chapters = []
     for row in rows if isinstance(rows, list) else ():
         if not isinstance(row, dict):

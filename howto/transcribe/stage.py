@@ -17,7 +17,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from howto.collect.scan import FoundFile, scan
+from howto.collect.kept import scan_library
+from howto.collect.scan import FoundFile
 from howto.errors import Reason, UsageError
 from howto.library import Library
 from howto.records import Outcome, Quality, Stage, State, Video
@@ -96,7 +97,7 @@ def plan(
     if limit is not None and limit < 1:
         raise UsageError(f"the limit is {limit}, expected at least 1")
     sources = make_sources(wish)
-    found = {file.path: file for file in scan(library.folder)}
+    found = {file.path: file for file in scan_library(library)}
     ended = {one.video_id: one for one in library.outcomes() if one.stage == Stage.TRANSCRIBE}
     jobs: list[Job] = []
     done: list[Outcome] = []
@@ -123,7 +124,7 @@ def _job(
     captions: list[Path] = []
     for path in paths:
         names = found[path].captions if path in found else ()
-        captions += ((library.folder / path).with_name(name) for name in names)
+        captions += ((library.folder / path).parent / name for name in names)
     companions = library.examined(video.video_id) or ""
     return Job(replace(video, captions=tuple(captions)), paths[0], companions, wish)
 
