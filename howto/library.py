@@ -257,6 +257,34 @@ class Library:
             "DELETE FROM files WHERE path = ?", [(os.fsencode(path),) for path in paths]
         )
 
+    def paths_of(self, number: int) -> list[str]:
+        """The paths of one video, sorted."""
+        rows = self.connection.execute(
+            "SELECT path FROM files WHERE number = ? ORDER BY path", (number,)
+        )
+        return [os.fsdecode(path) for (path,) in rows]
+
+    def video_id(self, number: int) -> str:
+        """The id of a video."""
+        row = self.connection.execute("SELECT video_id FROM videos WHERE number = ?", (number,))
+        video_id: str = row.fetchone()[0]
+        return video_id
+
+    def delete_video(self, number: int) -> None:
+        """Delete all that is known of a video. Take it out of the word index first."""
+        tables = self.connection.execute(
+            'SELECT one.name, key."from" FROM sqlite_master AS one,'
+            " pragma_foreign_key_list(one.name) AS key"
+            " WHERE one.type = 'table' AND key.\"table\" = 'videos'"
+        ).fetchall()
+        for table, column in (*tables, ("videos", "number")):
+            self.connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (number,))  # noqa: S608
+
+    def collecting(self) -> dict[str, int]:
+        """How many videos that were found, or listed, are in each state of collecting."""
+        rows = self.connection.execute("SELECT state, count(*) FROM candidates GROUP BY state")
+        return dict(rows)
+
     def forgotten(self) -> frozenset[str]:
         """Ids of the videos that were forgotten and do not come back."""
         rows = self.connection.execute("SELECT video_id FROM tombstones")

@@ -204,6 +204,8 @@ _STEPS = (
         media_sha256   TEXT,
         media_bytes    INTEGER
     );
+    -- Lists of which every video is here, by a hash of their content.
+    CREATE TABLE lists (fingerprint TEXT PRIMARY KEY) WITHOUT ROWID;
     CREATE TABLE parked (
         source TEXT PRIMARY KEY,
         reason TEXT NOT NULL,

@@ -1,7 +1,8 @@
 """`howto clip`: pairs of clips and captions, made, exported and audited."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -55,6 +56,10 @@ def clip(
     only: Annotated[
         str | None, typer.Option(metavar="GLOB", help="Only videos whose path matches.")
     ] = None,
+    rank_at_most: Annotated[
+        int | None,
+        typer.Option(metavar="K", help="Only collected videos among the first K hits of a task."),
+    ] = None,
     limit: Annotated[int | None, typer.Option(help="The most videos to do now.")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
@@ -87,16 +92,19 @@ def clip(
     """
     options = PairOptions(clipper, min_seconds, min_words, candidates, words, drop_below)
     _check(export, to, media=media, limit=limit, audit=audit, sheet=sheet)
+    if rank_at_most is not None and rank_at_most < 1:
+        raise UsageError(f"--rank-at-most {rank_at_most}: expected at least 1")
+    chosen = _Chosen(only, rank_at_most)
     with Library.open(chosen_folder(folder, library), state_dir, create=not dry_run) as opened:
         if opened.is_outside:
             errors.print(f"{opened.folder} is kept in {opened.state}", style="dim", markup=False)
         if dry_run:
-            _show_plan(opened, plan(opened, options, only=only, limit=limit), json=json)
+            _show_plan(opened, plan(opened, options, limit=limit, **chosen.as_options), json=json)
             return
         options.recipe()  # a clipper that cannot be had is told before any work
-        clipped = _clip(opened, options, only, limit)
-        exported = _export(opened, clipped, only, export, to, media=media)
-        audited = _audit(opened, clipped, only, audit, sheet, seed)
+        clipped = _clip(opened, options, chosen, limit)
+        exported = _export(opened, clipped, chosen, export, to, media=media)
+        audited = _audit(opened, clipped, chosen, audit, sheet, seed)
     if json:
         print_json(_as_json(opened, clipped, exported, audited))
     else:
@@ -104,6 +112,18 @@ def clip(
     whole = all(one.state != State.FAILED for one in clipped.outcomes)
     if not whole or (exported and exported.lost):
         raise typer.Exit(EXIT_FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """Which videos are meant, of those of the library."""
+
+    only: str | None
+    rank_at_most: int | None
+
+    @property
+    def as_options(self) -> dict[str, Any]:
+        return {"only": self.only, "rank_at_most": self.rank_at_most}
 
 
 def _check(
@@ -132,14 +152,14 @@ def _check(
         check_audit(audit, sheet)
 
 
-def _clip(library: Library, options: PairOptions, only: str | None, limit: int | None) -> Clipped:
+def _clip(library: Library, options: PairOptions, chosen: _Chosen, limit: int | None) -> Clipped:
     from howto.search.refresh import refresh
 
     try:
         with progress("Looking at new files") as show:
             refresh(library, on_progress=show)
         with progress("Making pairs") as show:
-            return clip_videos(library, options, only=only, limit=limit, on_progress=show)
+            return clip_videos(library, options, limit=limit, on_progress=show, **chosen.as_options)
     except KeyboardInterrupt:
         errors.print("Stopped. What was made is kept; run the same command to go on.")
         raise typer.Exit(EXIT_STOPPED) from None
@@ -148,7 +168,7 @@ def _clip(library: Library, options: PairOptions, only: str | None, limit: int |
 def _export(
     library: Library,
     clipped: Clipped,
-    only: str | None,
+    chosen: _Chosen,
     form: str | None,
     to: Path | None,
     *,
@@ -160,19 +180,24 @@ def _export(
     from howto.clip.pairs_store import read_pairs
     from howto.clip.stage import videos_of
 
-    pairs = read_pairs(library, clipped.recipe, videos_of(library, only).keys())
+    pairs = read_pairs(library, clipped.recipe, videos_of(library, **chosen.as_options).keys())
     return export_pairs(pairs, form, to, media_folder=library.folder if media else None)
 
 
 def _audit(
-    library: Library, clipped: Clipped, only: str | None, count: int | None, sheet: Path, seed: int
+    library: Library,
+    clipped: Clipped,
+    chosen: _Chosen,
+    count: int | None,
+    sheet: Path,
+    seed: int,
 ) -> "Audited | None":
     if count is None:
         return None
     from howto.clip.audit import audit
     from howto.clip.stage import videos_of
 
-    numbers = frozenset(videos_of(library, only))
+    numbers = frozenset(videos_of(library, **chosen.as_options))
     return audit(library, clipped.recipe, count, sheet, seed=seed, numbers=numbers)
 
 

@@ -56,6 +56,7 @@ def status(
             soft_wrap=True,
         )
         _show_quality(opened)
+        _show_collecting(opened)
         _show_stages(outcomes)
         _show_videos(outcomes, every=all_)
         _show_problems(opened.problems())
@@ -79,6 +80,7 @@ def _as_json(library: Library, outcomes: list[Outcome]) -> dict[str, object]:
             for one in outcomes
         ],
         "narration_quality": _quality_as_json(library),
+        "collecting": library.collecting(),
         "problems": [
             {"video": path, "source": source, "line": problem.line, "what": problem.what}
             for path, source, problem in library.problems()
@@ -110,6 +112,19 @@ def _show_quality(library: Library) -> None:
     if outside := sum(one.lines_outside for one in found):
         parts.append(f"{counted(outside, 'line')} after the end of the video")
     output.print(f"Narration: {', '.join(parts)} (medians).", soft_wrap=True)
+
+
+def _show_collecting(library: Library) -> None:
+    """One line on what was asked for and is, or is not, here."""
+    states = library.collecting()
+    if not states:
+        return
+    waiting = sum(states.get(state, 0) for state in ("found", "described", "captioned", "later"))
+    output.print(
+        f"Collecting: {states.get('done', 0)} kept, {states.get('rejected', 0)} left out, "
+        f"{states.get('failed', 0)} given up, {waiting} waiting (howto collect --report).",
+        soft_wrap=True,
+    )
 
 
 def _show_stages(outcomes: list[Outcome]) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from howto.collect.examine import chapters_of
 from howto.collect.fetched import Candidate, CaptionTrack, Described
-from howto.collect.tracks import ORIGINAL, best_form
+from howto.collect.tracks import ORIGINAL, UNKNOWN, best_form
 from howto.records import Kind
 from howto.transcribe.language import language_tag
 
@@ -22,7 +22,6 @@ _LISTS = ("subtitles", "automatic_captions")
 """Where yt-dlp keeps captions that people made, and those that a machine made."""
 
 _LIVE = ("is_live", "is_upcoming", "post_live")  # post_live: ended, its file is not whole yet
-_UNKNOWN = "und"
 _CODE = re.compile(r"([A-Za-z]{2,3})(-[A-Za-z0-9]{2,8})*")
 _BY = re.compile(
     r"cc[ -]?by([ -]?[0-9.]+)?|by|.*creativecommons\.org/licenses/by/.*"
@@ -93,12 +92,12 @@ def _meaning(group: str, key: str, url: str) -> tuple[str, Kind]:
     query = parse_qs(urlsplit(url).query)
     into = query.get("tlang")
     if into:
-        return _language(into[-1]) or _UNKNOWN, Kind.TRANSLATED
+        return _language(into[-1]) or UNKNOWN, Kind.TRANSLATED
     stated = query.get("lang", [""])[-1] if "timedtext" in url else ""
     bare = key.removesuffix(ORIGINAL).removeprefix("a-")
     language = _language(bare) or _language(stated) or _language(bare.partition("-")[0])
     kind = Kind.AUTOMATIC if group == "automatic_captions" else Kind.MANUAL
-    return language or _UNKNOWN, kind
+    return language or UNKNOWN, kind
 
 
 def _spoken(info: Mapping[str, Any]) -> str | None:
@@ -119,7 +118,7 @@ def _language(value: Any) -> str | None:
     if not isinstance(value, str):
         return None
     code = _CODE.fullmatch(value)
-    return language_tag(value) or (code[1].lower() if code and value != _UNKNOWN else None)
+    return language_tag(value) or (code[1].lower() if code and value != UNKNOWN else None)
 
 
 def _license(stated: str) -> str:

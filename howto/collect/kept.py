@@ -7,6 +7,7 @@ alone has the path at which its media would lie, without a suffix.
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +16,17 @@ from howto.collect.scan import FoundFile, companions_text, files_of, scan
 from howto.library import Library
 from howto.records import Chapter, MediaInfo
 
-__all__ = ["Known", "at_second", "info_without_media", "known_of", "scan_library"]
+__all__ = [
+    "Known",
+    "addresses_of",
+    "at_second",
+    "info_without_media",
+    "known_of",
+    "scan_library",
+]
+
+_NO_MEDIA = "\nno media"  # so that media which comes later is looked at
+_WEB = ("https://", "http://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +93,7 @@ def _collected(library: Library) -> list[FoundFile]:
                 mtime_ns=status.st_mtime_ns,
                 captions=tuple(beside),
                 info_json=None,
-                companions=companions_text(beside),
+                companions=companions_text(beside) + ("" if media in media_files else _NO_MEDIA),
                 video_id=video_id,
             )
         )
@@ -127,10 +138,26 @@ def info_without_media(duration: float) -> MediaInfo:
     )
 
 
+def addresses_of(library: Library, numbers: Iterable[int]) -> dict[int, tuple[str, bool]]:
+    """The addresses of those of some videos that were collected.
+
+    Returns:
+        By the video's number: its address on the web, else '', and whether its media is here.
+    """
+    rows = library.connection.execute(
+        "SELECT number, address, media IS NOT NULL FROM videos JOIN candidates USING (video_id)"
+        " WHERE number IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(numbers)),),
+    )
+    return {number: (_on_web(address), bool(has_media)) for number, address, has_media in rows}
+
+
+def _on_web(address: str | bytes) -> str:
+    return address if isinstance(address, str) and address.startswith(_WEB) else ""
+
+
 def at_second(address: str, seconds: float) -> str:
-    """An address on the web that begins to play at a second; '' for what is none."""
-    if not address.startswith(("https://", "http://")):
-        return ""
+    """An address on the web that begins to play at a second."""
     if "youtube.com/watch?" in address:
         return f"{address}&t={int(seconds)}s"
     return f"{address.partition('#')[0]}#t={int(seconds)}"

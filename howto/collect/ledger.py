@@ -21,12 +21,13 @@ from howto.collect.fetched import Candidate, Described, Task
 from howto.collect.rules import Rules
 from howto.errors import Reason, UsageError
 from howto.library import Library, storable
-from howto.records import Quality
+from howto.records import Narration
 
 __all__ = ["Ledger", "Parked", "Search", "Step", "Work"]
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
-_BATCH = 2000
+_RESERVED = re.compile(r"con|prn|aux|nul|(?:com|lpt)[0-9]", re.IGNORECASE)  # on Windows
+_BATCH = 10_000
 
 
 class Step(StrEnum):
@@ -123,11 +124,21 @@ class Ledger:
         number: int = row.fetchone()[0]
         return number
 
-    def put_list(self, found: Iterable[tuple[Task | None, Candidate]]) -> int:
+    def has_list(self, fingerprint: str) -> bool:
+        """Whether a list was read to its end."""
+        row = self.connection.execute(
+            "SELECT 1 FROM lists WHERE fingerprint = ?", (fingerprint,)
+        ).fetchone()
+        return row is not None
+
+    def put_list(
+        self, found: Iterable[tuple[Task | None, Candidate]], fingerprint: str = ""
+    ) -> int:
         """Remember the videos of a list, a batch at a time; a killed one is read again.
 
         Args:
             found: each with the task that it was listed for, where the list says one.
+            fingerprint: by which it is known that this list was read; '' for one that may change.
 
         Returns:
             How many there were, known ones included.
@@ -152,6 +163,9 @@ class Ledger:
                 put()
                 batch = []
         put()
+        if fingerprint:
+            with self.library.writing():
+                self.connection.execute("INSERT OR IGNORE INTO lists VALUES (?)", (fingerprint,))
         return count
 
     def put_hits(self, search: Search, source: str, found: Sequence[Candidate]) -> None:
@@ -242,6 +256,13 @@ class Ledger:
         )
         return tuple(source for (source,) in rows)
 
+    def sources_of_all(self) -> tuple[str, ...]:
+        """All sources that ever gave a video, or were searched."""
+        rows = self.connection.execute(
+            "SELECT source FROM candidates UNION SELECT source FROM searches ORDER BY source"
+        )
+        return tuple(source for (source,) in rows)
+
     def num_open(self) -> tuple[int, int]:
         """How many searches and how many videos are not finished."""
         row = self.connection.execute(
@@ -287,14 +308,22 @@ class Ledger:
         self.connection.execute(
             f"INSERT INTO descriptions (candidate, {', '.join(names)})"  # noqa: S608
             f" VALUES (?{', ?' * len(names)}) ON CONFLICT DO UPDATE SET"
-            f" {', '.join(f'{name} = excluded.{name}' for name in names)}",
+            f" {', '.join(f'{name} = coalesce(excluded.{name}, {name})' for name in names)}",
             (number, *values),
         )
 
-    def captioned(self, work: Work, quality: Quality, num_lines: int, kind: str, sha: str) -> None:
-        """The caption file of a video lies in its place."""
+    def captioned(self, work: Work, narration: Narration, num_words: int, sha: str) -> None:
+        """The caption file of a video lies in its place.
+
+        Where nobody states how long the video is, the end of its last line stands for that.
+        """
         with self.library.writing():
-            self._count_words(work.number, quality.num_words, num_lines, kind, sha)
+            num_lines = len(narration.lines)
+            self._count_words(work.number, num_words, num_lines, narration.kind, sha)
+            self.connection.execute(
+                "UPDATE descriptions SET duration = coalesce(duration, ?) WHERE candidate = ?",
+                (max((line.end for line in narration.lines), default=None), work.number),
+            )
             self._set_state(work.number, Step.CAPTIONED)
 
     def without_captions(self, work: Work) -> None:
@@ -444,7 +473,10 @@ class Ledger:
                 (Reason.TOO_FEW_WORDS, "num_words >= ?", rules.min_words),
                 (Reason.LICENCE_UNFIT, "? IN (license, 'any')", rules.license),
             ):
-                fitting = f"candidate IN (SELECT candidate FROM descriptions WHERE {fit})"  # noqa: S608
+                fitting = (
+                    "EXISTS (SELECT 1 FROM descriptions AS its"  # noqa: S608
+                    f" WHERE its.candidate = candidates.candidate AND {fit})"
+                )
                 opened += self._open_again(f"reason = ? AND {fitting}", reason, value)
             for reason in (Reason.NO_CAPTIONS, Reason.OTHER_LANGUAGE):
                 opened += self._open_again("reason = ? AND asked <> ?", reason, rules.asked)
@@ -567,7 +599,8 @@ def _unpacked(address: str | bytes) -> str:
 
 
 def _safe(candidate: Candidate) -> str:
-    if not _SAFE_ID.fullmatch(candidate.video_id):
+    video_id = candidate.video_id
+    if not _SAFE_ID.fullmatch(video_id) or _RESERVED.fullmatch(video_id):
         raise UsageError(
             f"source {candidate.source} gives the id {candidate.video_id!r}, which is unfit for "
             "the name of a file; that is a bug of the source"

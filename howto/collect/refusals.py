@@ -25,7 +25,7 @@ from howto.collect.faults import fault_of, is_full
 from howto.collect.guard import RefusedRequest
 from howto.errors import ItemError, Reason, RetryLater
 
-__all__ = ["refusal_of", "retry_after"]
+__all__ = ["let_go", "refusal_of", "retry_after"]
 
 _LONGEST_DETAIL = 300  # characters
 
@@ -41,7 +41,10 @@ _SAID_FIRST = (
 
 _SAID = (
     (Reason.REFUSED_ADDRESS, r"unsupported url scheme"),
-    (Reason.TRUNCATED, r"bytes read, \d+ more expected|downloaded \d+ bytes, expected"),
+    (
+        Reason.TRUNCATED,
+        r"bytes read, \d+ more expected|downloaded \d+ bytes, expected|not get any data blocks",
+    ),
     (Reason.NETWORK, r"giving up after \d+ retries|timed out"),
     (Reason.AGE_RESTRICTED, r"confirm your age|age.?restricted|inappropriate for some users"),
     (
@@ -56,17 +59,17 @@ _SAID = (
     (
         Reason.LIVE,
         r"live event (will|has)|premieres? (in|will)|premiere will|not currently live"
-        r"|is upcoming|live stream (is )?offline|stream has not|waiting for",
+        r"|is upcoming|live stream (is )?offline|stream has not",
     ),
-    (Reason.PRIVATE, r"\bprivate\b|sign in|log.?in|registered users|authentication|\bpassword\b"),
+    (
+        Reason.PRIVATE,
+        r"\bprivate\b|sign in|\blog.?in\b|registered users|authentication|\bpassword\b",
+    ),
+    (Reason.NO_MEDIA, r"no video formats|requested format|\bdrm\b|unsupported url"),
     (
         Reason.GONE,
         r"unavailable|not available|isn.t available|no longer|removed|terminated|deleted"
         r"|does(n.t| not) exist|not found|account .*closed|incomplete youtube id",
-    ),
-    (
-        Reason.NO_MEDIA,
-        r"no video formats|requested format|drm|unsupported url|no media|no video",
     ),
 )
 
@@ -112,6 +115,13 @@ def refusal_of(error: BaseException) -> ItemError:
             return RetryLater(reason, detail, seconds)
     reason = reason or _of_class(chain) or _in_words(_SAID, chain) or _of_the_network(chain)
     return ItemError(reason or _otherwise(chain), detail)
+
+
+def let_go(error: BaseException) -> None:
+    """Close the connections that an error of yt-dlp's keeps open with the answers in it."""
+    for each in _chain(error):
+        if isinstance(each, HTTPError):
+            each.close()
 
 
 def retry_after(value: str | None, now: datetime | None = None) -> float | None:

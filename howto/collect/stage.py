@@ -19,12 +19,12 @@ import errno
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
 from howto.collect.fetched import Candidate, CaptionTrack, Described, Task
-from howto.collect.ledger import Ledger, Parked, Search, Work
+from howto.collect.ledger import Ledger, Parked, Search, Step, Work
 from howto.collect.place import Places, check_room, land, measured, media_bytes, media_name
 from howto.collect.policy import Policy, Then, park_seconds, policy_of, retry_seconds
 from howto.collect.rules import Rules, is_excluded, refusal
@@ -32,12 +32,12 @@ from howto.collect.tracks import choose
 from howto.contracts import RankedList, Source
 from howto.errors import HowtoError, ItemError, Reason, RetryLater
 from howto.library import Library
-from howto.records import Narration, Quality
+from howto.records import Narration
 from howto.transcribe.formats import read_captions
 from howto.transcribe.language import same_language
 from howto.transcribe.quality import measure
 
-__all__ = ["KEPT", "Clock", "Collected", "Event", "collect", "sweep"]
+__all__ = ["KEPT", "Clock", "Collected", "Event", "collect", "rows_of", "sweep"]
 
 KEPT = "kept"
 """The outcome of a video that is complete; the others are reasons."""
@@ -70,6 +70,7 @@ class Event:
         what: `searched`, `video`, `waiting` or `parked`.
         name: of the task, the video's title (else its id), or the source.
         outcome: of a video `kept` or a reason; of a search the number of hits or a reason.
+        state: of a video: how far it is now, as the ledger has it; '' where nothing changed.
         detail: for a person; '' where there is no more to say.
         until: of `waiting` and `parked`: seconds since 1970; 0: nobody knows.
         video_id: of a video.
@@ -78,6 +79,7 @@ class Event:
     what: str
     name: str
     outcome: str = ""
+    state: str = ""
     detail: str = ""
     until: float = 0.0
     video_id: str = ""
@@ -113,7 +115,7 @@ def collect(
     *,
     tasks: Iterable[Task] = (),
     search: str = "youtube",
-    lists: Iterable[Source] = (),
+    lists: Iterable[tuple[str, Source]] = (),
     limit: int | None = None,
     wait: bool = False,
     retry: bool = False,
@@ -127,7 +129,8 @@ def collect(
         sources: by name, those that may be asked; what the ledger holds of others is left alone.
         tasks: to search for, beside those that are known.
         search: the name of the source that tasks are searched for in.
-        lists: sources made of a list, all of which is wanted.
+        lists: sources made of a list, all of which is wanted, each with a hash of that list: one
+            that was read to its end is not read again. '' for what may change, such as a folder.
         limit: the most videos to look at now.
         wait: sleep until a parked source may be asked again, instead of ending.
         retry: look again at what failed, was gone or was refused for anything but the rules.
@@ -204,15 +207,21 @@ class _Run:
         self.disk: Parked | None = None
 
     def prepare(
-        self, tasks: Iterable[Task], search: str, lists: Iterable[Source], *, retry: bool
+        self,
+        tasks: Iterable[Task],
+        search: str,
+        lists: Iterable[tuple[str, Source]],
+        *,
+        retry: bool,
     ) -> None:
         sweep(self.library)
         self.ledger.reconsider(self.rules)
         if retry:
             self.ledger.retry()
         self.ledger.put_tasks(tasks, search, self.rules.top)
-        for source in lists:
-            self.ledger.put_list(_rows(source))
+        for fingerprint, source in lists:
+            if not self.ledger.has_list(fingerprint):
+                self.ledger.put_list(rows_of(source), fingerprint)
 
     # The loop: the next video, else the next search, else the next wait.
 
@@ -299,7 +308,7 @@ class _Run:
 
     def _search_failed(self, search: Search, name: str, error: ItemError) -> None:
         policy, asked = policy_of(error.reason), _asked(error)
-        self.tell(Event("searched", search.task.name, error.reason, error.detail))
+        self.tell(Event("searched", search.task.name, error.reason, detail=error.detail))
         if policy.then is Then.STOP:
             self._park(name, policy, error)
             return
@@ -318,13 +327,16 @@ class _Run:
         try:
             self._go_through(work, source)
         except ItemError as error:
-            outcome = self._failed(work, error)
-            self.tell(Event("video", name, outcome, error.detail, video_id=video_id))
+            state = self._failed(work, error)
+            if isinstance(error, _Rejected) and error.reason is not Reason.EXCLUDED:
+                self._gave(source.name)
+            detail = error.detail
+            self.tell(Event("video", name, error.reason, state, detail, video_id=video_id))
             return
         self.places.clear(video_id)
         self._gave(source.name)
         self.streaks[source.name] = _Streak()
-        self.tell(Event("video", name, KEPT, video_id=video_id))
+        self.tell(Event("video", name, KEPT, Step.DONE, video_id=video_id))
 
     def _go_through(self, work: Work, source: Source) -> None:
         rules, video_id = self.rules, work.candidate.video_id
@@ -333,7 +345,6 @@ class _Run:
             raise _Rejected(Reason.EXCLUDED)
         check_room(self.places, rules.keep_free)
         described = self._ask(source.name, "requests", partial(source.describe, work.candidate))
-        self._gave(source.name)
         if (error := refusal(described, rules)) is not None:
             self._reject(work, error, described)
         track = None if work.captioned else self._track(work, described)
@@ -390,17 +401,16 @@ class _Run:
         else:
             path = place
         narration = read_captions(path, self.rules.language, video_id)
-        quality = self._enough_words(work, described, narration)
+        num_words = self._enough_words(work, described, narration)
         landed = measured(place) if whole else _on_disk(land, path, self.places.captions, name)
-        self.ledger.captioned(work, quality, len(narration.lines), track.kind, landed.sha256)
+        self.ledger.captioned(work, replace(narration, kind=track.kind), num_words, landed.sha256)
 
-    def _enough_words(self, work: Work, described: Described, narration: Narration) -> Quality:
-        quality = measure(narration, described.duration)
-        if quality.num_words < self.rules.min_words:
-            detail = f"{quality.num_words} words: expected at least {self.rules.min_words}"
-            error = ItemError(Reason.TOO_FEW_WORDS, detail)
-            self._reject(work, error, described, quality.num_words)
-        return quality
+    def _enough_words(self, work: Work, described: Described, narration: Narration) -> int:
+        num_words = measure(narration, described.duration).num_words
+        if num_words < self.rules.min_words:
+            detail = f"{num_words} words: expected at least {self.rules.min_words}"
+            self._reject(work, ItemError(Reason.TOO_FEW_WORDS, detail), described, num_words)
+        return num_words
 
     def _take_media(self, work: Work, source: Source, described: Described) -> None:
         video_id = work.candidate.video_id
@@ -421,30 +431,31 @@ class _Run:
         """Do what the reason's policy says.
 
         Returns:
-            The outcome, for a person.
+            How far the video is now; '' where this says nothing about it.
         """
         name, policy = work.candidate.source, policy_of(error.reason)
         if policy.then is Then.STOP:
             self._park(name, policy, error)
-            return error.reason
-        if policy.then is Then.LATER and not isinstance(error, _Rejected):
-            self._postpone(work, policy, error)
+            return ""
+        if policy.then is Then.LATER:
+            state = self._postpone(work, policy, error)
             self._count_streak(name, policy, error, work.number)
-            return error.reason
+            return state
         if not isinstance(error, _Rejected):
             self.ledger.reject(work, error.reason, error.detail, asked=self.rules.asked)
         self.places.clear(work.candidate.video_id)
         self.streaks[name] = _Streak()
-        return error.reason
+        return Step.REJECTED
 
-    def _postpone(self, work: Work, policy: Policy, error: ItemError) -> None:
+    def _postpone(self, work: Work, policy: Policy, error: ItemError) -> Step:
         attempt = work.attempts + 1
         if attempt < policy.attempts:
             wait = retry_seconds(policy, attempt, _asked(error), self.chance)
             self.ledger.postpone(work, error.reason, error.detail, self.clock.now() + wait)
-            return
+            return Step.LATER
         given_up = f"given up after {attempt} attempts: " if attempt > 1 else ""
         self.ledger.fail(work, error.reason, f"{given_up}{error}")
+        return Step.FAILED
 
     # Asking, pacing, parking.
 
@@ -485,14 +496,14 @@ class _Run:
         now = self.clock.now()
         if error.reason is Reason.DISK_FULL:
             self.disk = Parked(name, error.reason, str(error), 0.0, 1)
-            self.tell(Event("parked", name, error.reason, str(error)))
+            self.tell(Event("parked", name, error.reason, detail=str(error)))
             return
         before = self.ledger.parked().get(name)
         times = before.times + 1 if before else 1
         until = now + park_seconds(policy, times, _asked(error), self.chance)
         parked = Parked(name, error.reason, str(error), until, times)
         self.ledger.park(parked, forgiven)
-        self.tell(Event("parked", name, error.reason, str(error), until=until))
+        self.tell(Event("parked", name, error.reason, detail=str(error), until=until))
 
 
 class _Rejected(ItemError):
@@ -502,7 +513,7 @@ class _Rejected(ItemError):
 _ALL = 1 << 40
 
 
-def _rows(source: Source) -> Iterator[tuple[Task | None, Candidate]]:
+def rows_of(source: Source) -> Iterator[tuple[Task | None, Candidate]]:
     """All that a list holds; a published one says for which task, and at which rank."""
     if isinstance(source, RankedList):
         yield from source.hits()

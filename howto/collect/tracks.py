@@ -11,13 +11,16 @@ from howto.collect.fetched import CaptionTrack
 from howto.records import Kind
 from howto.transcribe.language import primary, same_language
 
-__all__ = ["FORMS", "ORIGINAL", "best_form", "choose"]
+__all__ = ["FORMS", "ORIGINAL", "UNKNOWN", "best_form", "choose"]
 
 FORMS = ("json3", "srv3", "vtt", "srv1", "srv2", "ttml", "dfxp", "srt", "ass", "sami", "sbv")
 """Forms of captions we read, best first: those with a time for each word come before others."""
 
 ORIGINAL = "-orig"
 """How YouTube's key of the automatic track in the language spoken ends."""
+
+UNKNOWN = "und"
+"""The language of a track where nothing says it; such a track may be of any."""
 
 
 def best_form(forms: Iterable[str]) -> str | None:
@@ -66,10 +69,17 @@ def _in_language(tracks: list[CaptionTrack], wanted: str | None) -> list[Caption
     """Those of a language, the nearest tag first; all of them where no language is wanted."""
     if wanted is None:
         return tracks
-    same = [track for track in tracks if same_language(track.language, wanted)]
+    same = [
+        track
+        for track in tracks
+        if track.language == UNKNOWN or same_language(track.language, wanted)
+    ]
     return sorted(same, key=lambda track: _distance(track.language.lower(), wanted.lower()))
 
 
 def _distance(tag: str, wanted: str) -> int:
-    """0 for the tag itself, 1 for the language without a region, 2 for another region's."""
+    """0 for the tag itself, 1 for the language without a region, 2 for another region's, 3 for a
+    tag that says nothing."""
+    if tag == UNKNOWN:
+        return 3
     return 0 if tag == wanted else 1 if tag == primary(tag) else 2

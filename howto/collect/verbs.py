@@ -102,6 +102,7 @@ _PURSUING = frozenset("avoid begin keep prevent quit start stop".split())
 # Before the verb: `Not Be Shy`, `Deep Fry a Turkey`, `Hard Boil an Egg`.
 _LEADING = frozenset("how to not never always just also deep hard soft slow pan pressure".split())
 _NOT_ADVERBS = frozenset("apply fly multiply rely reply supply".split())
+_KNOWN = PHYSICAL | NON_PHYSICAL
 _WORD = re.compile(r"[^\W\d_][\w'-]*")
 
 
@@ -133,7 +134,7 @@ def judge(name: str) -> Verdict:
     if not words:
         return Verdict(True, "", "no verb was found: kept")
     verb, rest = words[0], words[1:]
-    if verb in _PURSUING and rest and rest[0].endswith("ing"):
+    if verb in _PURSUING and rest and _infinitive(rest[0]) in _KNOWN:
         verb, rest = _infinitive(rest[0]), rest[1:]
     elif verb.endswith("ing") and verb not in PHYSICAL:
         verb = _infinitive(verb)
@@ -164,10 +165,11 @@ def _abstract(words: list[str]) -> str | None:
 
 
 def _infinitive(gerund: str) -> str:
-    """`making` gives make, `running` run, `worrying` worry; an unknown one loses its ending."""
+    """`making` gives make, `running` run, `worrying` worry; what is no gerund gives ''."""
+    if not gerund.endswith("ing"):
+        return ""
     stem = gerund.removesuffix("ing")
     forms = [stem, stem + "e"]
     if len(stem) > 2 and stem[-1] == stem[-2]:
         forms.append(stem[:-1])
-    known = PHYSICAL | NON_PHYSICAL
-    return next((form for form in forms if form in known), stem)
+    return next((form for form in forms if form in _KNOWN), stem)

@@ -19,14 +19,15 @@ from yt_dlp.cookies import CookieLoadError
 from yt_dlp.networking.common import Request
 from yt_dlp.networking.exceptions import HTTPError
 from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
+from yt_dlp.utils import DownloadError
 
-from howto.collect.faults import fault_of
+from howto.collect.faults import on_disk
 from howto.collect.fetched import Candidate, CaptionTrack, Described
 from howto.collect.formats import choose_formats
 from howto.collect.guard import GuardedYoutubeDL
 from howto.collect.infos import described, entry_of
 from howto.collect.merge import check_whole, join, joined_suffix
-from howto.collect.refusals import refusal_of
+from howto.collect.refusals import let_go, refusal_of
 from howto.errors import HowtoError, ItemError, MediaError, Reason, UsageError
 from howto.media.probe import probe
 
@@ -40,7 +41,8 @@ _PAGE = re.compile(rb"\s*(<!doctype\s+html|<html)", re.IGNORECASE)
 _NO_TRACK = (404, 410)
 _PIECED = ("m3u8_native", "m3u8", "http_dash_segments")
 _ABOUT = ("id", "title", "extractor", "extractor_key", "webpage_url", "is_live", "live_status")
-_COOKIES_HEADER = "# Netscape HTTP Cookie File"
+_COOKIES_HEADER = re.compile("# (Netscape )?HTTP Cookie File")
+_COOKIE = re.compile(r"(?:[^\t]*\t){4}[0-9]*(?:\.[0-9]+)?\t[^\t]*\t[^\t]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ class Site:
         data = entry.get("data")
         body = data.encode() if isinstance(data, str) else self._body(entry)
         name = f"{video.candidate.video_id}.{track.language}.{track.form}"
-        with _on_disk():
+        with on_disk():
             unfinished = into / f"{name}.part"
             unfinished.write_bytes(body)
             return unfinished.replace(into / name)
@@ -131,7 +133,7 @@ class Site:
             raise ItemError(Reason.NO_MEDIA, "none of its files can be fetched whole")
         name = video.candidate.video_id
         parts = [self._fetched(video.raw, form, into, name) for form in chosen]
-        with _on_disk():
+        with on_disk():
             for part in parts:
                 _refuse_damaged(part, video.duration, is_picture=part is parts[0])
             if len(parts) == 1 and chosen[0].get("protocol") not in _PIECED:
@@ -169,10 +171,12 @@ class Site:
             _no_such_track(),
             contextlib.closing(ydl.urlopen(request)) as answer,
         ):
-            body: bytes = answer.read(_LARGEST_CAPTIONS)
-            kind, address = answer.headers.get("Content-Type") or "", answer.url
+            body: bytes = answer.read(_LARGEST_CAPTIONS + 1)
+            headers, address = answer.headers, answer.url
         if not body.strip():
             raise ItemError(Reason.TOKEN_NEEDED, "an empty answer in place of captions")
+        _refuse_other_lengths(body, headers)
+        kind = headers.get("Content-Type") or ""
         if kind.startswith("text/html") or _PAGE.match(body.removeprefix(b"\xef\xbb\xbf")):
             reason = Reason.BOT_CHECK if "/sorry/" in address else Reason.BLOCKED
             raise ItemError(reason, "a web page in place of captions")
@@ -195,8 +199,8 @@ class Site:
             else:
                 ydl = YoutubeDL(parameters)
             _ = ydl.cookiejar  # read now, so that a bad file is told before the work
-        except CookieLoadError as error:
-            raise UsageError(_bad_cookies(asking.cookies)) from error
+        except (CookieLoadError, DownloadError) as error:
+            raise UsageError(f"the cookies in {asking.cookies} cannot be used: {error}") from error
         return ydl
 
 
@@ -283,20 +287,27 @@ def _parameters(asking: Asking, heard: _Heard) -> dict[str, Any]:
 
 
 def _cookies(file: Path | None) -> io.StringIO | None:
-    """The user's cookies as a text of our own: yt-dlp writes to what it is given."""
+    """The user's cookies as a text of our own: yt-dlp writes to what it is given.
+
+    Looked through first, because yt-dlp prints what it finds wrong.
+    """
     if file is None:
         return None
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
-        raise UsageError(f"{_bad_cookies(file)} ({error})") from error
+        raise UsageError(f"the cookies cannot be read: {error}") from error
+    if not _COOKIES_HEADER.match(text):
+        raise UsageError(
+            f"{file} is no cookie file: expected its first line to be '# Netscape HTTP Cookie File'"
+        )
+    for number, line in enumerate(text.splitlines(), 1):
+        is_comment = line.startswith("#") and not line.startswith("#HttpOnly_")
+        if line.strip() and not is_comment and not _COOKIE.fullmatch(line):
+            raise UsageError(
+                f"{file}, line {number}: expected seven fields parted by tabs, the fifth a number"
+            )
     return io.StringIO(text)
-
-
-def _bad_cookies(file: Path | None) -> str:
-    return (
-        f"the cookies cannot be read from {file}: expected a file that begins {_COOKIES_HEADER!r}"
-    )
 
 
 def _only_one(info: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -322,6 +333,17 @@ def _refuse_damaged(part: Path, duration: float | None, *, is_picture: bool) -> 
         raise
 
 
+def _refuse_other_lengths(body: bytes, headers: Mapping[str, str]) -> None:
+    """Refuse captions that end before the length that was stated, and endless ones."""
+    if len(body) > _LARGEST_CAPTIONS:
+        detail = f"more than {_LARGEST_CAPTIONS >> 20} MiB in place of captions"
+        raise ItemError(Reason.UNREADABLE_CAPTIONS, detail)
+    stated = headers.get("Content-Length") or ""
+    packed = headers.get("Content-Encoding")  # then the length is that of what was packed
+    if not packed and stated.isdecimal() and len(body) < int(stated):
+        raise ItemError(Reason.TRUNCATED, f"{len(body)} bytes of {stated}")
+
+
 @contextlib.contextmanager
 def _no_such_track() -> Iterator[None]:
     """A track that is gone is not a video that is gone."""
@@ -343,15 +365,8 @@ def _theirs() -> Iterator[None]:
     # Broad, because yt-dlp reads what any of two thousand sites answers: whatever is raised there
     # costs one video, and is INTERNAL_ERROR where it is no refusal.
     except Exception as error:
+        let_go(error)
         raise refusal_of(error) from error
-
-
-@contextlib.contextmanager
-def _on_disk() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise fault_of(error) from error
 
 
 @contextlib.contextmanager

@@ -24,6 +24,7 @@ from howto.testing.clippers import ClipperContract
 from howto.testing.contract import PluginContract
 from howto.testing.narration import NarrationSourceContract
 from howto.testing.samplers import SamplerContract
+from howto.testing.sources import SourceContract
 
 __all__ = [
     "BackboneContract",
@@ -31,4 +32,5 @@ __all__ = [
     "NarrationSourceContract",
     "PluginContract",
     "SamplerContract",
+    "SourceContract",
 ]

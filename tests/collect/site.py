@@ -121,7 +121,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self._send(body, answer, site)
 
-    do_HEAD = do_GET
+    def do_HEAD(self) -> None:
+        self.do_GET()
 
     def _send(self, body: bytes, answer: Answer, site: Site) -> None:
         limit = answer.cut if answer.stall is None else answer.stall

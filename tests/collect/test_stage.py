@@ -4,6 +4,7 @@ import errno
 import hashlib
 import itertools
 import random
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -292,9 +293,11 @@ def test_the_servers_own_time_is_kept_to(desk) -> None:
     assert parked.until - desk.clock.time == pytest.approx(5 * HOUR, abs=1)
 
 
-def test_parking_again_at_once_takes_twice_as_long(desk, trouble) -> None:
+@pytest.mark.parametrize("request_", ["find", "describe", "media"])
+def test_parking_again_at_once_takes_twice_as_long(desk, trouble, request_: str) -> None:
     desk.source.finds["fold"] = ["a"]
-    desk.source.trouble["describe", "a"] = trouble(Reason.RATE_LIMITED, 4)
+    key = "fold" if request_ == "find" else "a"
+    desk.source.trouble[request_, key] = trouble(Reason.RATE_LIMITED, 4)
     assert desk.run("fold", wait=True).is_finished
     waits = [wait for wait in desk.clock.slept if wait > HOUR / 2]
     for number, wait in enumerate(waits):
@@ -466,6 +469,26 @@ def _kill_at(monkeypatch: pytest.MonkeyPatch, desk, last: int) -> bool:
     return False
 
 
+@pytest.mark.parametrize(("step", "request_"), [("captioned", "captions"), ("done", "media")])
+def test_what_lies_whole_in_its_place_is_not_fetched_again(
+    desk, monkeypatch, step: str, request_: str
+) -> None:
+    def killed(*_arguments) -> None:
+        raise Killed
+
+    desk.source.finds["fold"] = ["a"]
+    monkeypatch.setattr(f"howto.collect.ledger.Ledger.{step}", killed)
+    with pytest.raises(Killed):
+        desk.run("fold")
+    monkeypatch.undo()
+    assert desk.row("a")["state"] != "done"
+    desk.run()
+    assert desk.source.count(request_) == {"a": 1}
+    row = desk.row("a")
+    assert row["media_sha256"] == hashlib.sha256(b"a").hexdigest()
+    assert (row["state"], row["num_words"]) == ("done", 120)
+
+
 def test_parts_of_closed_videos_are_swept_and_of_open_ones_kept(desk, trouble) -> None:
     desk.source.finds["fold"] = ["a", "b"]
     desk.run("fold", limit=1)
@@ -515,7 +538,9 @@ def test_titles_of_any_kind_never_become_paths(desk) -> None:
         assert "\x00" not in title
 
 
-@pytest.mark.parametrize("video_id", ["../x", "a/b", "", ".hidden", "a\nb", "x" * 101, "a b", "é"])
+@pytest.mark.parametrize(
+    "video_id", ["../x", "a/b", "", ".hidden", "a\nb", "x" * 101, "a b", "é", "CON"]
+)
 def test_an_id_that_is_unfit_for_a_path_is_refused(desk, video_id: str) -> None:
     desk.source.finds["fold"] = [video_id]
     with pytest.raises(UsageError, match="unfit for the name of a file"):
@@ -546,10 +571,20 @@ def test_rules_that_cannot_mean_anything() -> None:
 
 def test_a_list_needs_no_search(desk) -> None:
     desk.source.finds[""] = ["a", "b", "a"]
-    ended = desk.run(lists=[desk.source])
+    ended = desk.run(lists=[("", desk.source)])
     assert ended.is_finished
     assert desk.outcomes == {"a": KEPT, "b": KEPT}
     assert desk.ledger.videos_with_rank_at_most(200) == frozenset(), "no task, no rank"
+
+
+def test_a_list_that_was_read_is_not_read_again(desk) -> None:
+    desk.source.finds[""] = ["a"]
+    desk.source.trouble["find", ""] = [UsageError("row 7 is broken")]
+    with pytest.raises(UsageError):
+        desk.run(lists=[("list 1", desk.source)])
+    for fingerprint, times in (("list 1", 2), ("list 1", 2), ("list 2", 3), ("", 4), ("", 5)):
+        desk.run(lists=[(fingerprint, desk.source)])
+        assert desk.source.count("find") == {"": times}
 
 
 def test_sources_that_are_not_at_hand_are_left_alone(desk) -> None:
@@ -558,3 +593,16 @@ def test_sources_that_are_not_at_hand_are_left_alone(desk) -> None:
     ended = collect(desk.library, {}, RULES, chance=random.Random(0))
     assert (ended.searches, ended.is_finished) == (1, False)
     assert Step.DONE not in {desk.ledger.sources()}
+
+
+def test_the_page_tells_every_policy() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "collect.md").read_text()
+    rows = {row[0]: row[1:] for row in re.findall(r"\| `(\w+)` \| ([\w ]+) \| ?(.*?) ?\|", page)}
+    assert {reason: row[0] for reason, row in rows.items()} == {
+        reason: policy.then for reason, policy in POLICIES.items()
+    }
+    for reason, policy in POLICIES.items():
+        if policy.in_a_row:
+            assert f"{policy.in_a_row} in a row park" in rows[reason][1]
+        if policy.then is Then.LATER:
+            assert rows[reason][1].startswith(f"{policy.attempts} attempt")
