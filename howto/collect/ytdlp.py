@@ -35,6 +35,7 @@ __all__ = ["Asking", "Site", "what_is_missing"]
 
 _NO_PROGRAM = "/nonexistent/ffmpeg"  # yt-dlp then goes on without
 _RENEW_AFTER = 500  # videos: yt-dlp keeps a little of each that it has seen
+_NO_SUCH_RANGE = 416
 _MESSAGES = 50
 _LARGEST_CAPTIONS = 64 << 20
 _PAGE = re.compile(rb"\s*(<!doctype\s+html|<html)", re.IGNORECASE)
@@ -152,12 +153,24 @@ class Site:
         part = into / f"{name}.f{which}.bin"
         about = {key: info.get(key) for key in _ABOUT}
         self._heard.clear()
-        ydl = self._opened()
-        with _theirs(), _no_programs():
-            done, _ = ydl.dl(str(part), {**about, **form})
+        try:
+            done = self._downloaded(part, {**about, **form})
+        except ItemError as error:
+            if getattr(error.__cause__, "status", None) != _NO_SUCH_RANGE:
+                raise
+            # A kill left a part that is whole, or longer than the file is now. yt-dlp asks for what
+            # comes after it, and takes the answer for a failure, again and again.
+            part.with_name(f"{part.name}.part").unlink(missing_ok=True)
+            done = self._downloaded(part, {**about, **form})
         if not done or not part.is_file():
             raise ItemError(Reason.NETWORK, self._heard.last())
         return part
+
+    def _downloaded(self, part: Path, info: Mapping[str, Any]) -> bool:
+        ydl = self._opened()
+        with _theirs(), _no_programs():
+            done, _ = ydl.dl(str(part), dict(info))
+        return bool(done)
 
     def _body(self, entry: Mapping[str, Any]) -> bytes:
         """What the site answers in place of a track of captions: captions, or something else."""

@@ -63,12 +63,17 @@ class Killing:
             stderr=subprocess.PIPE,
         )
 
-    def kill_once(self, longest: float) -> None:
-        """Start, and kill: at times while it starts, mostly after it began to ask."""
-        asked = len(self.site.asked)
+    def kill_once(self, most_requests: int, longest: float = 0.3) -> None:
+        """Start, and kill: at times while it starts, mostly soon after some request.
+
+        Args:
+            most_requests: up to so many are waited for; three are a video's.
+            longest: seconds after that, at most.
+        """
+        wanted = len(self.site.asked) + self.chance.randint(1, most_requests)
         process = self.start()
         if self.chance.random() < 0.9:
-            while len(self.site.asked) == asked and process.poll() is None:
+            while len(self.site.asked) < wanted and process.poll() is None:
                 time.sleep(0.001)
             time.sleep(self.chance.uniform(0, longest))
         else:
