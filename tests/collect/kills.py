@@ -63,7 +63,7 @@ class Killing:
             stderr=subprocess.PIPE,
         )
 
-    def kill_once(self, most_requests: int, longest: float = 0.3) -> None:
+    def kill_once(self, most_requests: int, longest: float = 0.15) -> None:
         """Start, and kill: at times while it starts, mostly soon after some request.
 
         Args:
