@@ -6,6 +6,7 @@ docs/plugins.md.
 """
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from howto.records import Clip, FrameSpec, Narration, Video
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from howto.collect.fetched import Candidate, CaptionTrack, Described, Pace, Task
+
 __all__ = [
     "CONTRACTS",
     "GROUPS",
@@ -23,12 +26,15 @@ __all__ = [
     "Clipper",
     "JointModel",
     "NarrationSource",
+    "RankedList",
     "Readiness",
     "Sampler",
+    "Source",
     "TextEncoder",
 ]
 
 GROUPS = {
+    "sources": "howto.sources",
     "asr": "howto.asr",
     "aligners": "howto.aligners",
     "clippers": "howto.clippers",
@@ -38,6 +44,94 @@ GROUPS = {
     "models": "howto.models",
 }
 """Plugin kind, as people write it, to its entry-point group."""
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Where videos come from: a site, a list of addresses, a published list, a folder.
+
+    One object serves one run, in one process, one call at a time; it does not wait between calls:
+    who calls does, as `polite` asks. Whatever a site or a file says of a video, only its `video_id`
+    becomes part of a path. What each record holds: `howto.collect.fetched`.
+
+    Attributes:
+        name: the entry point's name, such as `youtube`.
+        polite: seconds to wait between requests.
+    """
+
+    name: ClassVar[str]
+    polite: "ClassVar[Pace]"
+
+    def find(self, task: "Task | None", limit: int) -> "Iterator[Candidate]":
+        """Yield what there is for a task in order of rank, at most `limit`; lazily.
+
+        A source made of a list ignores the task and yields the list.
+
+        Raises:
+            UsageError: the list this source was made of cannot be read, or none was given.
+            ItemError: the site does not answer, or refuses (`RATE_LIMITED`, `BOT_CHECK`,
+                `NETWORK`).
+        """
+        ...
+
+    def describe(self, candidate: "Candidate") -> "Described":
+        """Find out what there is to know of a video without fetching it.
+
+        Raises:
+            ItemError: the site says no; the reason says why. `RetryLater` where it says until when.
+        """
+        ...
+
+    def captions(self, described: "Described", track: "CaptionTrack", into: Path) -> Path:
+        """Fetch one of the tracks described, whole.
+
+        Args:
+            described: as `describe` gave it, in this process.
+            track: one of its tracks.
+            into: an existing scratch folder.
+
+        Returns:
+            The file `<video_id>.<language>.<form>` in that folder, as the site has it: not parsed,
+            not empty. Nothing else is left there.
+
+        Raises:
+            ItemError: TOKEN_NEEDED for an empty answer, BLOCKED for a web page, NO_CAPTIONS where
+                the track is gone, RATE_LIMITED, BOT_CHECK, NETWORK, REFUSED_ADDRESS.
+        """
+        ...
+
+    def media(self, described: "Described", height: int, into: Path) -> Path:
+        """Fetch the video with its sound as one file that can be decoded, whole.
+
+        Args:
+            described: as `describe` gave it, in this process.
+            height: the tallest picture wanted, in pixels; where there is only a taller one, the
+                least tall of these.
+            into: an existing scratch folder. What an earlier call for this video left there is
+                continued where the site allows it.
+
+        Returns:
+            The file `<video_id>.<suffix>` in that folder. What else was needed is removed again;
+            after an error it stays, to be continued.
+
+        Raises:
+            ItemError: NO_MEDIA, TRUNCATED (shorter than the site said), NOT_MEDIA, GONE, NETWORK,
+                RATE_LIMITED, DISK_FULL, REFUSED_ADDRESS.
+        """
+        ...
+
+
+@runtime_checkable
+class RankedList(Protocol):
+    """What a source made of a published list may offer beyond its contract: whose hits they are."""
+
+    def hits(self) -> "Iterator[tuple[Task, Candidate]]":
+        """Yield every row of the list: a task, and a video that was found for it, with its rank.
+
+        Raises:
+            UsageError: the list cannot be read, or none was given.
+        """
+        ...
 
 
 @runtime_checkable
@@ -340,6 +434,7 @@ class Sampler(Protocol):
 
 
 CONTRACTS: dict[str, type] = {
+    "sources": Source,
     "asr": NarrationSource,
     "aligners": Aligner,
     "clippers": Clipper,

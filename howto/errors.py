@@ -4,7 +4,8 @@ HowtoError
 ├── UsageError            what was asked cannot mean anything; exit code 2
 ├── ItemError             one item is bad and costs that item only; carries a Reason
 │   ├── MediaError        a video or sound file
-│   └── CaptionError      a caption file
+│   ├── CaptionError      a caption file
+│   └── RetryLater        a site said when to ask again
 ├── PickleError           a pickle from elsewhere is damaged, or holds more than plain data
 ├── AlignmentError        one line cannot be laid over its sound; costs that line only
 ├── LibraryError          the library on disk
@@ -23,6 +24,7 @@ traceback.
 """
 
 from enum import StrEnum
+from typing import Any
 
 __all__ = [
     "AlignmentError",
@@ -40,6 +42,7 @@ __all__ = [
     "PluginError",
     "Reason",
     "RecipeMismatch",
+    "RetryLater",
     "UnknownPlugin",
     "UsageError",
 ]
@@ -65,6 +68,25 @@ class Reason(StrEnum):
     TOO_FEW_WORDS = "too_few_words"
     TOKEN_NEEDED = "token_needed"  # noqa: S105 a name, no secret
     BLOCKED = "blocked"
+    GONE = "gone"
+    PRIVATE = "private"
+    AGE_RESTRICTED = "age_restricted"
+    REGION_BLOCKED = "region_blocked"
+    MEMBERS_ONLY = "members_only"
+    LIVE = "live"
+    NO_CAPTIONS = "no_captions"
+    TOO_LONG = "too_long"
+    TOO_FEW_VIEWS = "too_few_views"
+    LICENCE_UNFIT = "licence_unfit"
+    OTHER_LANGUAGE = "other_language"
+    EXCLUDED = "excluded"
+    FORGOTTEN = "forgotten"
+    RATE_LIMITED = "rate_limited"
+    BOT_CHECK = "bot_check"
+    NETWORK = "network"
+    DISK_FULL = "disk_full"
+    NO_MEDIA = "no_media"
+    REFUSED_ADDRESS = "refused_address"
     INTERNAL_ERROR = "internal_error"
 
     @property
@@ -90,7 +112,26 @@ _MEANINGS = {
     Reason.IMPOSSIBLE_TIMES: "more words a second than anybody says: the times are broken",
     Reason.TOO_FEW_WORDS: "the narration has fewer words than were asked for",
     Reason.TOKEN_NEEDED: "the site answered with nothing, as it does where a token is missing",
-    Reason.BLOCKED: "the site answered with a web page in place of captions",
+    Reason.BLOCKED: "the site refused, or answered with a web page in place of captions",
+    Reason.GONE: "the site says that the video is no longer there",
+    Reason.PRIVATE: "the video is private",
+    Reason.AGE_RESTRICTED: "the site shows it only to an account that is old enough",
+    Reason.REGION_BLOCKED: "the site does not show it where this machine is",
+    Reason.MEMBERS_ONLY: "only those who pay or subscribe may see it",
+    Reason.LIVE: "a live broadcast, or one that has not begun",
+    Reason.NO_CAPTIONS: "the site has no captions of it in the language wanted",
+    Reason.TOO_LONG: "longer than was asked for",
+    Reason.TOO_FEW_VIEWS: "seen less often than was asked for",
+    Reason.LICENCE_UNFIT: "its licence is not the one that was asked for",
+    Reason.OTHER_LANGUAGE: "another language than was asked for is spoken in it",
+    Reason.EXCLUDED: "named in a list of videos to leave out",
+    Reason.FORGOTTEN: "taken out with howto forget; it does not come back",
+    Reason.RATE_LIMITED: "the site said that too much was asked of it",
+    Reason.BOT_CHECK: "the site wants proof that a person is asking",
+    Reason.NETWORK: "the network or the site failed while it was being fetched",
+    Reason.DISK_FULL: "the disk is nearly full",
+    Reason.NO_MEDIA: "the site offers no file of it that can be taken whole",
+    Reason.REFUSED_ADDRESS: "its address is on this machine or in a private network",
     Reason.INTERNAL_ERROR: "a bug in howto or in a plugin; please report what was found",
 }
 
@@ -116,7 +157,7 @@ class ItemError(HowtoError):
         self.reason = reason
         self.detail = detail
 
-    def __reduce__(self) -> tuple[type["ItemError"], tuple[Reason, str]]:
+    def __reduce__(self) -> tuple[type["ItemError"], tuple[Any, ...]]:
         # Errors cross from worker processes by pickle, which by default calls __init__ with args
         # alone.
         return (type(self), (self.reason, self.detail))
@@ -128,6 +169,22 @@ class MediaError(ItemError):
 
 class CaptionError(ItemError):
     """No line of a caption file can be read."""
+
+
+class RetryLater(ItemError):
+    """A site refuses for now, and said when to ask again (`Retry-After`).
+
+    Args:
+        reason, detail: as for ItemError.
+        seconds: how long to wait, from now; not negative.
+    """
+
+    def __init__(self, reason: Reason, detail: str = "", seconds: float = 0.0) -> None:
+        super().__init__(reason, detail)
+        self.seconds = seconds
+
+    def __reduce__(self) -> tuple[type["ItemError"], tuple[Any, ...]]:
+        return (type(self), (self.reason, self.detail, self.seconds))
 
 
 class PickleError(HowtoError):

@@ -37,7 +37,7 @@ from howto.records import (
     Word,
 )
 
-__all__ = ["FileRow", "Library"]
+__all__ = ["FileRow", "Library", "storable"]
 
 _BUSY_SECONDS = 60
 # C0 without line feed, delete, C1, and the marks that turn the direction of what follows.
@@ -257,6 +257,46 @@ class Library:
             "DELETE FROM files WHERE path = ?", [(os.fsencode(path),) for path in paths]
         )
 
+    def paths_of(self, number: int) -> list[str]:
+        """The paths of one video, sorted."""
+        rows = self.connection.execute(
+            "SELECT path FROM files WHERE number = ? ORDER BY path", (number,)
+        )
+        return [os.fsdecode(path) for (path,) in rows]
+
+    def video_id(self, number: int) -> str:
+        """The id of a video."""
+        row = self.connection.execute("SELECT video_id FROM videos WHERE number = ?", (number,))
+        video_id: str = row.fetchone()[0]
+        return video_id
+
+    def delete_video(self, number: int) -> None:
+        """Delete all that is known of a video. Take it out of the word index first."""
+        tables = self.connection.execute(
+            'SELECT one.name, key."from" FROM sqlite_master AS one,'
+            " pragma_foreign_key_list(one.name) AS key"
+            " WHERE one.type = 'table' AND key.\"table\" = 'videos'"
+        ).fetchall()
+        for table, column in (*tables, ("videos", "number")):
+            self.connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (number,))  # noqa: S608
+
+    def collecting(self) -> dict[str, int]:
+        """How many videos that were found, or listed, are in each state of collecting."""
+        rows = self.connection.execute("SELECT state, count(*) FROM candidates GROUP BY state")
+        return dict(rows)
+
+    def forgotten(self) -> frozenset[str]:
+        """Ids of the videos that were forgotten and do not come back."""
+        rows = self.connection.execute("SELECT video_id FROM tombstones")
+        return frozenset(video_id for (video_id,) in rows)
+
+    def ignore_file(self, path: str, size: int, mtime_ns: int) -> None:
+        """Pass over a file that holds a forgotten video, as long as it is as it is now."""
+        self.connection.execute(
+            "INSERT OR REPLACE INTO ignored_files VALUES (?, ?, ?)",
+            (os.fsencode(path), size, mtime_ns),
+        )
+
     def video(self, number: int, path: Path) -> Video:
         """The record of a video, without its caption files.
 
@@ -292,8 +332,8 @@ class Library:
             (
                 info.duration if info else None,
                 _info_to_json(info) if info else None,
-                _storable(title),
-                _storable(description),
+                storable(title),
+                storable(description),
                 examined,
                 number,
             ),
@@ -322,7 +362,7 @@ class Library:
                 number,
                 narration.language,
                 narration.kind,
-                _storable(narration.source),
+                storable(narration.source),
                 recipe.text,
                 problems,
                 *(astuple(quality) if quality else (None,) * 4 + (narration.lines_outside,)),
@@ -336,7 +376,7 @@ class Library:
                     position,
                     line.start,
                     line.end,
-                    _storable(line.text),
+                    storable(line.text),
                     _words_to_json(line.words),
                 )
                 for position, line in enumerate(narration.lines)
@@ -424,7 +464,7 @@ class Library:
         self.connection.execute("DELETE FROM chapters WHERE number = ?", (number,))
         self.connection.executemany(
             "INSERT INTO chapters (number, start, end, title) VALUES (?, ?, ?, ?)",
-            [(number, one.start, one.end, _storable(one.title)) for one in chapters],
+            [(number, one.start, one.end, storable(one.title)) for one in chapters],
         )
 
     def put_clips(self, number: int, clips: Iterable[Clip]) -> None:
@@ -432,7 +472,7 @@ class Library:
         self.connection.execute("DELETE FROM clips WHERE number = ?", (number,))
         self.connection.executemany(
             "INSERT INTO clips (number, start, end, caption) VALUES (?, ?, ?, ?)",
-            [(number, clip.start, clip.end, _storable(clip.caption)) for clip in clips],
+            [(number, clip.start, clip.end, storable(clip.caption)) for clip in clips],
         )
 
     # Settings
@@ -460,7 +500,7 @@ class Library:
         """Remember how a stage ended for a video, in place of how it ended before."""
         self.connection.execute(
             "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?)",
-            (number, outcome.stage, outcome.state, outcome.reason, _storable(outcome.detail)),
+            (number, outcome.stage, outcome.state, outcome.reason, storable(outcome.detail)),
         )
 
     def outcomes(self) -> list[Outcome]:
@@ -526,7 +566,7 @@ def _set_up(connection: sqlite3.Connection, state: Path) -> None:
         schema.migrate(connection, str(state / "library.db"))
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """Text that SQLite takes and a terminal may show.
 
     Half characters (from file names, tags, JSON) become question marks, and control characters,

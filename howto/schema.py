@@ -160,6 +160,99 @@ _STEPS = (
         PRIMARY KEY (feature_set, number)
     ) WITHOUT ROWID;
     """,
+    # What collect was asked for, found, and made of it: howto.collect.ledger. A candidate that is
+    # open has the time (seconds since 1970) before which it is left alone, 0 for at once; NULL:
+    # it is closed. `caption` and `media` are names of files that lie in their folders whole, but
+    # for `caption` of a state before `captioned`, which is the name that it will have. `number` of
+    # other tables is given by refresh, so that what waits here is no video of the library yet.
+    """
+    CREATE TABLE tasks (
+        task     INTEGER PRIMARY KEY,
+        name     TEXT NOT NULL COLLATE NOCASE,
+        category TEXT NOT NULL,
+        task_id  TEXT NOT NULL,
+        query    TEXT NOT NULL,
+        UNIQUE (name, task_id)
+    );
+    CREATE TABLE searches (
+        source     TEXT NOT NULL,
+        task       INTEGER NOT NULL REFERENCES tasks,
+        top        INTEGER NOT NULL,
+        not_before REAL,
+        attempts   INTEGER NOT NULL DEFAULT 0,
+        reason     TEXT,
+        detail     TEXT NOT NULL DEFAULT '',
+        PRIMARY KEY (source, task)
+    ) WITHOUT ROWID;
+    CREATE INDEX open_searches ON searches (source, not_before, task) WHERE not_before IS NOT NULL;
+    CREATE TABLE candidates (
+        candidate  INTEGER PRIMARY KEY,
+        video_id   TEXT NOT NULL UNIQUE,
+        source     TEXT NOT NULL,
+        address    TEXT NOT NULL,
+        title      TEXT NOT NULL,
+        state      TEXT NOT NULL,
+        not_before REAL,
+        attempts   INTEGER NOT NULL DEFAULT 0,
+        reason     TEXT,
+        detail     TEXT NOT NULL DEFAULT '',
+        asked      TEXT NOT NULL DEFAULT '',
+        caption    TEXT,
+        media      TEXT
+    );
+    CREATE INDEX open_candidates ON candidates (source, not_before, candidate)
+        WHERE not_before IS NOT NULL;
+    CREATE INDEX ended_candidates ON candidates (state, reason);
+    CREATE TABLE hits (
+        candidate INTEGER NOT NULL REFERENCES candidates,
+        task      INTEGER NOT NULL REFERENCES tasks,
+        rank      INTEGER NOT NULL,
+        PRIMARY KEY (candidate, task)
+    ) WITHOUT ROWID;
+    CREATE INDEX hits_by_rank ON hits (rank);
+    CREATE TABLE descriptions (
+        candidate   INTEGER PRIMARY KEY REFERENCES candidates,
+        title       TEXT NOT NULL,
+        description TEXT NOT NULL,
+        duration    REAL,
+        views       INTEGER,
+        language    TEXT,
+        license     TEXT NOT NULL,
+        tags        TEXT NOT NULL,
+        categories  TEXT NOT NULL,
+        chapters    TEXT NOT NULL,
+        channel     TEXT NOT NULL,
+        uploaded    TEXT NOT NULL,
+        num_words   INTEGER,
+        num_lines   INTEGER,
+        caption_kind   TEXT,
+        caption_sha256 TEXT,
+        media_sha256   TEXT,
+        media_bytes    INTEGER
+    );
+    -- Lists of which every video is here, by a hash of their content.
+    CREATE TABLE lists (fingerprint TEXT PRIMARY KEY) WITHOUT ROWID;
+    CREATE TABLE parked (
+        source TEXT PRIMARY KEY,
+        reason TEXT NOT NULL,
+        detail TEXT NOT NULL,
+        until  REAL NOT NULL,
+        times  INTEGER NOT NULL
+    );
+    -- All that stays of a video that was forgotten; `files` are those not yet known to be deleted.
+    CREATE TABLE tombstones (
+        video_id TEXT PRIMARY KEY,
+        why      TEXT NOT NULL,
+        day      TEXT NOT NULL,
+        files    TEXT NOT NULL
+    ) WITHOUT ROWID;
+    -- Files of the user's that hold forgotten videos, as they were when that was seen.
+    CREATE TABLE ignored_files (
+        path     BLOB PRIMARY KEY,
+        size     INTEGER NOT NULL,
+        mtime_ns INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    """,
 )
 
 SCHEMA = len(_STEPS)

@@ -16,7 +16,15 @@ import pytest
 import torch
 
 from howto.clip.lines import LinesClipper
-from howto.errors import AlignmentError, CaptionError, PluginError, Reason
+from howto.collect.fetched import Candidate, CaptionTrack, Described, Pace
+from howto.errors import (
+    AlignmentError,
+    CaptionError,
+    ItemError,
+    PluginError,
+    Reason,
+    UsageError,
+)
 from howto.media.encode import H264Writer
 from howto.media.probe import probe
 from howto.records import Clip, FrameSpec, Kind, Line, Narration, Video, Word
@@ -28,6 +36,7 @@ from howto.testing import (
     NarrationSourceContract,
     PluginContract,
     SamplerContract,
+    SourceContract,
     TextEncoderContract,
 )
 
@@ -900,6 +909,156 @@ class TextFiles(NarrationSourceContract):
         return [Video("bad", folder / "bad.mp4")]
 
 
+# --- sources ---
+
+
+class FilmSource:
+    """Two films in memory, one of them with captions."""
+
+    name = "films"
+    polite = Pace(requests=1.0, captions=2.0, media=3.0)
+    films = ()
+
+    def find(self, task, limit):
+        if task is None:
+            raise UsageError("ask for something")
+        return iter(self.candidates()[:limit])
+
+    def candidates(self):
+        return [
+            Candidate(f"films-{number}", self.name, f"memory:{number}", number, "../x")
+            for number, _ in enumerate(self.films, start=1)
+        ]
+
+    def describe(self, candidate):
+        if candidate.rank > len(self.films):
+            raise ItemError(Reason.GONE)
+        tracks = (CaptionTrack("en", Kind.MANUAL, "vtt", "en"),) if candidate.rank == 1 else ()
+        return Described(candidate, title=candidate.title, duration=2.0, tracks=tracks, raw={})
+
+    def captions(self, described, track, into):
+        path = into / f"{described.candidate.video_id}.{track.language}.{track.form}"
+        path.write_text("WEBVTT\n")
+        return path
+
+    def media(self, described, height, into):
+        path = into / f"{described.candidate.video_id}.mp4"
+        path.write_bytes(self.films[described.candidate.rank - 1])
+        return path
+
+
+class Films(SourceContract):
+    is_search = True
+
+    def offering(self, folder):
+        source = self.create()
+        source.films = [film(folder / "film.mp4")] * 2
+        return source
+
+    def refused(self, folder):
+        return [(self.create(), Candidate("films-9", "films", "memory:9", 9))]
+
+
+def film(path: Path) -> bytes:
+    with H264Writer(path, width=16, height=16, frame_rate=Fraction(2)) as writer:
+        for _ in range(4):
+            writer.write_frame(np.zeros((16, 16, 3), np.uint8))
+    return path.read_bytes()
+
+
+class TitlesAsIds(FilmSource):
+    def candidates(self):
+        return [replace(each, video_id=each.title) for each in super().candidates()]
+
+
+class SameIdTwice(FilmSource):
+    def candidates(self):
+        return [replace(each, video_id="films-1") for each in super().candidates()]
+
+
+class AnothersName(FilmSource):
+    def candidates(self):
+        return [replace(each, source="youtube") for each in super().candidates()]
+
+
+class RanksFromZero(FilmSource):
+    def candidates(self):
+        return [replace(each, rank=each.rank - 1) for each in super().candidates()]
+
+
+class MoreThanAsked(FilmSource):
+    def find(self, task, limit):
+        return super().find(task, limit + 1)
+
+
+class NothingWithoutATask(FilmSource):
+    def find(self, task, limit):
+        return iter(()) if task is None else super().find(task, limit)
+
+
+class ImpatientSource(FilmSource):
+    polite = Pace(requests=-1.0)
+
+
+class ComparesWhatItNeeds(FilmSource):
+    def describe(self, candidate):
+        return replace(super().describe(candidate), title=str(random.random()))
+
+
+class NoDuration(FilmSource):
+    def describe(self, candidate):
+        return replace(super().describe(candidate), duration=0.0)
+
+
+class LanguageFromTheSite(FilmSource):
+    def describe(self, candidate):
+        found = super().describe(candidate)
+        return replace(found, tracks=(CaptionTrack("../x", Kind.MANUAL, "vtt", "en"),))
+
+
+class EmptyCaptions(FilmSource):
+    def captions(self, described, track, into):
+        path = super().captions(described, track, into)
+        path.write_text("")
+        return path
+
+
+class LeavesParts(FilmSource):
+    def media(self, described, height, into):
+        (into / "left.part").touch()
+        return super().media(described, height, into)
+
+
+class HalfAFilm(FilmSource):
+    def describe(self, candidate):
+        return replace(super().describe(candidate), duration=60.0)
+
+
+class KeyErrorForRefusal(FilmSource):
+    def describe(self, candidate):
+        if candidate.rank > len(self.films):
+            raise KeyError(candidate.address)
+        return super().describe(candidate)
+
+
+VIDEO_SOURCES = [
+    (TitlesAsIds, "test_candidates_are_safe_and_in_order", "video_id '../x'"),
+    (SameIdTwice, "test_candidates_are_safe_and_in_order", "expected each video once"),
+    (AnothersName, "test_candidates_are_safe_and_in_order", "expected 'films', got 'youtube'"),
+    (RanksFromZero, "test_candidates_are_safe_and_in_order", "expected ranks 1, 2"),
+    (MoreThanAsked, "test_no_more_than_the_limit", "limit 1: expected"),
+    (NothingWithoutATask, "test_without_a_list_it_says_so", "DID NOT RAISE"),
+    (ImpatientSource, "test_says_how_fast_it_may_be_asked", "polite.requests"),
+    (ComparesWhatItNeeds, "test_describes_what_it_offers", "described anew"),
+    (NoDuration, "test_describes_what_it_offers", "expected a duration in seconds or None"),
+    (LanguageFromTheSite, "test_describes_what_it_offers", "expected a BCP 47 tag, got '../x'"),
+    (EmptyCaptions, "test_captions_are_one_whole_file", "it is empty"),
+    (LeavesParts, "test_media_is_one_whole_file", "and nothing else"),
+    (HalfAFilm, "test_media_is_one_whole_file", "described as 60.0 s"),
+    (KeyErrorForRefusal, "test_a_refusal_has_a_reason", "KeyError"),
+]
+
+
 # --- the suites on all of them ---
 
 
@@ -914,6 +1073,7 @@ class TextFiles(NarrationSourceContract):
         (ClipperContract, LinesClipper),
         (TextFiles, SoundSource),
         (Spoken, SoundAligner),
+        (Films, FilmSource),
     ],
 )
 def test_a_sound_backend_passes(
@@ -935,6 +1095,7 @@ def test_a_sound_backend_passes(
             (ClipperContract, CLIPPERS),
             (TextFiles, SOURCES),
             (Spoken, ALIGNERS),
+            (Films, VIDEO_SOURCES),
         ]
         for case in cases
     ],

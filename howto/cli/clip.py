@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -64,6 +65,10 @@ def clip(
     only: Annotated[
         str | None, typer.Option(metavar="GLOB", help="Only videos whose path matches.")
     ] = None,
+    rank_at_most: Annotated[
+        int | None,
+        typer.Option(metavar="K", help="Only collected videos among the first K hits of a task."),
+    ] = None,
     limit: Annotated[int | None, typer.Option(help="The most videos to do now.")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
@@ -103,14 +108,17 @@ def clip(
         raise UsageError("--sheet and --seed go with --audit N")
     page, chance = sheet or Path("audit.html"), seed or 0
     _check(export, to, media=media, limit=limit, audit=audit, sheet=page)
+    if rank_at_most is not None and rank_at_most < 1:
+        raise UsageError(f"--rank-at-most {rank_at_most}: expected at least 1")
+    chosen = _Chosen(only, rank_at_most)
     with opened_library(chosen_folder(folder, library), state_dir, dry_run=dry_run) as opened:
         if opened.is_outside and not dry_run:
             errors.print(f"{opened.folder} is kept in {opened.state}", style="dim", markup=False)
         if dry_run:
-            _show_plan(opened, plan(opened, options, only=only, limit=limit), json=json)
+            _show_plan(opened, plan(opened, options, limit=limit, **chosen.as_options), json=json)
             return
         options.recipe()  # a clipper that cannot be had is told before any work
-        clipped = _clip(opened, options, only, limit)
+        clipped = _clip(opened, options, chosen, limit)
         exported = _export(opened, clipped, export, to, media=media)
         audited = _audit(opened, clipped, audit, page, chance)
     if json:
@@ -120,6 +128,18 @@ def clip(
     whole = all(one.state != State.FAILED for one in clipped.outcomes)
     if not whole or (exported and exported.lost):
         raise typer.Exit(EXIT_FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """Which videos are meant, of those of the library."""
+
+    only: str | None
+    rank_at_most: int | None
+
+    @property
+    def as_options(self) -> dict[str, Any]:
+        return {"only": self.only, "rank_at_most": self.rank_at_most}
 
 
 def _check(
@@ -148,14 +168,14 @@ def _check(
         check_audit(audit, sheet)
 
 
-def _clip(library: Library, options: PairOptions, only: str | None, limit: int | None) -> Clipped:
+def _clip(library: Library, options: PairOptions, chosen: _Chosen, limit: int | None) -> Clipped:
     from howto.search.refresh import refresh
 
     try:
         with progress("Looking at new files") as show:
             refresh(library, on_progress=show)
         with progress("Making pairs") as show:
-            return clip_videos(library, options, only=only, limit=limit, on_progress=show)
+            return clip_videos(library, options, limit=limit, on_progress=show, **chosen.as_options)
     except KeyboardInterrupt:
         errors.print("Stopped. What was made is kept; run the same command to go on.")
         raise typer.Exit(EXIT_STOPPED) from None

@@ -15,10 +15,12 @@ __all__ = ["COMMANDS", "LazyGroup", "app", "load_command", "main"]
 
 COMMANDS = {
     "search": "Find the moments of your videos where something is said or shown.",
+    "collect": "Fill a library: from tasks, published lists, addresses or a folder.",
     "transcribe": "Find out what is said in videos, or print what a caption file says.",
     "clip": "Make the pairs of clips and captions that a model is trained with.",
     "extract": "Make features of every video, by one backbone or several.",
     "features": "List the features of a library, export them, or import those of others.",
+    "forget": "Take videos out of a library, everywhere, and keep them out.",
     "status": "Show what a library holds, stage by stage, with failures.",
     "plugins": "List the backends that are installed, and whether they load.",
     "demo": "Draw a set of narrated how-to videos, and run every stage on them.",

@@ -105,7 +105,7 @@ def search(
     if json:
         print_json(as_json(found))
     elif files:
-        _print_paths([hit.path for hit in found.hits], ends_in_null=null)
+        _print_paths([hit.path for hit in found.hits if hit.has_media], ends_in_null=null)
     else:
         show_answer(found)
     whole = not found.hits or _use(found, sheet, cut, exact=exact, open_best=open_)
@@ -128,6 +128,7 @@ def as_json(answer: Answer) -> dict[str, object]:
                 "caption": hit.caption,
                 "ranks": dict(hit.ranks),
                 "matched": list(hit.matched),
+                **({"address": hit.address} if hit.address else {}),
             }
             for hit in answer.hits
         ],
@@ -212,7 +213,6 @@ def _where(hit: Hit) -> str:
 def show_answer(answer: Answer, *, notes: bool = True) -> None:
     """Show the hits as a table on stdout, and the notes on stderr."""
     from rich.table import Table
-    from rich.text import Text
 
     if answer.hits:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -222,9 +222,7 @@ def show_answer(answer: Answer, *, notes: bool = True) -> None:
         table.add_column("moment", no_wrap=True)
         table.add_column("said or named", overflow="fold", ratio=1)
         for number, hit in enumerate(answer.hits, start=1):
-            video = Text(
-                named(hit.video), style=f"link {hit.path.as_uri()}" if _is_text(hit) else ""
-            )
+            video = _link(hit)
             moment = f"{clock(hit.start)} - {clock(hit.end)}"
             table.add_row(
                 str(number), f"{hit.score:.2f}", video, moment, _highlighted(hit, answer.query)
@@ -234,6 +232,15 @@ def show_answer(answer: Answer, *, notes: bool = True) -> None:
         return
     for note in answer.notes:
         errors.print(f"Note: {note}", markup=False, soft_wrap=True)
+
+
+def _link(hit: Hit) -> "Text":
+    """The video's name, to be clicked; of captions alone the address at the right second."""
+    from rich.text import Text
+
+    if not hit.has_media:
+        return Text(named(hit.address))
+    return Text(named(hit.video), style=f"link {hit.path.as_uri()}" if _is_text(hit) else "")
 
 
 def _is_text(hit: Hit) -> bool:

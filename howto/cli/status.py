@@ -58,6 +58,7 @@ def status(
         )
         _show_quality(opened)
         _show_features(opened)
+        _show_collecting(opened)
         _show_stages(outcomes)
         _show_videos(outcomes, every=all_)
         _show_problems(opened.problems())
@@ -85,6 +86,7 @@ def _as_json(library: Library, outcomes: list[Outcome]) -> dict[str, object]:
             {"backbone": one.backbone, "set": one.recipe.short, "tally": dict(tally)}
             for one, tally in feature_sets(library)
         ],
+        "collecting": library.collecting(),
         "problems": [
             {"video": path, "source": source, "line": problem.line, "what": problem.what}
             for path, source, problem in library.problems()
@@ -127,6 +129,19 @@ def _show_features(library: Library) -> None:
             markup=False,
             soft_wrap=True,
         )
+
+
+def _show_collecting(library: Library) -> None:
+    """One line on what was asked for and is, or is not, here."""
+    states = library.collecting()
+    if not states:
+        return
+    waiting = sum(states.get(state, 0) for state in ("found", "described", "captioned", "later"))
+    output.print(
+        f"Collecting: {states.get('done', 0)} kept, {states.get('rejected', 0)} left out, "
+        f"{states.get('failed', 0)} given up, {waiting} waiting (howto collect --report).",
+        soft_wrap=True,
+    )
 
 
 def _show_stages(outcomes: list[Outcome]) -> None:

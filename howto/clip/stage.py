@@ -7,12 +7,13 @@ are its pairs, until it has enough.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from howto.clip.pairs import Pair, PairOptions, make_pairs
 from howto.clip.pairs_store import StoredSet, count_pairs
+from howto.collect.ledger import Ledger
 from howto.contracts import Clipper
 from howto.errors import ItemError, Reason
 from howto.library import Library
@@ -103,34 +104,48 @@ class _Made:
     detail: str = ""
 
 
-def videos_of(library: Library, only: str | None = None) -> dict[int, str]:
+def videos_of(
+    library: Library, only: str | None = None, rank_at_most: int | None = None
+) -> dict[int, str]:
     """The videos that have a file, with their first path, in order of path.
 
     Args:
         only: a glob that one of the paths, relative to the library, must match.
+        rank_at_most: only collected videos that were among so many first hits of a task.
     """
+    ranked: Collection[int] | None = None
+    if rank_at_most is not None:
+        first = Ledger(library).videos_with_rank_at_most(rank_at_most)
+        ranked = frozenset(library.numbers(first).values())
     found = sorted(
         (paths[0], number)
         for number, paths in library.paths().items()
-        if only is None or any(fnmatchcase(path, only) for path in paths)
+        if (only is None or any(fnmatchcase(path, only) for path in paths))
+        and (ranked is None or number in ranked)
     )
     return {number: path for path, number in found}
 
 
 def plan(
-    library: Library, options: PairOptions, *, only: str | None = None, limit: int | None = None
+    library: Library,
+    options: PairOptions,
+    *,
+    only: str | None = None,
+    rank_at_most: int | None = None,
+    limit: int | None = None,
 ) -> Plan:
     """Find out what there is to do, and do nothing.
 
     Args:
         only: only videos with a path that matches this glob.
+        rank_at_most: only collected videos that were among so many first hits of a task.
         limit: the most videos to do.
 
     Raises:
         PluginError, UsageError: the clipper cannot be had, or not with these options.
     """
     recipe = options.recipe()
-    paths = videos_of(library, only)
+    paths = videos_of(library, only, rank_at_most)
     narrations = {
         number: Recipe(text).short
         for number, text in library.connection.execute("SELECT number, recipe FROM narrations")
@@ -194,6 +209,7 @@ def clip_videos(
     options: PairOptions,
     *,
     only: str | None = None,
+    rank_at_most: int | None = None,
     limit: int | None = None,
     workers: int | None = None,
     on_progress: Progress | None = None,
@@ -201,7 +217,7 @@ def clip_videos(
     """Make the pairs that are missing or out of date.
 
     Args:
-        only, limit: as for `plan`.
+        only, rank_at_most, limit: as for `plan`.
         workers: processes for a clipper that looks at the videos; by default one for each core.
 
     Raises:
@@ -209,8 +225,8 @@ def clip_videos(
         PluginError, UsageError: the clipper cannot be had, or not with these options.
     """
     with library.exclusive("clip"):
-        planned = plan(library, options, only=only, limit=limit)
-        paths = videos_of(library, only)
+        planned = plan(library, options, only=only, rank_at_most=rank_at_most, limit=limit)
+        paths = videos_of(library, only, rank_at_most)
         store = StoredSet(library, planned.recipe)
         outcomes = _put_skipped(library, store, planned)
         current = set(planned.current)

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from howto.collect.kept import Known
 from howto.errors import ItemError, Reason
 from howto.recipe import Recipe
 from howto.records import Chapter, MediaInfo, Narration, Outcome, Stage, State, Video
 from howto.transcribe.ask import NO_SOURCE, Wish, ask, make_sources, recipe_of
 
-__all__ = ["Findings", "Task", "content_id", "examine"]
+__all__ = ["Findings", "Task", "chapters_of", "content_id", "examine"]
 
 _EDGE_BYTES = 1 << 20
 _ID_DIGITS = 20
@@ -33,12 +34,14 @@ class Task:
         info_json: yt-dlp's description beside it, or None.
         companions: the text that changes when a companion does; part of the narration's recipe.
         wish: how narration is wanted, of sources that do not listen.
+        known: what its source said, of a collected video.
     """
 
     video: Video
     info_json: Path | None
     companions: str
     wish: Wish = field(default_factory=Wish)
+    known: Known | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ def examine(task: Task) -> Findings:
     """Probe a video and read the narration that lies beside it or inside it."""
     video = task.video
     info, probed = (video.info, _ok(video, Stage.PROBE)) if video.info else _probe(video)
-    described = _described(task.info_json)
+    described = task.known or _described(task.info_json)
     if info is None:
         recipe = recipe_of(NO_SOURCE, task.wish, task.companions)
         return Findings(None, "", "", (), None, recipe, (probed,))
@@ -125,7 +128,7 @@ def _described(info_json: Path | None) -> _Description:
     return _Description(
         title=_text(described.get("title")),
         description=_text(described.get("description")),
-        chapters=tuple(_chapters(described.get("chapters"))),
+        chapters=tuple(chapters_of(described.get("chapters"))),
     )
 
 
@@ -133,7 +136,8 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _chapters(rows: Any) -> list[Chapter]:
+def chapters_of(rows: Any) -> list[Chapter]:
+    """Read chapters as yt-dlp has them; what has no title or no times is left out."""
     chapters = []
     for row in rows if isinstance(rows, list) else ():
         if not isinstance(row, dict):

@@ -3,13 +3,13 @@ folders."""
 
 import fnmatch
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from howto.transcribe.sidecar import group_captions
 
-__all__ = ["MEDIA_SUFFIXES", "FoundFile", "scan"]
+__all__ = ["MEDIA_SUFFIXES", "FoundFile", "companions_text", "files_of", "scan"]
 
 VIDEO_SUFFIXES = frozenset(
     ".3g2 .3gp .asf .avi .divx .f4v .flv .m2ts .m2v .m4v .mkv .mov .mp4 .mpe .mpeg .mpg .mts .mxf"
@@ -35,6 +35,7 @@ class FoundFile:
         info_json: name of the yt-dlp description beside it, or None.
         companions: names, sizes, times and modes of all of these as one text: it changes when any
             of them does.
+        video_id: of a collected video, whose id is its source's; '' where the content is the id.
     """
 
     path: str
@@ -43,6 +44,7 @@ class FoundFile:
     captions: tuple[str, ...]
     info_json: str | None
     companions: str
+    video_id: str = ""
 
 
 def scan(
@@ -87,7 +89,7 @@ def _folders(folder: Path, unreadable: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _media_of(directory: str, relative: str) -> Iterator[FoundFile]:
-    entries = _files_of(directory)
+    entries = files_of(directory)
     media = [name for name in entries if os.path.splitext(name)[1].lower() in MEDIA_SUFFIXES]
     captions = group_captions(entries, media) if media else {}
     for name in media:
@@ -101,15 +103,20 @@ def _media_of(directory: str, relative: str) -> Iterator[FoundFile]:
             mtime_ns=status.st_mtime_ns,
             captions=beside,
             info_json=info_json if info_json in entries else None,
-            companions="\n".join(
-                # The mode too: giving a permission back leaves size and time as they are.
-                f"{other!a} {status.st_size} {status.st_mtime_ns} {status.st_mode:o}"
-                for other, status in ((other, entries[other]) for other in companions)
-            ),
+            companions=companions_text({other: entries[other] for other in companions}),
         )
 
 
-def _files_of(directory: str) -> dict[str, os.stat_result]:
+def companions_text(companions: Mapping[str, os.stat_result]) -> str:
+    """Names, sizes, times and modes of companions as one text."""
+    return "\n".join(
+        # The mode too: giving a permission back leaves size and time as they are.
+        f"{other!a} {status.st_size} {status.st_mtime_ns} {status.st_mode:o}"
+        for other, status in companions.items()
+    )
+
+
+def files_of(directory: str | Path) -> dict[str, os.stat_result]:
     """The visible files of one folder with their sizes and times; broken links are left out."""
     files = {}
     try:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from howto.collect.examine import Findings, Task, content_id, examine
-from howto.collect.scan import FoundFile, scan
+from howto.collect.kept import Known, info_without_media, known_of, scan_library
+from howto.collect.scan import FoundFile
 from howto.errors import Reason
 from howto.library import FileRow, Library
-from howto.records import Outcome, Stage, State, Video
+from howto.records import MediaInfo, Outcome, Stage, State, Video
 from howto.search import words
 from howto.search.units import indexing, keep_narration
 from howto.transcribe.ask import QUICK_SOURCES, Wish
@@ -73,11 +74,11 @@ def refresh(
         LibraryBusy: another process has been doing this for an hour.
     """
     unreadable: list[str] = []
-    if not _differences(library, scan(library.folder, unreadable=unreadable), retry):
+    if not _differences(library, scan_library(library, unreadable=unreadable), retry):
         return Refreshed(unreadable=tuple(unreadable))
     with library.exclusive("refresh", on_wait=on_wait):
         # Looked at again: another process may have done it all while we waited.
-        found = scan(library.folder)
+        found = scan_library(library)
         show = on_progress or (lambda *_: None)
         done = _bring_up_to_date(library, found, workers, retry, show)
         return replace(done, unreadable=tuple(unreadable))
@@ -159,6 +160,7 @@ def _jobs(
     """Group what is new by content: the same content at two paths is one video."""
     bereft = {known[path].number for path in gone}
     groups: dict[str, list[FoundFile]] = {}
+    forgotten = library.forgotten()
     unreadable: dict[str, str] = {}
     unchanged: dict[int, list[FoundFile]] = {}
     for file in found:
@@ -168,7 +170,7 @@ def _jobs(
             continue
         on_progress(0, len(fresh), file.path)
         try:
-            video_id = content_id(library.folder / file.path)
+            video_id = file.video_id or content_id(library.folder / file.path)
         except FileNotFoundError:
             continue  # gone since the scan; the next refresh sees that
         except OSError as error:
@@ -176,6 +178,9 @@ def _jobs(
             name = hashlib.sha256(os.fsencode(file.path)).hexdigest()
             video_id = f"{_UNREADABLE}{name[:16]}"
             unreadable[video_id] = error.strerror or str(error)
+        if video_id in forgotten:
+            _ignore(library, file)
+            continue
         groups.setdefault(video_id, []).append(file)
     numbers = library.numbers(groups)
     jobs = []
@@ -189,23 +194,41 @@ def _jobs(
     return jobs
 
 
+def _ignore(library: Library, file: FoundFile) -> None:
+    """Pass over a file of the user's that holds a forgotten video, until the file changes."""
+    with library.writing():
+        library.forget_files([file.path])
+        library.ignore_file(file.path, file.size, file.mtime_ns)
+
+
 def _task(library: Library, video_id: str, files: tuple[FoundFile, ...], wish: Wish) -> Task | None:
     companions = "\n".join(filter(None, (file.companions for file in files)))
     if library.examined(video_id) == companions and not library.has_failed(video_id):
         return None
     places = [(library.folder / file.path, file) for file in files]
     described = [path.with_name(file.info_json) for path, file in places if file.info_json]
+    collected = next((file for file in files if file.video_id), None)
+    known = known_of(library, collected) if collected else None
     return Task(
         video=Video(
             video_id,
             places[0][0],
-            captions=tuple(path.with_name(name) for path, file in places for name in file.captions),
-            info=library.info(video_id),
+            captions=tuple(path.parent / name for path, file in places for name in file.captions),
+            info=_info(library, video_id, known),
         ),
         info_json=described[0] if described else None,
         companions=companions,
         wish=wish,
+        known=known,
     )
+
+
+def _info(library: Library, video_id: str, known: Known | None) -> MediaInfo | None:
+    """What need not be found out by probing: what was, or what stands for it without media."""
+    if known is not None and not known.has_media:
+        return info_without_media(known.duration or 0.0)
+    info = library.info(video_id)
+    return info if info is None or info.video_codec else None
 
 
 def _ends(

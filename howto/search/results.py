@@ -132,17 +132,18 @@ def open_hit(hit: "Hit") -> None:
         UsageError: there is neither.
     """
     seconds = f"{hit.start:.2f}"
+    place = str(hit.path) if hit.has_media else hit.address
     for player, arguments in _PLAYERS.items():
         if program := shutil.which(player):
             options = [argument.format(seconds=seconds) for argument in arguments]
-            _start([program, *options, str(hit.path)])
+            _start([program, *options, place])
             return
     opener = shutil.which(_OPENERS.get(sys.platform, "xdg-open"))
     if opener is None:
         raise UsageError(
-            f"there is no player to open {hit.path} with; install one of {', '.join(_PLAYERS)}"
+            f"there is no player to open {place} with; install one of {', '.join(_PLAYERS)}"
         )
-    _start([opener, str(hit.path)])
+    _start([opener, place])
 
 
 def _start(command: list[str]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from howto.collect.kept import addresses_of, at_second
 from howto.errors import UsageError
 from howto.library import Library
 from howto.search import words
@@ -36,6 +37,8 @@ class Hit:
         caption: what is said there, or the name of the chapter or video that matched.
         ranks: rank of its best line in every signal that ranked it, from 1.
         matched: where the words were found: `narration`, `chapter`, `title`.
+        address: where the moment is on the web, for a collected video; '' for others.
+        has_media: False where only its captions were collected: `path` is then no file.
     """
 
     video: str
@@ -46,6 +49,8 @@ class Hit:
     caption: str
     ranks: Mapping[str, int]
     matched: tuple[str, ...]
+    address: str = ""
+    has_media: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +162,13 @@ def _answer(
         for signal in dict.fromkeys(by)
     }
     moments = join(fuse(rankings, key=lambda one: one.key), top)
+    addresses = addresses_of(library, {moment.number for moment in moments})
     listening = offer(library, set(names))
     return Answer(
         query=query,
         folder=folder.resolve(),
         signals=tuple(rankings),
-        hits=tuple(_hit(moment, names, folder.resolve()) for moment in moments),
+        hits=tuple(_hit(moment, names, addresses, folder.resolve()) for moment in moments),
         notes=tuple(
             _notes(library, query, folder, names, refreshed, found=bool(moments), offer=listening)
         ),
@@ -195,8 +201,14 @@ def _names(library: Library, folder: Path) -> dict[int, str]:
     return names
 
 
-def _hit(moment: Moment, names: Mapping[int, str], folder: Path) -> Hit:
+def _hit(
+    moment: Moment,
+    names: Mapping[int, str],
+    addresses: Mapping[int, tuple[str, bool]],
+    folder: Path,
+) -> Hit:
     video = names[moment.number]
+    address, has_media = addresses.get(moment.number, ("", True))
     return Hit(
         video=video,
         path=folder / video,
@@ -206,6 +218,8 @@ def _hit(moment: Moment, names: Mapping[int, str], folder: Path) -> Hit:
         caption=moment.caption,
         ranks=moment.ranks,
         matched=moment.matched,
+        address=at_second(address, moment.start) if address else "",
+        has_media=has_media,
     )
 
 

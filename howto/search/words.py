@@ -19,6 +19,7 @@ import sqlite3
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from howto.search.query import Query
 
@@ -137,7 +138,12 @@ def _spaced(text: str) -> str:
 
 
 def _name_words(path: str) -> str:
-    """The words of a file's path: `shirts/FoldShirt_02.mp4` gives `shirts Fold Shirt 02`."""
+    """The words of a file's path: `shirts/FoldShirt_02.mp4` gives `shirts Fold Shirt 02`.
+
+    What lies in a hidden folder, or outside the library's, was named by no person.
+    """
+    if path.startswith(("/", ".")) or "/." in path or Path(path).is_absolute():
+        return ""
     stem = os.path.splitext(path)[0].encode(errors="replace").decode()
     return " ".join(_CAMEL.sub(" ", stem).replace("/", " ").replace("_", " ").split())
 

@@ -26,6 +26,7 @@ from howto.testing.contract import PluginContract
 from howto.testing.models import JointModelContract
 from howto.testing.narration import NarrationSourceContract
 from howto.testing.samplers import SamplerContract
+from howto.testing.sources import SourceContract
 from howto.testing.text_encoders import TextEncoderContract
 
 __all__ = [
@@ -36,5 +37,6 @@ __all__ = [
     "NarrationSourceContract",
     "PluginContract",
     "SamplerContract",
+    "SourceContract",
     "TextEncoderContract",
 ]

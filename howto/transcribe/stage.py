@@ -18,7 +18,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from howto.collect.scan import FoundFile, scan
+from howto.collect.kept import scan_library
+from howto.collect.scan import FoundFile
 from howto.errors import Reason, UsageError
 from howto.library import Library
 from howto.recipe import Recipe
@@ -118,7 +119,7 @@ def plan(
     if limit is not None and limit < 0:
         raise UsageError(f"the limit is {limit}, expected 0 or more")
     sources = make_sources(wish)
-    found = {file.path: file for file in scan(library.folder)}
+    found = {file.path: file for file in scan_library(library)}
     outcomes = library.outcomes()
     ended = {one.video_id: one for one in outcomes if one.stage == Stage.TRANSCRIBE}
     probed = {one.video_id: one for one in outcomes if one.stage == Stage.PROBE}
@@ -152,7 +153,7 @@ def _job(
     captions: list[Path] = []
     for path in paths:
         names = found[path].captions if path in found else ()
-        captions += ((library.folder / path).with_name(name) for name in names)
+        captions += ((library.folder / path).parent / name for name in names)
     companions = library.examined(video.video_id) or ""
     return Job(replace(video, captions=tuple(captions)), paths[0], companions, wish)
 

@@ -1,0 +1,145 @@
+"""yt-dlp's opener with a lock on it: http and https only, to where `addresses` allows it.
+
+The lock is where connections are made, not where addresses are read: redirects, addresses found in
+pages and names that resolve to something else each time pass it too, and what was checked is what
+is connected to. Behind a proxy the name is resolved there; what it resolves to here is refused all
+the same.
+
+Needs yt-dlp.
+"""
+
+import functools
+import http.client
+import socket
+import ssl
+import urllib.request
+from typing import Any
+from urllib.parse import urlsplit
+
+from yt_dlp import YoutubeDL
+from yt_dlp.networking._urllib import UrllibRH
+from yt_dlp.networking.common import RequestDirector
+from yt_dlp.networking.exceptions import RequestError
+
+from howto.collect.addresses import check_address, public_addresses
+from howto.errors import ItemError
+
+__all__ = ["GuardedYoutubeDL", "RefusedRequest"]
+
+_PORTS = {"http": 80, "https": 443}
+
+
+class RefusedRequest(RequestError):  # type: ignore[misc]  # yt-dlp has no types
+    """An address was refused; `refusal` says why. yt-dlp does not try such a request again."""
+
+    def __init__(self, refusal: ItemError) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
+
+
+class GuardedYoutubeDL(YoutubeDL):  # type: ignore[misc]
+    """A YoutubeDL that asks over http and https only, through one handler of requests.
+
+    Args:
+        parameters: yt-dlp's.
+        allow_private: ask addresses on this machine and in its network too.
+    """
+
+    def __init__(self, parameters: dict[str, Any], *, allow_private: bool = False) -> None:
+        self._allow_private = allow_private
+        super().__init__(parameters)
+
+    @functools.cached_property
+    def _request_director(self) -> RequestDirector:
+        made = functools.partial(_GuardedRH, allow_private=self._allow_private)
+        return self.build_request_director([made])
+
+
+class _GuardedRH(UrllibRH):  # type: ignore[misc]
+    _SUPPORTED_URL_SCHEMES = ("http", "https")
+    RH_NAME = "guarded"
+
+    def __init__(self, *, allow_private: bool, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._allow_private = allow_private
+
+    def _create_instance(self, **settings: Any) -> urllib.request.OpenerDirector:
+        opener: urllib.request.OpenerDirector = super()._create_instance(**settings)
+        context = self._make_sslcontext(settings.get("legacy_ssl_support"))
+        opener.add_handler(_Lock(context, self._allow_private))
+        return opener
+
+
+class _Lock(urllib.request.AbstractHTTPHandler):
+    handler_order = 400  # after the proxies (100), before those who would connect (500)
+
+    def __init__(self, context: ssl.SSLContext, allow_private: bool) -> None:
+        super().__init__()
+        self._context = context
+        self._allow_private = allow_private
+
+    def http_open(self, request: urllib.request.Request) -> Any:
+        return self._open(request, http.client.HTTPConnection)
+
+    def https_open(self, request: urllib.request.Request) -> Any:
+        return self._open(request, http.client.HTTPSConnection, context=self._context)
+
+    def ftp_open(self, request: urllib.request.Request) -> None:  # a redirect may lead here
+        self._judge(request)
+
+    def _open(
+        self,
+        request: urllib.request.Request,
+        made: type[http.client.HTTPConnection],
+        **settings: Any,
+    ) -> Any:
+        """Answer a request, or leave it to the next handler with None."""
+        self._judge(request)
+        if self._allow_private or _goes_through_proxy(request):
+            return None
+        return self.do_open(_guarded(made), request, **settings)
+
+    def _judge(self, request: urllib.request.Request) -> None:
+        """Refuse what the address gives away, and through a proxy what its name resolves to."""
+        try:
+            check_address(request.full_url, allow_private=self._allow_private)
+            if _goes_through_proxy(request) and not self._allow_private:
+                parts = urlsplit(request.full_url)
+                public_addresses(parts.hostname or "", parts.port or _PORTS[parts.scheme.lower()])
+        except ItemError as refusal:
+            raise RefusedRequest(refusal) from refusal
+        except OSError:
+            return  # a name that only the proxy knows
+
+
+def _goes_through_proxy(request: urllib.request.Request) -> bool:
+    return (
+        request.host != urlsplit(request.full_url).netloc  # set_proxy() put the proxy's there
+        or request.has_header("Ytdl-socks-proxy")
+    )
+
+
+def _guarded(made: type[http.client.HTTPConnection]) -> Any:
+    def make(*args: Any, **settings: Any) -> http.client.HTTPConnection:
+        connection = made(*args, **settings)
+        # The one place where the library takes another way to connect, used so by yt-dlp too.
+        connection._create_connection = _connect  # type: ignore[attr-defined]
+        return connection
+
+    return make
+
+
+def _connect(address: tuple[str, int], timeout: Any = None, source: Any = None) -> socket.socket:
+    """Connect to a public address that the name resolves to, the first that answers."""
+    host, port = address
+    try:
+        numbers = public_addresses(host, port)
+    except ItemError as refusal:
+        raise RefusedRequest(refusal) from refusal
+    failure: OSError = OSError(f"{host} has no address")
+    for number in numbers:
+        try:
+            return socket.create_connection((number, port), timeout, source)
+        except OSError as error:
+            failure = error
+    raise failure

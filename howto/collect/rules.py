@@ -1,0 +1,100 @@
+"""Which videos are kept: the paper's filters, with its figures as defaults.
+
+What nothing is known of refuses no video: one whose views the source does not say is kept, and the
+report counts it.
+"""
+
+from collections.abc import Set
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from howto.collect.fetched import Described
+from howto.errors import ItemError, Reason, UsageError
+from howto.transcribe.language import same_language
+
+__all__ = ["License", "Rules", "is_excluded", "refusal"]
+
+GIB = 1 << 30
+
+
+class License(StrEnum):
+    """Which licences are good enough."""
+
+    ANY = "any"
+    CC_BY = "cc-by"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What to keep, and in which form.
+
+    Attributes:
+        top: search results of each task.
+        min_views: a video seen less often is refused.
+        max_seconds: a longer one is refused.
+        min_words: of narration, as `howto.transcribe.quality` counts them; 0 takes videos without
+            captions too.
+        language: that is spoken, and of the captions.
+        license: `cc-by` takes only what says so itself.
+        height: of the picture, in pixels, at most.
+        captions_only: no media is fetched.
+        allow_translated: captions that a program translated into `language` will do, and then any
+            language may be spoken.
+        keep_free: bytes of the disk that stay free.
+        exclude: ids of videos to leave out, with or without the source in front (`youtube-`).
+    """
+
+    top: int = 200
+    min_views: int = 100
+    max_seconds: float = 2000.0
+    min_words: int = 100
+    language: str = "en"
+    license: License = License.ANY
+    height: int = 360
+    captions_only: bool = False
+    allow_translated: bool = False
+    keep_free: int = GIB
+    exclude: Set[str] = field(default=frozenset())
+
+    def __post_init__(self) -> None:
+        for name, least in (("top", 1), ("min_views", 0), ("max_seconds", 1), ("min_words", 0)):
+            self._check(name, least)
+        self._check("height", 1)
+        self._check("keep_free", 0)
+
+    def _check(self, name: str, least: float) -> None:
+        value = getattr(self, name)
+        if not value >= least:  # no number (NaN) is refused too
+            raise UsageError(f"{name.replace('_', ' ')} is {value:g}, expected at least {least:g}")
+
+    @property
+    def asked(self) -> str:
+        """What a refusal for its captions depends on, beside the video."""
+        return f"{self.language}{'+translated' if self.allow_translated else ''}"
+
+
+def is_excluded(video_id: str, exclude: Set[str]) -> bool:
+    """Whether a video is in a list of ids, with or without its source in front."""
+    return video_id in exclude or video_id.partition("-")[2] in exclude
+
+
+def refusal(described: Described, rules: Rules) -> ItemError | None:
+    """Why a video is not wanted, by what its source says of it; None: it is, so far."""
+    duration, views = described.duration, described.views
+    if described.live:
+        return ItemError(Reason.LIVE)
+    if duration is not None and duration > rules.max_seconds:
+        return ItemError(
+            Reason.TOO_LONG, f"{duration:.0f} s: expected at most {rules.max_seconds:g}"
+        )
+    if views is not None and views < rules.min_views:
+        return ItemError(
+            Reason.TOO_FEW_VIEWS, f"{views} views: expected at least {rules.min_views}"
+        )
+    if rules.license is License.CC_BY and described.license != License.CC_BY:
+        stated = described.license or "none stated"
+        return ItemError(Reason.LICENCE_UNFIT, f"{stated}: expected {rules.license}")
+    spoken = described.language
+    if spoken and not same_language(spoken, rules.language) and not rules.allow_translated:
+        return ItemError(Reason.OTHER_LANGUAGE, f"{spoken}: expected {rules.language}")
+    return None

@@ -1,0 +1,168 @@
+"""Forgetting: out of everything, for good, and nothing of the user's is deleted."""
+
+from pathlib import Path
+
+import pytest
+
+from howto.clip.pairs import PairOptions
+from howto.clip.stage import clip_videos
+from howto.collect import forget as forgetting
+from howto.collect.forget import forget, named_videos
+from howto.collect.stage import KEPT
+from howto.errors import UsageError
+from howto.search.query import Query
+from howto.search.refresh import refresh
+from howto.search.search import ask
+
+
+@pytest.fixture
+def full(desk, small_video):
+    """A library with all that one has of two videos."""
+    desk.source.finds["fold"] = ["a", "b"]
+    desk.source.media_file = lambda video_id, path: small_video(
+        path, seconds=36, shade=ord(video_id)
+    )
+    desk.run("fold")
+    refresh(desk.library, workers=1)
+    clip_videos(desk.library, PairOptions("lines"))
+    for one in ("a", "b"):
+        features = desk.library.state / "features" / "resnet152-0123abcd" / one[:2]
+        features.mkdir(parents=True)
+        (features / f"{one}.safetensors").write_bytes(b"features")
+    return desk
+
+
+def rows_about(library, number: int, video_id: str) -> dict[str, int]:
+    """How many rows of each table speak of a video."""
+    ask = library.connection.execute
+    tables = ("videos files narrations lines chapters clips outcomes pairs paired_videos").split()
+    found = {
+        table: ask(f"SELECT count(*) FROM {table} WHERE number = ?", (number,)).fetchone()[0]
+        for table in (*tables, "indexed_videos")
+    }
+    found["candidates"] = ask(
+        "SELECT count(*) FROM candidates WHERE video_id = ?", (video_id,)
+    ).fetchone()[0]
+    return {table: count for table, count in found.items() if count}
+
+
+def everything(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def test_everywhere_and_for_good(full) -> None:
+    library = full.library
+    number = library.numbers(["a"])["a"]
+    assert len(rows_about(library, number, "a")) >= 8
+    done = forget(library, ["a"], "asked for")
+    assert (done.known, done.unknown, done.own_files) == (("a",), (), ())
+    assert set(done.deleted) == {
+        "captions/a.en.vtt",
+        "features/resnet152-0123abcd/a/a.safetensors",
+        "media/a.mp4",
+    }
+    assert rows_about(library, number, "a") == {}
+    for table in ("hits", "descriptions"):
+        assert library.connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (1,)
+    library.connection.execute("INSERT INTO clip_words(clip_words) VALUES ('integrity-check')")
+    left = [name for name in everything(library.state) if name.startswith("a.")]
+    assert left == []
+    assert "b.mp4" in everything(library.state)
+    why = library.connection.execute("SELECT why FROM tombstones WHERE video_id = 'a'")
+    assert why.fetchone() == ("asked for",)
+
+
+def test_it_never_comes_back(full) -> None:
+    forget(full.library, ["a"])
+    full.source.asked.clear()
+    full.source.finds["iron"] = ["a", "b", "c"]
+    full.run("iron", retry=True)
+    assert full.source.count("describe") == {"c": 1}
+    refresh(full.library, workers=1)
+    assert "a" not in full.library.numbers(["a", "b", "c"])
+
+
+def test_a_copy_of_its_file_is_passed_over_and_stays(full, tmp_path: Path) -> None:
+    copy = full.library.folder / "copy.mp4"
+    copy.write_bytes((full.places.media / "a.mp4").read_bytes())
+    refresh(full.library, workers=1)
+    assert "copy.mp4" in full.library.files()
+    done = forget(full.library, ["a"])
+    assert done.own_files == ("copy.mp4",)
+    assert copy.exists()
+    refresh(full.library, workers=1)
+    assert "copy.mp4" not in full.library.files()
+    copy.rename(full.library.folder / "renamed.mp4")
+    assert refresh(full.library, workers=1).new == 0
+    assert sorted(full.library.files()) == [".howto/media/b.mp4"]
+    assert not refresh(full.library, workers=1).work_done
+
+
+def test_a_file_of_ones_own_is_forgotten_and_stays(full, small_video) -> None:
+    mine = small_video(full.library.folder / "mine.mp4", shade=77)
+    refresh(full.library, workers=1)
+    (video_id,) = named_videos(full.library, ["mine.mp4"])
+    done = forget(full.library, [video_id])
+    assert (done.own_files, done.deleted) == (("mine.mp4",), ())
+    assert mine.exists()
+    assert not refresh(full.library, workers=1).work_done
+    hits = ask(full.library, Query.parse("mine"), full.library.folder).hits
+    assert hits == ()
+    small_video(mine, shade=78)  # other content: another video
+    refresh(full.library, workers=1)
+    assert "mine.mp4" in full.library.files()
+
+
+def test_what_was_never_here_is_kept_out(full) -> None:
+    done = forget(full.library, ["youtube-abcdefghijk"])
+    assert (done.known, done.unknown) == ((), ("youtube-abcdefghijk",))
+    full.source.finds["iron"] = ["youtube-abcdefghijk"]
+    full.run("iron")
+    assert full.source.count("describe")["youtube-abcdefghijk"] == 0
+
+
+def test_a_video_that_waits_is_forgotten_too(desk) -> None:
+    desk.source.finds["fold"] = ["a", "b"]
+    desk.run("fold", limit=1)
+    forget(desk.library, ["b"])
+    assert desk.run().is_finished
+    assert desk.outcomes == {"a": KEPT}
+
+
+def test_a_kill_between_the_rows_and_the_files(full, monkeypatch) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(_library) -> None:
+        raise Killed
+
+    monkeypatch.setattr(forgetting, "sweep", killed)
+    with pytest.raises(Killed):
+        forget(full.library, ["a"])
+    monkeypatch.undo()
+    assert (full.places.media / "a.mp4").exists()
+    refresh(full.library, workers=1)
+    assert "a" not in full.library.numbers(["a"])
+    full.run()
+    assert not (full.places.media / "a.mp4").exists()
+
+
+def test_how_videos_are_named(full) -> None:
+    names = ["a", ".howto/media/b.mp4", "abcdefghij_", "youtube-x", "a"]
+    assert named_videos(full.library, names) == ["a", "b", "youtube-abcdefghij_", "youtube-x"]
+    with pytest.raises(UsageError, match="there is no video nosuch here"):
+        named_videos(full.library, ["nosuch"])
+
+
+def test_the_command(full, cli) -> None:
+    folder = full.library.folder
+    ran = cli("forget", "a", "-L", folder)
+    assert ran.code == 2
+    assert "--yes" in ran.err
+    (full.library.state / "packs" / "x").mkdir(parents=True)
+    ran = cli("forget", "a", "-L", folder, "--yes", "--reason", "asked for")
+    assert (ran.code, "Forgot 1 video; 3 files deleted." in ran.out) == (0, True)
+    assert "packs still holds" in ran.err
+    ran = cli("forget", "b", "-L", folder, "--yes", "--json")
+    assert ran.json["known"] == ["b"]
+    assert cli("forget", "nosuch", "-L", folder, "--yes").code == 2
