@@ -69,6 +69,7 @@ Progress = Callable[[int, int, str], None]
 _PASSING = {Reason.UNREADABLE_FILE}
 
 _NEVER_PROBED = SetEnd(State.FAILED, Reason.UNREADABLE_FILE, "it could not be looked at")
+_ONLY_CAPTIONS = SetEnd(State.SKIPPED, Reason.NO_VIDEO_STREAM, "only its captions were collected")
 _HEADER_SIZE = 600  # bytes of a feature file beside its arrays, about
 
 
@@ -300,13 +301,14 @@ def plan(
         raise UsageError(f"the limit is {limit}, expected 0 or more")
     sets = [_Before(library, one, retry) for one in wanted]
     unprobed = _unprobed(library)
-    probed = _probed(library)
+    probed, captions = _probed(library), _only_captions(library)
     jobs: list[Job] = []
     ended: dict[int, dict[int, SetEnd]] = {}
     adopted: dict[int, dict[int, SetEnd]] = {}
     for number, path in videos_of(library, only).items():
         if number not in probed:
-            ended[number] = dict.fromkeys(range(len(sets)), unprobed.get(number, _NEVER_PROBED))
+            end = unprobed.get(number, _ONLY_CAPTIONS if number in captions else _NEVER_PROBED)
+            ended[number] = dict.fromkeys(range(len(sets)), end)
             continue
         video_id, length = probed[number]
         lacking = []
@@ -359,9 +361,18 @@ class _Before:
 def _probed(library: Library) -> dict[int, tuple[str, float]]:
     """Id and duration of the videos that can be decoded, by number."""
     rows = library.connection.execute(
-        "SELECT number, video_id, duration FROM videos WHERE info IS NOT NULL"
+        "SELECT number, video_id, duration FROM videos"
+        " WHERE json_extract(info, '$.video_codec') <> ''"
     )
     return {number: (video_id, duration) for number, video_id, duration in rows}
+
+
+def _only_captions(library: Library) -> set[int]:
+    """The videos of which nothing but captions was collected: their length is stated, no more."""
+    rows = library.connection.execute(
+        "SELECT number FROM videos WHERE json_extract(info, '$.video_codec') = ''"
+    )
+    return {number for (number,) in rows}
 
 
 def _unprobed(library: Library) -> dict[int, SetEnd]:

@@ -8,9 +8,11 @@ from howto.clip.pairs import PairOptions
 from howto.clip.stage import clip_videos, plan
 from howto.collect.kept import at_second, scan_library
 from howto.collect.rules import Rules
-from howto.errors import UsageError
+from howto.errors import Reason, UsageError
+from howto.extract.choice import Choice, choose
+from howto.extract.stage import extract_videos
 from howto.library import Library
-from howto.records import Chapter
+from howto.records import Chapter, State
 from howto.search.query import Query
 from howto.search.refresh import refresh
 from howto.search.search import ask
@@ -76,6 +78,20 @@ def test_captions_alone_are_narrated_searched_and_clipped(site) -> None:
     assert (made.made, made.pairs) == (2, 30)
     hits = ask(site.library, Query.parse("word17"), site.library.folder).hits
     assert {(hit.has_media, hit.path.exists()) for hit in hits} == {(False, False)}
+
+
+def test_captions_alone_have_no_features_until_the_media_is_there(site) -> None:
+    site.run("fold", rules=CAPTIONS_ALONE)
+    refresh(site.library, workers=1)
+    wanted = choose(Choice(("template-mean-colour",), device="cpu"))
+    ends = extract_videos(site.library, wanted, workers=1).outcomes
+    assert {(one.state, one.reason, one.detail) for one in ends} == {
+        (State.SKIPPED, Reason.NO_VIDEO_STREAM, "only its captions were collected")
+    }
+    site.run("fold")
+    refresh(site.library, workers=1)
+    ends = extract_videos(site.library, wanted, workers=1).outcomes
+    assert {(one.state, one.reason) for one in ends} == {(State.OK, None)}
 
 
 def test_media_that_comes_later_is_probed(site) -> None:
