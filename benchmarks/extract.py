@@ -1,4 +1,4 @@
-"""Extraction: does decoding overlap computing, is memory flat, is pooling quick, what does bf16 win?
+"""Extraction: does decoding overlap computing, is memory flat, how quick are pooling and bf16?
 
 Networks have random weights: that changes what features say, not how long they take.
 """

@@ -1,7 +1,7 @@
 """`howto demo`: a set of drawn how-to videos, and every stage run on it."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,7 +16,13 @@ from howto.search.refresh import refresh
 from howto.search.results import write_sheet
 from howto.search.search import Answer, ask
 
+if TYPE_CHECKING:
+    from howto.extract.stage import Extracted
+
 __all__ = ["demo"]
+
+BACKBONE = "colour-motion"
+"""It needs no weights, and a CPU does a minute of video in a second or two."""
 
 QUERIES = ("fold a shirt", "crack an egg", "change the tyre")
 TOP = 3
@@ -57,6 +63,7 @@ def demo(
             refresh(library, on_progress=show)
         with progress("Making pairs") as show:
             clipped = clip_videos(library, PairOptions(), on_progress=show)
+        extracted = _extract(library)
         counts = library.counts()
         answers = [ask(library, Query.parse(query), folder, top=TOP) for query in QUERIES]
         pictured = ask(library, Query.parse(QUERIES[0]), folder, top=TOP_ON_SHEET)
@@ -69,6 +76,7 @@ def demo(
                 "sound": made[0].sound if made else None,
                 **counts,
                 "pairs": clipped.pairs,
+                "features": {"backbone": BACKBONE, "tally": dict(extracted.tally)},
                 "sheet": str(folder / SHEET),
                 "searches": [as_json(answer) for answer in answers],
             }
@@ -78,11 +86,20 @@ def demo(
     output.print(
         f"{len(made)} videos in {folder}, {clock(counts['seconds'])} long, {spoken}; "
         f"{counts['narrations']} narrated in {counts['lines']} lines, "
-        f"{counts['clips']} clips to search, {clipped.pairs} pairs to train with.",
+        f"{counts['clips']} clips to search, {clipped.pairs} pairs to train with; "
+        f"{BACKBONE} features of {extracted.tally.get('ok', 0)}.",
         markup=False,
         soft_wrap=True,
     )
     _show(folder, answers)
+
+
+def _extract(library: Library) -> "Extracted":
+    from howto.extract.choice import Choice, choose
+    from howto.extract.stage import extract_videos
+
+    with progress("Extracting") as show:
+        return extract_videos(library, choose(Choice((BACKBONE,), "cpu")), on_progress=show)
 
 
 def _show(folder: Path, answers: list[Answer]) -> None:

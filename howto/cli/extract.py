@@ -16,7 +16,7 @@ from howto.cli.console import (
 from howto.errors import UsageError
 from howto.library import Library
 from howto.records import State
-from howto.search.phrases import about, counted
+from howto.search.phrases import about, clock, counted
 
 if TYPE_CHECKING:
     from howto.extract.check import Checked
@@ -199,7 +199,7 @@ def _extract(
 
     try:
         with progress("Looking at new files") as show:
-            refresh(library, on_progress=show)
+            refresh(library, retry=retry, on_progress=show)
         with progress("Extracting") as show:
             return extract_videos(
                 library,
@@ -298,7 +298,7 @@ def _show_plan(library: Library, planned: "Plan", *, json: bool) -> None:
     left = f"; {planned.left} more past the limit" if planned.left else ""
     output.print(
         f"Would extract {_names(planned.wanted)} of {counted(len(planned.jobs), 'video')}, "
-        f"{about(length).removeprefix('about ')} long, {time}; "
+        f"{clock(length)} long, {time}; "
         f"{planned.size / MIB:.1f} MiB, of {free / MIB:,.0f} free{left}.",
         markup=False,
         soft_wrap=True,

@@ -103,8 +103,7 @@ def choose(choice: Choice) -> tuple[Wanted, ...]:
     """
     _check(choice)
     device = chosen_device(choice.device)
-    precision = _precision(choice.precision, device)
-    return tuple(_wanted(name, choice, device, precision) for name in choice.backbones)
+    return tuple(_wanted(name, choice, device) for name in choice.backbones)
 
 
 def _check(choice: Choice) -> None:
@@ -144,20 +143,30 @@ def chosen_device(device: str) -> str:
     return device
 
 
-def _precision(precision: str, device: str) -> str:
+def _precision(precision: str, device: str, backbone: Any) -> str:
+    """What a backbone computes in; one may have an attribute `precisions` of those it can."""
+    offered: tuple[str, ...] = getattr(backbone, "precisions", tuple(_TYPES))
+    if precision == "auto":
+        usual = "bf16" if _is_quick_at_bf16(device) else "fp32"
+        return usual if usual in offered else offered[0]
+    if precision not in offered:
+        raise UsageError(
+            f"{backbone.name} computes in {' or '.join(offered)} alone, not in {precision}; "
+            "extract it by itself, or leave --precision out"
+        )
+    return precision
+
+
+def _is_quick_at_bf16(device: str) -> bool:
+    """A CUDA device since Ampere. Few CPUs have instructions for it, so there it is asked for."""
     import torch
 
-    if precision != "auto":
-        return precision
-    # Eight bits of mantissa cost a feature less than its float16; a CPU is slow at it unless it
-    # has instructions for it, so there it must be asked for.
-    if device.startswith("cuda") and torch.cuda.get_device_capability(device) >= (8, 0):
-        return "bf16"
-    return "fp32"
+    return device.startswith("cuda") and torch.cuda.get_device_capability(device) >= (8, 0)
 
 
-def _wanted(name: str, choice: Choice, device: str, precision: str) -> Wanted:
+def _wanted(name: str, choice: Choice, device: str) -> Wanted:
     backbone: Backbone = plugins.create("backbones", name)
+    precision = _precision(choice.precision, device, backbone)
     weights = choice.weights.get(name)
     sizing: Literal["displayed", "coded"] = "coded" if choice.protocol == "authors" else "displayed"
     spec = backbone.frames

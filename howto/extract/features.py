@@ -29,6 +29,7 @@ __all__ = [
     "FeatureSet",
     "Features",
     "feature_path",
+    "file_name",
     "files_of",
     "read",
     "remove_parts",
@@ -97,7 +98,12 @@ def feature_path(state: Path, backbone: str, recipe: Recipe, video_id: str) -> P
         backbone: its name, such as `torchvision:r2plus1d_18`.
     """
     folder = set_folder(state, backbone, recipe)
-    return folder / _digest(video_id)[:2] / f"{safe_name(video_id)}{SUFFIX}"
+    return folder / _digest(video_id)[:2] / file_name(video_id)
+
+
+def file_name(video_id: str) -> str:
+    """The name of a video's feature file."""
+    return f"{safe_name(video_id)}{SUFFIX}"
 
 
 def safe_name(video_id: str) -> str:

@@ -27,7 +27,15 @@ from howto.errors import ItemError, LibraryError, Reason, UsageError
 from howto.extract.choice import Wanted
 from howto.extract.decoding import Again, Decoders, Ended, Frames, ToDecode
 from howto.extract.encoding import Encoder, Encoding
-from howto.extract.features import Features, feature_path, files_of, read, remove_parts, write
+from howto.extract.features import (
+    Features,
+    feature_path,
+    file_name,
+    files_of,
+    read,
+    remove_parts,
+    write,
+)
 from howto.extract.store import SetEnd, StoredFeatures
 from howto.library import Library
 from howto.records import FrameSpec, Outcome, Stage, State
@@ -292,25 +300,25 @@ def plan(
         raise UsageError(f"the limit is {limit}, expected 0 or more")
     sets = [_Before(library, one, retry) for one in wanted]
     unprobed = _unprobed(library)
+    probed = _probed(library)
     jobs: list[Job] = []
     ended: dict[int, dict[int, SetEnd]] = {}
     adopted: dict[int, dict[int, SetEnd]] = {}
     for number, path in videos_of(library, only).items():
-        video = library.video(number, library.folder / path)
-        if video.info is None:
+        if number not in probed:
             ended[number] = dict.fromkeys(range(len(sets)), unprobed.get(number, _NEVER_PROBED))
             continue
+        video_id, length = probed[number]
         lacking = []
         for one, before in enumerate(sets):
-            if end := before.ended(number, video.video_id):
+            if end := before.ended(number, video_id):
                 ended.setdefault(number, {})[one] = end
-            elif end := before.adopted(number, video.video_id):
+            elif end := before.adopted(number, video_id):
                 adopted.setdefault(number, {})[one] = end
             else:
                 lacking.append(one)
         if lacking:
-            length = video.info.duration
-            jobs.append(Job(number, video.video_id, video.path, length, tuple(lacking)))
+            jobs.append(Job(number, video_id, library.folder / path, length, tuple(lacking)))
     taken = tuple(jobs[:limit])
     seconds = _estimated_seconds([one.stored for one in sets], taken)
     size = _estimated_size(wanted, taken)
@@ -332,21 +340,28 @@ class _Before:
         if end is None:
             return None
         if end.state == State.OK:
-            return end if self.stored.path(video_id).name in self._files else None
+            return end if file_name(video_id) in self._files else None
         return None if self._retry or end.reason in _PASSING else end
 
     def adopted(self, number: int, video_id: str) -> SetEnd | None:
         """A whole file without a row: the run was killed between the two, or the rows are gone."""
-        path = self.stored.path(video_id)
-        if number in self._rows or path.name not in self._files:
+        if number in self._rows or file_name(video_id) not in self._files:
             return None
         try:
-            found = read(path)
+            found = read(self.stored.path(video_id))
         except LibraryError:
             return None
         if (found.video_id, found.recipe) != (video_id, self.stored.recipe):
             return None
         return SetEnd(State.OK, num_features=len(found.features))
+
+
+def _probed(library: Library) -> dict[int, tuple[str, float]]:
+    """Id and duration of the videos that can be decoded, by number."""
+    rows = library.connection.execute(
+        "SELECT number, video_id, duration FROM videos WHERE info IS NOT NULL"
+    )
+    return {number: (video_id, duration) for number, video_id, duration in rows}
 
 
 def _unprobed(library: Library) -> dict[int, SetEnd]:

@@ -26,6 +26,9 @@ def test_it_makes_searches_and_pictures(cli, tmp_path: Path, small_spec: None) -
     assert made["made"] == ["fold-a-shirt-01.mp4", "make-pancakes-01.mp4"]
     assert (made["narrations"], made["sound"]) == (2, "room")
     assert made["pairs"] == made["lines"]
+    assert made["features"] == {"backbone": "colour-motion", "tally": {"ok": 2}}
+    files = sorted((folder / ".howto" / "features").glob("colour-motion-*/*/*.safetensors"))
+    assert len(files) == 2
     assert made["searches"][0]["query"] == "fold a shirt"
     assert made["searches"][0]["hits"][0]["video"] == "fold-a-shirt-01.mp4"
     assert (folder / "moments.png").stat().st_size > 10_000
@@ -34,6 +37,7 @@ def test_it_makes_searches_and_pictures(cli, tmp_path: Path, small_spec: None) -
     again = cli("demo", folder, "--videos-per-task", "1")
     assert again.code == 0
     assert {path: path.stat().st_mtime_ns for path in folder.glob("*.mp4")} == before
+    assert "colour-motion features of 2." in again.out
     assert f'$ howto search "fold a shirt" {folder} --top 3' in again.out
     assert "Contact sheet of the first search" in again.out
 

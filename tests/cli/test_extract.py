@@ -1,8 +1,16 @@
 """`howto extract`: makes what is missing, tells what it would do, and checks what is there."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
+
+from howto.library import Library
+from howto.records import Stage
 
 BACKBONE = ("--backbone", "template-mean-colour", "--device", "cpu")
 
@@ -109,3 +117,29 @@ def test_weights_that_are_not_wanted_are_an_error_before_any_work(cli, films: Pa
     ran = cli("extract", films, *BACKBONE, "--weights", "template-mean-colour=x.pth")
     assert ran.code == 1
     assert "has no weights to load" in ran.err
+
+
+def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path: Path, small_video, howto) -> None:
+    folder = tmp_path / "films"
+    folder.mkdir()
+    for k in range(12):
+        small_video(folder / f"{k:02}.mp4", shade=k, seconds=120)
+    program = Path(sys.executable).with_name("howto")
+    command = [program, "extract", folder, "--backbone", "colour-motion", "--workers", "1"]
+    # A terminal sends Ctrl-C to every process of the group, decoders too.
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
+    features = folder / ".howto" / "features"
+    while not list(features.glob("*/*/*.safetensors")):
+        assert process.poll() is None, "it ended before the first file was there"
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    told = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == 130
+    assert told == "Stopped. What is done is kept; run the same command to go on.\n"
+    assert not list(features.glob("*/*/.*"))
+    with Library.open(folder) as library:
+        done = [one for one in library.outcomes() if one.stage == Stage.EXTRACT]
+        assert 0 < len(done) < 12
+    assert howto(*command[1:]).code == 0
+    with Library.open(folder) as library:
+        assert len([one for one in library.outcomes() if one.stage == Stage.EXTRACT]) == 12

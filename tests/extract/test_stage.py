@@ -270,6 +270,13 @@ def test_the_recipe_tells_what_determines_the_features(tmp_path: Path) -> None:
     assert recipes[2].parts["weights"] == hashlib.sha256(b"some weights").hexdigest()
 
 
+def test_a_backbone_that_does_not_compute_in_other_types_has_one_recipe() -> None:
+    (auto,) = choose(Choice(("colour-motion",), device="cpu"))
+    assert auto.precision == "fp32"
+    with pytest.raises(UsageError, match="colour-motion computes in fp32 alone"):
+        choose(Choice(("colour-motion",), device="cpu", precision="bf16"))
+
+
 @pytest.mark.parametrize(
     ("choice", "said"),
     [

@@ -64,6 +64,7 @@ class ColourMotionBackbone:
     dim = sum(length for length, _ in BLOCKS.values())
     frames = FrameSpec(rate=Fraction(6), short_side=112)
     frames_per_feature = 6
+    precisions = ("fp32",)
 
     def load(
         self,

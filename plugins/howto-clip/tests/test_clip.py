@@ -258,7 +258,7 @@ def test_nothing_is_fetched_in_silence(
     said = str(error.value)
     assert f"no file {empty_caches / 'ViT-B-32.openai.safetensors'}" in said
     assert "https://huggingface.co/timm/vit_base_patch32_clip_224.openai" in said
-    assert "download=True" in said
+    assert "--weights clip:ViT-B-32.openai=download" in said
 
 
 def test_without_a_tag_weights_are_to_be_named() -> None:
@@ -299,8 +299,13 @@ def test_what_was_asked_for_is_fetched(
         return str(tiny / "tiny.safetensors")
 
     monkeypatch.setattr(open_clip, "download_pretrained", fetch)
-    plugins.create("models", "clip:tiny.random_1", download=True).load("cpu", torch.float32)
+    model = plugins.create("models", "clip:tiny.random_1")
+    model.load("cpu", torch.float32, "download")
     assert asked == ["nobody/tiny.random/"]
+    monkeypatch.setenv("HOWTO_OFFLINE", "1")
+    with pytest.raises(PluginError, match="are not here"):
+        model.weights_hash("download")
+    assert len(asked) == 1
 
 
 def test_a_download_that_fails_says_what_to_do(
@@ -311,7 +316,7 @@ def test_a_download_that_fails_says_what_to_do(
 
     monkeypatch.setattr(open_clip, "download_pretrained", fail)
     with pytest.raises(PluginError, match=r"Put the file of .* Fetching it failed: Failed to"):
-        plugins.create("backbones", "clip:tiny.random_1", download=True).weights_hash()
+        plugins.create("backbones", "clip:tiny.random_1").weights_hash("download")
 
 
 # --- names ---

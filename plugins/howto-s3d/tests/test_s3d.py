@@ -1,6 +1,7 @@
 """A checkpoint of random values in the published layout, through the real loading code; the network
 against plain restatements of what the papers describe."""
 
+import itertools
 import math
 import os
 import pickle
@@ -12,6 +13,7 @@ import pytest
 import torch
 from howto_s3d.network import S3DG, space_to_depth
 from howto_s3d.words import read_vocabulary, word_ids
+from torch.utils.hooks import RemovableHandle
 
 from howto import plugins
 from howto.errors import PluginError, UsageError
@@ -175,24 +177,6 @@ def test_space_to_depth_with_loops() -> None:
     assert torch.equal(space_to_depth(video), expected)
 
 
-def test_the_first_layer_is_a_strided_convolution(network: S3DG) -> None:
-    """On blocks of 2 x 2 x 2 pixels it equals, with its weights spread out, a convolution of 4 x 8
-    x 8 pixels with stride 2 on the video itself, with TensorFlow's SAME padding."""
-    video = torch.rand(1, 3, 8, 32, 32)
-    weight = network.conv1.conv1.weight  # (64, 24, 2, 4, 4)
-    spread = torch.zeros(64, 3, 4, 8, 8)
-    for t, h, w in np.ndindex(4, 8, 8):
-        block = (t % 2 * 2 + h % 2) * 2 + w % 2
-        inner = weight[:, block * 3 : block * 3 + 3, t // 2, h // 2, w // 2]
-        spread[:, :, t, h, w] = inner
-    # SAME pads (kernel - 1) blocks, the odd one at the end: 0 and 1 of 2 frames, 1 and 2 of pixels.
-    padded = torch.nn.functional.pad(video, (2, 4, 2, 4, 0, 2))
-    expected = torch.nn.functional.conv3d(padded, spread, stride=2)
-    with torch.no_grad():
-        ours = network.conv1.conv1(space_to_depth(video))[:, :, 1:, 1:, 1:]
-    torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-4)
-
-
 def normalised(maps: torch.Tensor, bn: torch.nn.Module) -> torch.Tensor:
     """Batch normalisation from its formula, then ReLU."""
     shape = (1, -1, 1, 1, 1)
@@ -218,20 +202,22 @@ def gated(maps: torch.Tensor, gate: torch.nn.Module) -> torch.Tensor:
     return torch.einsum("bcthw,bc->bcthw", maps, scales)
 
 
+def unit(maps: torch.Tensor, part: torch.nn.Module) -> torch.Tensor:
+    """A convolution, or two, each with its normalisation and ReLU."""
+    maps = normalised(convolved(maps, part.conv1.weight), part.bn1)
+    if hasattr(part, "conv2"):
+        maps = normalised(convolved(maps, part.conv2.weight), part.bn2)
+    return maps
+
+
 def test_a_block_from_its_definition(network: S3DG) -> None:
     """Four branches, separable convolutions space first, each branch gated by its own means."""
     block = S3DG().mixed_4b.double().eval()
     block.load_state_dict(network.mixed_4b.state_dict())
     maps = torch.rand(2, 480, 3, 4, 5, dtype=torch.float64)
 
-    def unit(seen: torch.Tensor, part: torch.nn.Module) -> torch.Tensor:
-        seen = normalised(convolved(seen, part.conv1.weight), part.bn1)
-        if hasattr(part, "conv2"):
-            seen = normalised(convolved(seen, part.conv2.weight), part.bn2)
-        return seen
-
     padded = torch.nn.functional.pad(maps, (1,) * 6, value=-math.inf)
-    pooled = torch.stack(
+    greatest = torch.stack(
         [padded[:, :, t : t + 3, h : h + 4, w : w + 5] for t, h, w in np.ndindex(3, 3, 3)]
     ).amax(0)
     expected = torch.cat(
@@ -239,12 +225,69 @@ def test_a_block_from_its_definition(network: S3DG) -> None:
             gated(unit(maps, block.conv_b0), block.gating_b0),
             gated(unit(unit(maps, block.conv_b1_a), block.conv_b1_b), block.gating_b1),
             gated(unit(unit(maps, block.conv_b2_a), block.conv_b2_b), block.gating_b2),
-            gated(unit(pooled, block.conv_b3_b), block.gating_b3),
+            gated(unit(greatest, block.conv_b3_b), block.gating_b3),
         ],
         dim=1,
     )
     with torch.no_grad():
         torch.testing.assert_close(block(maps.clone()), expected)
+
+
+def pooled(maps: torch.Tensor, kernel: tuple[int, int, int]) -> torch.Tensor:
+    """The greatest of each kernel, with stride 2 on even sizes: what lies past the end is left out;
+    one frame at a time where the kernel has one."""
+    step = 2 if kernel[0] > 1 else 1
+    frames, height, width = maps.shape[2] // step, maps.shape[3] // 2, maps.shape[4] // 2
+    result = torch.zeros(*maps.shape[:2], frames, height, width)
+    for t, h, w in np.ndindex(frames, height, width):
+        seen = maps[:, :, step * t :, 2 * h :, 2 * w :]
+        result[:, :, t, h, w] = seen[:, :, : kernel[0], : kernel[1], : kernel[2]].amax((2, 3, 4))
+    return result
+
+
+def first_layer(network: S3DG, video: torch.Tensor) -> torch.Tensor:
+    """The first convolution, over blocks of 2 x 2 x 2 pixels, as one of stride 2 over 4 x 8 x 8
+    pixels of the video, with SAME padding: a block before, and of pixels one more after."""
+    weight = network.conv1.conv1.weight  # (64, 24, 2, 4, 4)
+    spread = torch.zeros(64, 3, 4, 8, 8)
+    for t, h, w in np.ndindex(4, 8, 8):
+        block = (t % 2 * 2 + h % 2) * 2 + w % 2
+        spread[:, :, t, h, w] = weight[:, block * 3 : block * 3 + 3, t // 2, h // 2, w // 2]
+    padded = torch.nn.functional.pad(video, (2, 4, 2, 4, 0, 2))
+    return torch.nn.functional.conv3d(padded, spread, stride=2)
+
+
+def test_the_way_through_the_network(network: S3DG) -> None:
+    """The stem from its definition, the pools between the stages, and the mean at the end."""
+    inputs: dict[str, torch.Tensor] = {}
+    outputs: dict[str, torch.Tensor] = {}
+
+    def listen(name: str, module: torch.nn.Module) -> RemovableHandle:
+        def keep(_: torch.nn.Module, given: tuple[torch.Tensor], got: torch.Tensor) -> None:
+            inputs[name], outputs[name] = given[0].clone(), got.clone()
+
+        return module.register_forward_hook(keep)
+
+    hooks = [listen(name, module) for name, module in network.named_children()]
+    video = torch.rand(1, 3, 16, 64, 64)
+    with torch.no_grad():
+        features = network(video)
+        for hook in hooks:
+            hook.remove()
+        maps = normalised(first_layer(network, video), network.conv1.bn1)
+        maps = pooled(maps, (1, 3, 3))
+        for part in (network.conv_2b, network.conv_2c):
+            maps = unit(maps, part)
+        maps = pooled(gated(maps, network.gating), (1, 3, 3))
+    close = {"rtol": 1e-3, "atol": 1e-3}
+    torch.testing.assert_close(inputs["mixed_3b"], maps, **close)
+    assert torch.equal(inputs["mixed_4b"], pooled(outputs["mixed_3c"], (3, 3, 3)))
+    assert torch.equal(inputs["mixed_5b"], pooled(outputs["mixed_4f"], (2, 2, 2)))
+    order = ["3b", "3c", None, "4b", "4c", "4d", "4e", "4f", None, "5b", "5c"]
+    for before, after in itertools.pairwise(order):
+        if before and after:
+            assert torch.equal(inputs[f"mixed_{after}"], outputs[f"mixed_{before}"])
+    torch.testing.assert_close(features, outputs["mixed_5c"].mean((2, 3, 4)))
 
 
 @pytest.mark.parametrize(
@@ -276,18 +319,12 @@ def test_sizes_after_each_stage(
     assert maps.shape[1] == 1024
 
 
-def test_a_pool_from_its_definition() -> None:
-    """3 frames and pixels with stride 2 on an even size: nothing before, one zero at the end."""
+@pytest.mark.parametrize("kernel", [(1, 3, 3), (3, 3, 3), (2, 2, 2)])
+def test_a_pool_from_its_definition(kernel: tuple[int, int, int]) -> None:
     from howto_s3d.network import _max_pool
 
     maps = torch.rand(1, 2, 4, 6, 6)
-    expected = torch.zeros(1, 2, 2, 3, 3)
-    for t, h, w in np.ndindex(2, 3, 3):
-        seen = maps[:, :, 2 * t : 2 * t + 3, 2 * h : 2 * h + 3, 2 * w : 2 * w + 3]
-        expected[:, :, t, h, w] = seen.amax((2, 3, 4))
-    assert torch.equal(_max_pool(maps, (3, 3, 3), 2), expected)
-    only_pixels = _max_pool(maps, (1, 3, 3), 2)
-    assert only_pixels.shape == (1, 2, 4, 3, 3)
+    assert torch.equal(_max_pool(maps, kernel, 2), pooled(maps, kernel))
 
 
 # --- windows ---

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torchvision.models import resnet152
 
+from howto.extract.backbones.resnet152 import ResNet152Backbone
 from howto.extract.backbones.resnext3d import ResNeXt101
 from howto.media.decode import decode
 from howto.records import FrameSpec
@@ -61,3 +62,11 @@ def resnext101_file(tmp_path_factory: pytest.TempPathFactory, shared_data: Path)
     torch.save({"epoch": 66, "arch": "resnext-101", "state_dict": state}, path)
     yield path
     path.unlink()
+
+
+@pytest.fixture(scope="session")
+def resnet152_backbone(resnet152_file: Path) -> ResNet152Backbone:
+    """Loaded in float32."""
+    backbone = ResNet152Backbone()
+    backbone.load("cpu", torch.float32, str(resnet152_file))
+    return backbone

@@ -23,37 +23,31 @@ class ClipBackbone:
         argument: `ARCHITECTURE.TAG`, both as open_clip names them; the tag may be left out where
             weights come from a path.
         rate: frames per second.
-        download: let open_clip fetch weights that are not there. Nothing is fetched otherwise.
     """
 
     version = "1"
     frames_per_feature = 1
 
-    def __init__(
-        self, argument: str, *, rate: Fraction = Fraction(1), download: bool = False
-    ) -> None:
+    def __init__(self, argument: str, *, rate: Fraction = Fraction(1)) -> None:
         self._named = lookup(argument)
-        self._download = download
         self.name = f"clip:{argument}"
         self.dim = self._named.dim
         self.frames = self._named.frames(rate)
 
     @classmethod
-    def variant(
-        cls, argument: str, *, rate: Fraction = Fraction(1), download: bool = False
-    ) -> "ClipBackbone":
+    def variant(cls, argument: str, *, rate: Fraction = Fraction(1)) -> "ClipBackbone":
         """Make the family member of an architecture and tag."""
-        return cls(argument, rate=rate, download=download)
+        return cls(argument, rate=rate)
 
     def weights_hash(self, weights: str | None = None) -> str:
         """The SHA-256 of the file of weights, without loading it."""
-        return loading.find_weights(self._named, weights, self._download).sha256
+        return loading.find_weights(self._named, weights).sha256
 
     def load(self, device: str, dtype: "torch.dtype", weights: str | None = None) -> None:
-        """Load the picture half; `weights` is a path, None the tag's own file."""
+        """Load the picture half; `weights` is a path, None the tag's own file, or `download`."""
         from howto_clip.towers import PictureTower
 
-        resolved = loading.find_weights(self._named, weights, self._download)
+        resolved = loading.find_weights(self._named, weights)
         network = loading.load_network(self._named, resolved, device, dtype)
         self._tower = PictureTower(network, self._named)
         self._device = device

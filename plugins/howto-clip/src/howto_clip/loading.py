@@ -1,11 +1,13 @@
 """From a name to a network with its weights in it; nothing is fetched unless that was asked for."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from howto.errors import PluginError
 from howto.extract.weights import (
     FOLDER_VARIABLE,
+    OFFLINE_VARIABLE,
     ResolvedWeights,
     file_hash,
     fit,
@@ -19,8 +21,9 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ["find_weights", "load_network"]
+__all__ = ["DOWNLOAD", "find_weights", "load_network"]
 
+DOWNLOAD = "download"
 SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
 # What open_clip calls a repository's file where its table names none.
 _HUB_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
@@ -28,20 +31,20 @@ _HUB_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 _LEFT_OUT = ("text.transformer.embeddings.position_ids",)
 
 
-def find_weights(named: Named, weights: str | None, download: bool) -> ResolvedWeights:
+def find_weights(named: Named, weights: str | None) -> ResolvedWeights:
     """Find the file of weights: the path that is given, or that of the name's tag.
 
     A tag's file is looked for in howto's folder of weights (as `ViT-B-32.openai.safetensors`, .bin,
     .pt or .pth), then in the caches of open_clip's own downloads.
 
     Args:
-        weights: a path; None: the tag's.
-        download: let open_clip fetch the tag's file where it is not there.
+        weights: a path; None: the tag's file; `download`: the tag's file, which open_clip may fetch
+            where it is not there.
 
     Raises:
         PluginError: there is no such file; the message names it and says where it is wanted.
     """
-    if weights is not None:
+    if weights not in (None, DOWNLOAD):
         return resolve(str(Path(weights).expanduser().absolute()), f"clip:{named}")
     if not named.tag:
         raise PluginError(
@@ -50,7 +53,7 @@ def find_weights(named: Named, weights: str | None, download: bool) -> ResolvedW
         )
     path = _in_folder(named) or _in_caches(named)
     if path is None:
-        if not download:
+        if weights != DOWNLOAD or os.environ.get(OFFLINE_VARIABLE, "") not in ("", "0"):
             raise PluginError(_how_to_get(named))
         path = _fetched(named)
     return ResolvedWeights(path, file_hash(path), named.address)
@@ -86,7 +89,7 @@ def _how_to_get(named: Named) -> str:
     return (
         f"the weights of clip:{named} are not here: no file {wanted}. Put the file of "
         f"{named.address} there (or into the folder that {FOLDER_VARIABLE} names), give the path "
-        "of a file, or allow the download with the option download=True"
+        f"of a file, or allow the download: --weights clip:{named}={DOWNLOAD}"
     )
 
 

@@ -20,7 +20,6 @@ class ClipModel:
     Args:
         argument: `ARCHITECTURE.TAG`, as for the backbone.
         rate: frames per second.
-        download: let open_clip fetch weights that are not there. Nothing is fetched otherwise.
 
     Raises:
         PluginError: its tokenizer is not open_clip's own, so that its files would be fetched.
@@ -30,32 +29,27 @@ class ClipModel:
     frames_per_window = 1
     normalised = True
 
-    def __init__(
-        self, argument: str, *, rate: Fraction = Fraction(1), download: bool = False
-    ) -> None:
+    def __init__(self, argument: str, *, rate: Fraction = Fraction(1)) -> None:
         self._named = lookup(argument)
-        self._download = download
         self.name = f"clip:{argument}"
         self.dim = self._named.dim
         self.frames = self._named.frames(rate)
 
     @classmethod
-    def variant(
-        cls, argument: str, *, rate: Fraction = Fraction(1), download: bool = False
-    ) -> "ClipModel":
+    def variant(cls, argument: str, *, rate: Fraction = Fraction(1)) -> "ClipModel":
         """Make the family member of an architecture and tag."""
-        return cls(argument, rate=rate, download=download)
+        return cls(argument, rate=rate)
 
     def weights_hash(self, weights: str | None = None) -> str:
         """The SHA-256 of the file of weights, without loading it."""
-        return loading.find_weights(self._named, weights, self._download).sha256
+        return loading.find_weights(self._named, weights).sha256
 
     def load(self, device: str, dtype: "torch.dtype", weights: str | None = None) -> None:
-        """Load both halves; `weights` is a path, None the tag's own file."""
+        """Load both halves; `weights` is a path, None the tag's own file, or `download`."""
         from howto_clip.towers import PictureTower, TextTower
 
         self._tokenizer = tokenizer_of(self._named, self._named.context)
-        resolved = loading.find_weights(self._named, weights, self._download)
+        resolved = loading.find_weights(self._named, weights)
         network = loading.load_network(self._named, resolved, device, dtype)
         self._pictures = PictureTower(network, self._named)
         self._text = TextTower(network, self._named)

@@ -23,7 +23,6 @@ class ClipTextEncoder:
         argument: `ARCHITECTURE.TAG`, as for the backbone.
         max_words: tokens of a caption that count, pieces of words with the marks of start and end;
             None: as many as the network reads.
-        download: let open_clip fetch weights that are not there. Nothing is fetched otherwise.
 
     Raises:
         UsageError: max_words is below 3, or more than the network reads.
@@ -33,11 +32,8 @@ class ClipTextEncoder:
     version = "1"
     trainable = False
 
-    def __init__(
-        self, argument: str, *, max_words: int | None = None, download: bool = False
-    ) -> None:
+    def __init__(self, argument: str, *, max_words: int | None = None) -> None:
         self._named = lookup(argument)
-        self._download = download
         self.name = f"clip:{argument}"
         self.dim = self._named.dim
         self.max_words = self._named.context if max_words is None else max_words
@@ -48,21 +44,19 @@ class ClipTextEncoder:
         _require_own_tokenizer(self._named)
 
     @classmethod
-    def variant(
-        cls, argument: str, *, max_words: int | None = None, download: bool = False
-    ) -> "ClipTextEncoder":
+    def variant(cls, argument: str, *, max_words: int | None = None) -> "ClipTextEncoder":
         """Make the family member of an architecture and tag."""
-        return cls(argument, max_words=max_words, download=download)
+        return cls(argument, max_words=max_words)
 
     def weights_hash(self, weights: str | None = None) -> str:
         """The SHA-256 of the file of weights, without loading it."""
-        return loading.find_weights(self._named, weights, self._download).sha256
+        return loading.find_weights(self._named, weights).sha256
 
     def load(self, device: str, dtype: "torch.dtype", weights: str | None = None) -> None:
-        """Load the text half; `weights` is a path, None the tag's own file."""
+        """Load the text half; `weights` is a path, None the tag's own file, or `download`."""
         from howto_clip.towers import TextTower
 
-        resolved = loading.find_weights(self._named, weights, self._download)
+        resolved = loading.find_weights(self._named, weights)
         network = loading.load_network(self._named, resolved, device, dtype)
         self._tower = TextTower(network, self._named)
         self._tokenizer = tokenizer_of(self._named, self.max_words)
