@@ -29,7 +29,7 @@ from howto.library import Library
 from howto.recipe import Recipe
 from howto.records import State
 
-__all__ = ["RATES", "ImportedFeatures", "import_features"]
+__all__ = ["RATES", "ImportedFeatures", "import_features", "load_pth"]
 
 RATES = {"resnet152": Fraction(1), "resnext101-3d": Fraction(3, 2)}
 """Features a second of the authors' files, by the backbone that made them."""
@@ -233,7 +233,7 @@ def _open(source: Path, trust_pickle: bool) -> tuple[str, Iterable[_Found]]:
     if form is None or not source.is_file():
         raise UsageError(f"{source}: expected a folder of .npy, a .pth or a .pkl")
     if form == "pth":
-        return form, _of_object(_load_pth(source, trust_pickle), source)
+        return form, _of_object(load_pth(source, trust_pickle), source)
     return form, _of_object(load_pickle(source, trust=trust_pickle), source)
 
 
@@ -281,7 +281,7 @@ def _of_list(rows: "list[Any] | tuple[Any, ...]", source: Path) -> Iterator[_Fou
                 yield _Found(stream, unique, row[stream])
 
 
-def _load_pth(source: Path, trust: bool) -> Any:
+def load_pth(source: Path, trust: bool) -> Any:
     import torch
 
     try:

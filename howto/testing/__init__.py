@@ -22,6 +22,7 @@ except ModuleNotFoundError as error:
 from howto.testing.backbones import BackboneContract
 from howto.testing.clippers import ClipperContract
 from howto.testing.contract import PluginContract
+from howto.testing.losses import LossContract
 from howto.testing.models import JointModelContract
 from howto.testing.narration import NarrationSourceContract
 from howto.testing.samplers import SamplerContract
@@ -31,6 +32,7 @@ __all__ = [
     "BackboneContract",
     "ClipperContract",
     "JointModelContract",
+    "LossContract",
     "NarrationSourceContract",
     "PluginContract",
     "SamplerContract",

@@ -6,6 +6,7 @@ Scores may be float64 too, which tests use; nothing here writes to them, and a N
 NaN, whatever it weighs.
 """
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torch
@@ -17,6 +18,8 @@ from howto.errors import UsageError
 __all__ = ["InfoNceLoss", "MaxMarginLoss", "MilNceLoss", "positives_of"]
 
 _CACHED_ROWS = 128  # of 2,048 columns: one step of the fused loss then stays within a last cache
+
+_NOTHING = -1e30  # as a logit: nothing of any sum, and far from float32's least
 
 
 def positives_of(num_clips: int, candidates: int = 1, device: str | None = None) -> Tensor:
@@ -69,8 +72,8 @@ class MaxMarginLoss:
         """Return the loss, a scalar of the scores' type; shapes as the module says."""
         if scores.shape[0] != scores.shape[1]:
             return self._of_candidates(scores, weights, positives)
-        loss: Tensor = _MaxMargin.apply(scores, weights, self.margin, self.form == "exact")
-        return loss
+        apply: Callable[..., Tensor] = _MaxMargin.apply
+        return apply(scores, weights, self.margin, self._is_exact)
 
     def _of_candidates(self, scores: Tensor, weights: Tensor, positives: Tensor) -> Tensor:
         own = _own_scores(scores)
@@ -126,7 +129,7 @@ class _MaxMargin(torch.autograd.Function):
         return loss
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, outer: Tensor) -> tuple[Tensor, None, None, None]:
         slope, share = ctx.saved_tensors
         return slope * (outer * share), None, None, None
@@ -146,11 +149,12 @@ def _check_form(name: str, form: str, known: tuple[str, ...]) -> None:
 
 
 def _wrong_logits(logits: Tensor, weights: Tensor, positives: Tensor) -> Tensor:
-    """Logits of wrong pairs with the logarithm of their weight added; right pairs: -infinity.
+    """Logits of wrong pairs with the logarithm of their weight added; right pairs: very low ones.
 
-    Added, not put in their place: what weighs 0 does not hide a NaN.
+    Added, not put in their place: what weighs 0 does not hide a NaN. Not -infinity: where nothing
+    else is in a sum, its gradient would be one.
     """
-    return logits + weights.masked_fill(positives, 0).log()
+    return weights.masked_fill(positives, 0).log_().clamp_(min=_NOTHING) + logits
 
 
 class MilNceLoss:

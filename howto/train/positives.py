@@ -39,7 +39,7 @@ def best_positives(right_scores: Tensor, video_ids: Tensor, keep: float) -> Tens
     # Sorted by score, then stably by video: the pairs of a video lie together, the best first.
     by_score = right_scores.argsort(descending=True, stable=True)
     order = by_score[video_ids[by_score].argsort(stable=True)]
-    counts = video_ids.unique(return_counts=True)[1]
+    counts = torch.unique(video_ids, return_counts=True)[1]
     firsts = counts.cumsum(0) - counts
     places = torch.arange(len(order), device=order.device) - firsts.repeat_interleave(counts)
     quotas = torch.tensor([math.ceil(keep * int(n)) for n in counts], device=order.device)

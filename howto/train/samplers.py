@@ -13,10 +13,10 @@ Weights, for a share p of the negatives' mass that is to come from the same vide
 - `exact`, the paper's appendix B: a = p k (v - 1) / ((1 - p) (k - 1)) for one of the same video
   against 1 for others; scaled so that the negatives weigh 1 on average, which leaves p = 1 finite.
 
-The limits, of both: p = 0 gives intra-video cells 0, p = 1 inter-video ones. With v = 1 there are no
-inter-video cells, with k = 1 no intra-video negatives: the sort that is there then takes all the
-mass and weighs 1, unless its own share of it was 0, which leaves nothing to learn. `code` with k = 1
-has no weighting at all: every cell weighs 1, whatever p is.
+The limits, of both: p = 0 gives intra-video cells 0, p = 1 inter-video ones. With v = 1 there are
+no inter-video cells, with k = 1 no intra-video negatives: the sort that is there then takes all the
+mass and weighs 1, unless its own share of it was 0, which leaves nothing to learn. `code` with
+k = 1 has no weighting at all: every cell weighs 1, whatever p is.
 
 Source: Miech et al., HowTo100M, ICCV 2019 (arXiv:1906.03327), section 4.2 and appendix B.
 """

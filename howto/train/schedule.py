@@ -45,8 +45,7 @@ class Schedule:
                 raise UsageError(f"{name} of a schedule: expected {lowest} or more, got {value}")
         if not (self.base_rate > 0 and self.decay > 0):
             raise UsageError(
-                "the learning rate and its decay are over 0, "
-                f"got {self.base_rate} and {self.decay}"
+                f"the learning rate and its decay are over 0, got {self.base_rate} and {self.decay}"
             )
 
 
