@@ -282,6 +282,14 @@ def _of_list(rows: "list[Any] | tuple[Any, ...]", source: Path) -> Iterator[_Fou
 
 
 def load_pth(source: Path, trust: bool) -> Any:
+    """Load a file of torch.save: containers, text, numbers, arrays and tensors alone.
+
+    Args:
+        trust: load whatever it holds. **This runs code of the file's maker.**
+
+    Raises:
+        UsageError: it holds something else, or is damaged.
+    """
     import torch
 
     try:

@@ -129,6 +129,12 @@ class LossContract(PluginContract):
         loss = self.create()(scores, weights, positives)
         expect(bool(loss.isnan()), f"expected NaN for a NaN in cell {cell}, got {loss}")
 
+    def test_a_nan_of_one_pair_is_not_hidden(self) -> None:
+        """Where there is no negative, too."""
+        scores, weights, positives = self.batch(1, 1)
+        loss = self.create()(scores * float("nan"), weights, positives)
+        expect(bool(loss.isnan()), f"expected NaN for one pair of score NaN, got {loss}")
+
     def batch(
         self, num_clips: int, candidates: int
     ) -> tuple["torch.Tensor", "torch.Tensor", "torch.Tensor"]:

@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,36 +15,11 @@ from howto.contracts import Sampler
 from howto.train.distributed import ALONE, World
 from howto.train.losses import positives_of
 from howto.train.overlaps import caption_ids, false_negatives, masked
+from howto.train.pack import Batch, Pack
 
-__all__ = ["Batches", "Pairs", "Ready", "Waiting", "subset"]
+__all__ = ["Batches", "Ready", "Waiting", "texts_of"]
 
 _AHEAD = 2  # batches that lie ready
-
-
-class Drawn(Protocol):
-    """What a pack gives of some pairs."""
-
-    clips: NDArray[np.float32]
-    words: NDArray[np.int32]
-    video: NDArray[np.int64]
-
-
-class Pairs(Protocol):
-    """What training reads: a pack, or anything that does the same.
-
-    Attributes:
-        offsets: int64 (V + 1,); the pairs of video v are offsets[v] .. offsets[v + 1] - 1.
-        video_ids: of the V videos.
-        spans: float64 (N, 2), start and end of each clip in seconds.
-    """
-
-    offsets: NDArray[np.int64]
-    video_ids: list[str]
-    spans: NDArray[np.float64]
-
-    def batch(self, rows: NDArray[np.int64]) -> Drawn:
-        """The pairs of some rows."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,25 +43,6 @@ class Ready:
     rows: NDArray[np.int64]
 
 
-def subset(
-    offsets: NDArray[np.int64], chosen: NDArray[np.bool_]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The pairs of some videos, numbered anew.
-
-    Args:
-        offsets: int64 (V + 1,).
-        chosen: bool (V,).
-
-    Returns:
-        The offsets of the chosen videos alone, and the row of each of their pairs.
-    """
-    counts = np.diff(offsets)[chosen]
-    own = np.concatenate([[0], np.cumsum(counts)])
-    starts = offsets[:-1][chosen]
-    rows = np.arange(own[-1]) + np.repeat(starts - own[:-1], counts)
-    return own.astype(np.int64), rows.astype(np.int64)
-
-
 class Waiting:
     """How long the model waited for batches, and since when; for the share of it.
 
@@ -109,18 +64,22 @@ class Batches:
     """The batches of a run, epoch by epoch, the same ones whoever asks, from any point on.
 
     Args:
-        pairs: what to read.
+        pack: what to read.
         chosen: bool (V,), the videos to draw from.
         sampler: draws and weighs.
         videos_per_batch, pairs_per_video: v and k.
         seed: of the draws; each epoch has a generator of its own, of the seed and its number.
         mask_overlaps: negatives that are right all the same weigh 0.
+        device: where clips and captions go.
         world: of which this process takes its part.
+
+    Raises:
+        UsageError: no video is chosen.
     """
 
     def __init__(
         self,
-        pairs: Pairs,
+        pack: Pack,
         chosen: NDArray[np.bool_],
         sampler: Sampler,
         videos_per_batch: int,
@@ -128,10 +87,12 @@ class Batches:
         seed: int,
         *,
         mask_overlaps: bool = False,
+        device: str = "cpu",
         world: World = ALONE,
     ) -> None:
-        self._pairs, self._sampler, self._world = pairs, sampler, world
-        self._offsets, self._rows = subset(pairs.offsets, chosen)
+        self._pack, self._sampler, self._world = pack, sampler, world
+        self._view = pack.view(chosen)
+        self._device = device
         self._size = (videos_per_batch, pairs_per_video)
         self._seed = seed
         self._mask_overlaps = mask_overlaps
@@ -144,8 +105,8 @@ class Batches:
     def drawn(self, epoch: int) -> Iterator[NDArray[np.int64]]:
         """The rows of each batch of an epoch."""
         rng = np.random.default_rng([self._seed, epoch])
-        for pairs in self._sampler.batches(self._offsets, *self._size, rng):
-            yield self._rows[pairs]
+        for pairs in self._sampler.batches(self._view.offsets, *self._size, rng):
+            yield self._view.rows(pairs)
 
     def epoch(self, number: int, skip: int, waiting: Waiting) -> Iterator[Ready]:
         """The batches of an epoch, made ready ahead of their use.
@@ -159,21 +120,19 @@ class Batches:
 
     def ready(self, rows: NDArray[np.int64]) -> Ready:
         """Read some pairs and weigh them."""
-        own = self._world.rows(len(rows))
-        video = np.searchsorted(self._pairs.offsets, rows, side="right") - 1
-        mine = self._pairs.batch(rows[own])
-        texts = torch.as_tensor(mine.words)
-        candidates = texts.shape[1] if texts.ndim == 3 else 1
-        texts = texts.reshape(-1, texts.shape[-1])
-        weights = np.repeat(self._weights(video), candidates, axis=1)
+        mine = self._pack.batch(rows[self._world.rows(len(rows))], self._device)
+        video = self._pack.videos_of(rows)
+        weights = self._weights(video)
+        if (candidates := self._pack.candidates) > 1:
+            weights = np.repeat(weights, candidates, axis=1)
         if self._mask_overlaps:
-            # The words of the whole batch decide, not only of this process's part.
-            words = mine.words if self._world.size == 1 else self._pairs.batch(rows).words
-            same = caption_ids(np.asarray(words))
-            weights = masked(weights, false_negatives(video, self._pairs.spans[rows], same))
+            # The captions of the whole batch decide, not only of this process's part.
+            whole = mine if self._world.size == 1 else self._pack.batch(rows)
+            same = caption_ids(_as_integers(texts_of(whole)).reshape(len(rows), candidates, -1))
+            weights = masked(weights, false_negatives(video, self._pack.spans[rows], same))
         return Ready(
-            torch.as_tensor(mine.clips),
-            texts if texts.is_floating_point() else texts.long(),
+            mine.clips,
+            texts_of(mine),
             torch.from_numpy(weights),
             positives_of(len(rows), candidates),
             torch.from_numpy(video),
@@ -189,6 +148,21 @@ class Batches:
         if self._last_weights is None or self._last_weights[0] != key:
             self._last_weights = (key, self._sampler.weights(pattern.astype(np.int64)))
         return self._last_weights[1]
+
+
+def texts_of(batch: Batch) -> Tensor:
+    """Captions as the model takes them: tokens, int64 (C, L), or vectors, float32 (C, Dt)."""
+    texts = batch.words if batch.texts is None else batch.texts
+    if texts is None:
+        raise ValueError("a batch holds either words or vectors")
+    return texts
+
+
+def _as_integers(texts: Tensor) -> NDArray[np.integer]:
+    """Numbers that are equal where captions are; those of vectors are their bits."""
+    values = texts.cpu().numpy()
+    found: NDArray[np.integer] = values if values.dtype == np.int64 else values.view(np.int32)
+    return found
 
 
 def _ahead(

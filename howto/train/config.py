@@ -14,7 +14,7 @@ from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from howto.errors import UsageError
-from howto.train.schedule import SCHEDULES, Schedule
+from howto.train.schedule import SCHEDULES
 
 __all__ = ["PRECISIONS", "TrainOptions", "merged", "read_config"]
 
@@ -27,10 +27,11 @@ class TrainOptions:
     """Everything that says how a run trains. Names are those of the flags.
 
     Attributes:
-        backbone: whose features clips are made of, in the order in which they stand side by side.
-        text_encoder: name of a text encoder; None: `word2vec` where word vectors are given, else
+        backbone: whose features clips are made of, in the order in which they stand side by side;
+            None: the paper's two where both are there, else all that are.
+        text_encoder: name of a text encoder; None: `word2vec` where `text_weights` are given, else
             `learned`.
-        word_vectors: a file of word vectors, for encoders that read one.
+        text_weights: what the text encoder loads, such as a file of word vectors.
         max_words: the most words of a caption that count.
         sampler: name of a negative sampler.
         intra: share of the negatives' mass that comes from the same video, for samplers that take
@@ -46,10 +47,11 @@ class TrainOptions:
         temperature: of InfoNCE.
         videos_per_batch, pairs_per_video: v and k.
         dim: D of the embedding; None: by the number of pairs.
-        lr, lr_decay: learning rate, and its factor after each epoch (`schedule` exponential).
+        lr, lr_decay: learning rate, and its factor after each epoch (`schedule` exponential); None:
+            the paper's, or what suits a small library (`howto.train.small`).
         schedule: exponential, cosine or constant.
         warmup_steps: over which the rate rises.
-        epochs: each visits every video once.
+        epochs: each visits every video once; None: as `lr`.
         clip_gradient: the longest gradient; longer ones are shortened to it. 0: none are.
         accumulate: batches whose gradients make one step of the optimiser.
         precision: fp32, bf16 (autocast) or auto: bf16 on a CUDA device that computes in it.
@@ -59,16 +61,16 @@ class TrainOptions:
         init: start from another run, by name, or from a file of the authors' checkpoint; or from a
             ready joint model, whose embeddings the run then adapts.
         validate: `own`: retrieval among held-out videos; `none`.
-        validate_every: epochs between two evaluations; 0: at the end alone.
+        validate_every: epochs between two evaluations; 0: at the end alone; None: 15 in all.
         held_out: share of the videos that never train and are evaluated on.
         rank_at_most: only videos whose best search rank is this or better.
         fraction: of the training videos that is trained on.
         checkpoint_every: seconds between checkpoints; 0: after each step.
     """
 
-    backbone: tuple[str, ...] = ("resnet152", "resnext101-3d")
+    backbone: tuple[str, ...] | None = None
     text_encoder: str | None = None
-    word_vectors: str | None = None
+    text_weights: str | None = None
     max_words: int = 20
     sampler: str = "intra-video"
     intra: float = 0.5
@@ -83,11 +85,11 @@ class TrainOptions:
     videos_per_batch: int = 32
     pairs_per_video: int = 64
     dim: int | None = None
-    lr: float = 1e-4
-    lr_decay: float = 0.9
+    lr: float | None = None
+    lr_decay: float | None = None
     schedule: str = "exponential"
     warmup_steps: int = 0
-    epochs: int = 15
+    epochs: int | None = None
     clip_gradient: float = 0.0
     accumulate: int = 1
     precision: str = "auto"
@@ -96,7 +98,7 @@ class TrainOptions:
     seed: int = 1
     init: str | None = None
     validate: str = "own"
-    validate_every: int = 1
+    validate_every: int | None = None
     held_out: float = 0.1
     rank_at_most: int | None = None
     fraction: float = 1.0
@@ -109,19 +111,14 @@ class TrainOptions:
             value = getattr(self, name)
             if value is not None and not is_right(value):
                 raise UsageError(f"--{_flag(name)} {value}: expected {expected}")
-        if not self.backbone or len(set(self.backbone)) < len(self.backbone):
+        names = self.backbone
+        if names is not None and (not names or len(set(names)) < len(names)):
             raise UsageError("--backbone: expected one name or several, each once")
 
     def as_json(self) -> dict[str, Any]:
         """All options as JSON values."""
-        return {**asdict(self), "backbone": list(self.backbone)}
-
-    def schedule_of(self, steps_per_epoch: int) -> Schedule:
-        """The learning rates of a run of so many steps an epoch."""
-        total = max(1, self.epochs * steps_per_epoch)
-        return Schedule(
-            self.lr, steps_per_epoch, total, self.schedule, self.lr_decay, self.warmup_steps
-        )
+        names = None if self.backbone is None else list(self.backbone)
+        return {**asdict(self), "backbone": names}
 
 
 def _is_share(value: float) -> bool:

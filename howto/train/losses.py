@@ -152,9 +152,9 @@ def _wrong_logits(logits: Tensor, weights: Tensor, positives: Tensor) -> Tensor:
     """Logits of wrong pairs with the logarithm of their weight added; right pairs: very low ones.
 
     Added, not put in their place: what weighs 0 does not hide a NaN. Not -infinity: where nothing
-    else is in a sum, its gradient would be one.
+    else is in a sum, the gradient would be NaN.
     """
-    return weights.masked_fill(positives, 0).log_().clamp_(min=_NOTHING) + logits
+    return weights.masked_fill(positives, 0).log_().clamp_(min=_NOTHING).add_(logits)
 
 
 class MilNceLoss:

@@ -50,24 +50,30 @@ def false_negatives(
         bool (B, B K); False for right pairs.
     """
     texts = text_ids.reshape(len(video_ids), -1)
-    candidates = texts.shape[1]
-    same_clip = _overlapping(np.asarray(spans, np.float64), min_iou)
-    same_clip &= np.equal.outer(video_ids, video_ids)
-    cells = np.repeat(same_clip, candidates, axis=1)
+    cells = np.zeros((len(texts), texts.size), bool)
     for own in texts.T:
         cells |= np.equal.outer(own, texts.ravel())
-    cells &= ~np.repeat(np.eye(len(video_ids), dtype=bool), candidates, axis=1)
+    by_clip = cells.reshape(len(texts), *texts.shape)
+    first, second = np.nonzero(np.equal.outer(video_ids, video_ids))
+    by_clip[first, second] |= _overlap(np.asarray(spans, np.float64), first, second, min_iou)[
+        :, None
+    ]
+    right = np.arange(len(texts))
+    by_clip[right, right] = False
     return cells
 
 
-def _overlapping(spans: NDArray[np.float64], min_iou: float) -> NDArray[np.bool_]:
-    starts, ends = spans[:, 0], spans[:, 1]
-    shared = np.minimum.outer(ends, ends) - np.maximum.outer(starts, starts)
+def _overlap(
+    spans: NDArray[np.float64], first: NDArray[np.int64], second: NDArray[np.int64], min_iou: float
+) -> NDArray[np.bool_]:
+    """Tell of pairs of clips of one video, by their numbers, whether they overlap enough."""
+    starts, ends = spans.reshape(-1, 2).T
+    shared = np.minimum(ends[first], ends[second]) - np.maximum(starts[first], starts[second])
     lengths = ends - starts
-    covered = np.add.outer(lengths, lengths) - shared
-    equal = np.equal.outer(starts, starts) & np.equal.outer(ends, ends)
-    overlap: NDArray[np.bool_] = ((shared > 0) & (shared >= min_iou * covered)) | equal
-    return overlap
+    covered = lengths[first] + lengths[second] - shared
+    equal = (starts[first] == starts[second]) & (ends[first] == ends[second])
+    enough: NDArray[np.bool_] = ((shared > 0) & (shared >= min_iou * covered)) | equal
+    return enough
 
 
 def masked(weights: NDArray[np.float32], cells: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -42,8 +42,13 @@ def best_positives(right_scores: Tensor, video_ids: Tensor, keep: float) -> Tens
     counts = torch.unique(video_ids, return_counts=True)[1]
     firsts = counts.cumsum(0) - counts
     places = torch.arange(len(order), device=order.device) - firsts.repeat_interleave(counts)
-    quotas = torch.tensor([math.ceil(keep * int(n)) for n in counts], device=order.device)
+    quotas = torch.tensor([_quota(keep, n) for n in counts.tolist()], device=order.device)
     return order[places < quotas.repeat_interleave(counts)].sort().values
+
+
+def _quota(keep: float, pairs: int) -> int:
+    """The ceil(r n) pairs that stay; 0.55 of 100 are 55, though their product is a little more."""
+    return math.ceil(round(keep * pairs, 9))
 
 
 def sub_batch(

@@ -8,7 +8,7 @@ much alike (fine).
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -18,7 +18,15 @@ from numpy.typing import NDArray
 
 from howto.evaluate.ranks import Interval, Ranks, interval_over_videos, joined, ranks_of
 
-__all__ = ["RECALLS", "Evaluation", "Retrieval", "evaluate", "held_out", "stable_share"]
+__all__ = [
+    "RECALLS",
+    "Evaluation",
+    "Retrieval",
+    "evaluate",
+    "held_out",
+    "ranks_among",
+    "stable_share",
+]
 
 RECALLS = (1, 5, 10)
 """K of R@K."""
@@ -129,18 +137,8 @@ def evaluate(
         ValueError: there is no clip, or an embedding holds a NaN.
     """
 
-    def scores(queries: slice, clips: slice) -> NDArray[np.float32]:
-        return said[queries] @ shown[clips].T
-
-    every = slice(0, len(shown))
-    coarse = joined(
-        [
-            ranks_of(scores(rows, every), np.arange(len(shown))[rows])
-            for first in range(0, len(shown), _QUERIES)
-            for rows in [slice(first, first + _QUERIES)]
-        ]
-    )
-    fine, asked = _within_videos(scores, video_of)
+    coarse = ranks_among(shown, said)
+    fine, asked = _within_videos(shown, said, video_of)
     return Evaluation(
         len(np.unique(video_of)),
         _retrieval(coarse, video_of),
@@ -148,13 +146,22 @@ def evaluate(
     )
 
 
+def ranks_among(shown: NDArray[np.float32], said: NDArray[np.float32]) -> Ranks:
+    """The rank of each clip, asked for by its caption, among all clips given; as `evaluate`."""
+    parts = []
+    for first in range(0, len(shown), _QUERIES):
+        queries = said[first : first + _QUERIES]
+        parts.append(ranks_of(queries @ shown.T, np.arange(first, first + len(queries))))
+    return joined(parts)
+
+
 def _within_videos(
-    scores: Callable[[slice, slice], NDArray[np.float32]], video_of: NDArray[np.int64]
+    shown: NDArray[np.float32], said: NDArray[np.float32], video_of: NDArray[np.int64]
 ) -> tuple[Ranks, NDArray[np.int64]]:
     """Ranks among the clips of the same video, and which clips were asked for."""
     edges = [0, *(np.flatnonzero(np.diff(video_of)) + 1), len(video_of)]
     spans = [slice(int(a), int(b)) for a, b in pairwise(edges) if b - a > 1]
-    ranks = joined([ranks_of(scores(one, one), np.arange(one.stop - one.start)) for one in spans])
+    ranks = joined([ranks_among(shown[one], said[one]) for one in spans])
     rows = [np.arange(one.start, one.stop) for one in spans]
     return ranks, np.concatenate([np.empty(0, np.int64), *rows])
 

@@ -5,7 +5,7 @@
 | word2vec binary | `V D` and a line feed, then V times: word, space, D float32 little-endian |
 | word2vec text, fastText .vec | `V D`, then a line for each word: word, D numbers |
 | GloVe text | the same without the first line |
-| .npy, .pt or .pth, with words beside | (V, D), and `vocabulary.txt`, `<name>.txt` or `<name>.json` |
+| .npy, .pt or .pth, words beside | (V, D), and `vocabulary.txt`, `<name>.txt` or `<name>.json` |
 
 The form is found in the file, not by its name. A file is passed through once, memory-mapped or line
 by line, so 3.6 GB of GoogleNews cost the room of the words that are picked. Of words that a file
@@ -61,7 +61,7 @@ class WordVectors:
     @property
     def dim(self) -> int:
         """D, the length of a vector."""
-        return self.matrix.shape[1]
+        return int(self.matrix.shape[1])
 
 
 def open_word_vectors(path: Path, *, vocabulary: Path | None = None) -> WordVectors:
@@ -181,23 +181,13 @@ def _header(beginning: bytes) -> tuple[int, int] | None:
 
 
 def _is_binary(beginning: bytes, dim: int) -> bool:
-    """What comes after the header is no line of a word and D numbers."""
+    """What comes after the header is no line of a word and D numbers, nor one that is cut off."""
     rest = beginning.partition(b"\n")[2]
     fields = rest.partition(b"\n")[0].split()
-    if not rest.strip() or len(fields) > dim and all(map(_is_number, fields[-dim:])):
+    if not rest.strip():
         return False
-    # A text whose first line is cut off is no binary file either.
-    return b"\x00" in rest or not _is_plain(rest[:4096])
-
-
-def _is_plain(data: bytes) -> bool:
-    try:
-        return data[: data.rfind(b" ")].decode().isprintable() or not set(data) & _CONTROLS
-    except UnicodeDecodeError:
-        return False
-
-
-_CONTROLS = frozenset(range(32)) - frozenset(b"\t\n\r")
+    numbers = fields[-dim:] if len(fields) > dim else fields[1:]
+    return not numbers or not all(map(_is_number, numbers))
 
 
 def _is_number(field: bytes) -> bool:
@@ -211,9 +201,7 @@ def _is_number(field: bytes) -> bool:
 # --- word2vec binary ---
 
 
-def _binary(
-    path: Path, header: tuple[int, int], begin: int, wanted: set[bytes] | None
-) -> _Found:
+def _binary(path: Path, header: tuple[int, int], begin: int, wanted: set[bytes] | None) -> _Found:
     num_words, dim = header
     _refuse_too_many(path, num_words, wanted)
     places: dict[bytes, int] = {}
@@ -299,14 +287,15 @@ def _text(
     # The first field of a line is quick to get at; a word may have more.
     firsts = None if wanted is None else {word.split(b" ")[0] for word in wanted}
     rows: dict[bytes, NDArray[np.float32]] = {}
-    doubled = number = 0
+    doubled = count = number = 0
     with path.open("rb") as file:
         if header:
             file.readline()
-        for number, line in enumerate(_lines(file), start=1):
+        for number, line in _lines(file, 1 + bool(header)):
+            count += 1
             if line.count(b" ") >= dim and firsts is not None and _first(line) not in firsts:
                 continue
-            where = f"{path}, line {number + bool(header)}"
+            where = f"{path}, line {number}"
             word, fields = _split(line, dim, where)
             if wanted is not None and word not in wanted:
                 continue
@@ -316,19 +305,19 @@ def _text(
             rows[word] = _parsed(fields, word, where)
             if len(rows) > MOST_OF_ALL:
                 _refuse_too_many(path, len(rows), wanted)
-    if header and number != header[0]:
+    if header and count != header[0]:
         raise UsageError(
-            f"{path}, line {number + 1}: cut off or damaged: {number} words, and the first line "
-            f"says {header[0]}"
+            f"{path}, after line {number or 1}: cut off or damaged: {count} words, and the first "
+            f"line says {header[0]}"
         )
     return list(rows), list(rows.values()), doubled
 
 
-def _lines(file: Iterable[bytes]) -> Iterator[bytes]:
-    """Lines by line feed alone: words may hold what text files elsewhere break lines at."""
-    for line in file:
+def _lines(file: Iterable[bytes], first: int) -> Iterator[tuple[int, bytes]]:
+    """Lines with their numbers, by line feed alone: words may hold what breaks lines elsewhere."""
+    for number, line in enumerate(file, start=first):
         if stripped := line.rstrip(b" \t\r\n"):
-            yield stripped
+            yield number, stripped
 
 
 def _first(line: bytes) -> bytes:
@@ -390,7 +379,8 @@ def _array(path: Path) -> NDArray[Any]:
         matrix = np.asarray(load_foreign(path))
     if matrix.ndim != 2 or matrix.dtype.kind != "f" or not matrix.shape[1]:
         raise UsageError(f"{path}: expected numbers (V, D), found {matrix.dtype} {matrix.shape}")
-    return matrix
+    found: NDArray[Any] = matrix
+    return found
 
 
 def _vocabulary_of(path: Path, vocabulary: Path | None) -> Path:
@@ -437,4 +427,3 @@ def _words_of_json(path: Path, text: str, count: int) -> list[str | None]:
             raise UsageError(f"{path}: the row of {word!r} is {row!r}, expected 0 to {count - 1}")
         words[row] = word
     return words
-

@@ -16,7 +16,7 @@ def test_a_flag_goes_over_the_file_and_the_file_over_the_default(tmp_path: Path)
     options = merged({"lr": 0.5, "epochs": None}, read_config(file))
     assert options.lr == 0.5
     assert options.videos_per_batch == 8
-    assert options.epochs == TrainOptions().epochs
+    assert options.margin == TrainOptions().margin
     assert options.backbone == ("a", "b")
 
 
