@@ -14,7 +14,7 @@ from measure import parse
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "performance.md"
-NOT_BENCHMARKS = {"run.py", "measure.py", "library_of_clips.py", "pairs_100k.py"}
+NOT_BENCHMARKS = {"run.py", "measure.py", "library_of_clips.py", "pairs_100k.py", "train_loader.py"}
 BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
 
 

@@ -25,10 +25,12 @@ __all__ = [
     "Backbone",
     "Clipper",
     "JointModel",
+    "Loss",
     "NarrationSource",
     "RankedList",
     "Readiness",
     "Sampler",
+    "ScoreFocus",
     "Source",
     "TextEncoder",
 ]
@@ -41,6 +43,7 @@ GROUPS = {
     "backbones": "howto.backbones",
     "text_encoders": "howto.text_encoders",
     "samplers": "howto.samplers",
+    "losses": "howto.losses",
     "models": "howto.models",
 }
 """Plugin kind, as people write it, to its entry-point group."""
@@ -395,6 +398,8 @@ class Sampler(Protocol):
 
     Attributes:
         name: the entry point's name, such as `intra-video`.
+
+    A sampler may also have a method `focus`, as `ScoreFocus` says.
     """
 
     name: ClassVar[str]
@@ -433,6 +438,63 @@ class Sampler(Protocol):
         ...
 
 
+@runtime_checkable
+class ScoreFocus(Protocol):
+    """What a sampler may offer beyond its contract: to choose negatives by the scores they have."""
+
+    def focus(
+        self, scores: "torch.Tensor", positives: "torch.Tensor", video_ids: "torch.Tensor"
+    ) -> "torch.Tensor":
+        """Say which cells of a batch count; the weights of the others become 0.
+
+        Args:
+            scores: float32 (B, C), without a gradient. Shapes are those of `Loss`.
+            positives: bool (B, C), as for `Loss`.
+            video_ids: int64 (B,), the video of each pair of the batch.
+
+        Returns:
+            bool (B, C), True at all positives.
+        """
+        ...
+
+
+@runtime_checkable
+class Loss(Protocol):
+    """What training makes small: the scores of a batch in, one number out.
+
+    Shapes: B clips; C = B * K captions, K candidates of each clip side by side. K = 1 is the usual
+    case, in which clip i belongs to caption i.
+
+    Attributes:
+        name: the entry point's name, such as `max-margin`.
+        normalised: it compares unit vectors; otherwise the length of an embedding counts, and a
+            model trained with it leaves its embeddings as they are.
+    """
+
+    name: ClassVar[str]
+    normalised: ClassVar[bool]
+
+    def __call__(
+        self, scores: "torch.Tensor", weights: "torch.Tensor", positives: "torch.Tensor"
+    ) -> "torch.Tensor":
+        """Return the loss of one batch.
+
+        Args:
+            scores: float32 (B, C), clip i against caption j. Not written to. A NaN among them gives
+                NaN: it is never hidden.
+            weights: float32 (B, C), >= 0, what a wrong pair weighs; 0 leaves it out. They carry no
+                gradient.
+            positives: bool (B, C): column j belongs to clip j // K, so that each row has K of them,
+                and each column one.
+
+        Returns:
+            float32 (), finite for finite scores, with finite gradients: also where a clip or a
+            caption has no negative, or no wrong pair has a weight. The order of the pairs does not
+            matter.
+        """
+        ...
+
+
 CONTRACTS: dict[str, type] = {
     "sources": Source,
     "asr": NarrationSource,
@@ -441,5 +503,6 @@ CONTRACTS: dict[str, type] = {
     "backbones": Backbone,
     "text_encoders": TextEncoder,
     "samplers": Sampler,
+    "losses": Loss,
     "models": JointModel,
 }

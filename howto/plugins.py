@@ -35,7 +35,7 @@ __all__ = ["Plugin", "check", "create", "find", "installed", "load", "noun", "un
 
 VALID_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _UNREADABLE = (configparser.Error, UnicodeError, OSError)
-_IRREGULAR_NOUNS = {"asr": "narration source", "models": "joint model"}
+_IRREGULAR_NOUNS = {"asr": "narration source", "losses": "loss", "models": "joint model"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from howto.testing import (
     BackboneContract,
     ClipperContract,
     JointModelContract,
+    LossContract,
     NarrationSourceContract,
     PluginContract,
     SamplerContract,
@@ -1059,6 +1060,94 @@ VIDEO_SOURCES = [
 ]
 
 
+# --- losses ---
+
+
+class SoundLoss:
+    """The mean of how far wrong pairs score above right ones, smoothed."""
+
+    name = "sound"
+    normalised = True
+
+    def __call__(self, scores, weights, positives):
+        right = scores.masked_fill(~positives, 0).sum(1, keepdim=True) / positives.sum(1)[:, None]
+        apart = torch.nn.functional.softplus(5 * (scores - right))
+        return (apart * weights.masked_fill(positives, 0)).sum() / scores.numel()
+
+
+class AMeanOfNone(SoundLoss):
+    def __call__(self, scores, weights, positives):
+        return super().__call__(scores, weights, positives) / (~positives).sum() * 9
+
+
+class OneForEachClip(SoundLoss):
+    def __call__(self, scores, weights, positives):
+        return super().__call__(scores, weights, positives).reshape(1)
+
+
+class IgnoresWeights(SoundLoss):
+    def __call__(self, scores, weights, positives):
+        return super().__call__(scores, torch.ones_like(weights), positives)
+
+
+class OnlyMasks(SoundLoss):
+    def __call__(self, scores, weights, positives):
+        return super().__call__(scores, (weights > 0).float(), positives)
+
+
+class Backwards(SoundLoss):
+    def __call__(self, scores, weights, positives):
+        return -super().__call__(scores, weights, positives)
+
+
+class HidesNan(SoundLoss):
+    def __call__(self, scores, weights, positives):
+        return super().__call__(scores.nan_to_num(), weights, positives)
+
+
+class MasksNan(SoundLoss):
+    def __call__(self, scores, weights, positives):
+        return super().__call__(scores.masked_fill(weights == 0, 0), weights, positives)
+
+
+class WritesToTheWeights(SoundLoss):
+    def __call__(self, scores, weights, positives):
+        return super().__call__(scores, weights.masked_fill_(positives, 0), positives)
+
+
+class LosesTheGradient(SoundLoss):
+    def __call__(self, scores, weights, positives):
+        return super().__call__(scores.detach(), weights, positives) + 0 * scores.sum()
+
+
+class DropsAtRandom(SoundLoss):
+    def __call__(self, scores, weights, positives):
+        kept = torch.rand(weights.shape) < 0.9
+        return super().__call__(scores, weights * kept, positives)
+
+
+class FirstClipOnly(SoundLoss):
+    def __call__(self, scores, weights, positives):
+        first = torch.zeros_like(weights)
+        first[0] = weights[0]
+        return super().__call__(scores, first, positives)
+
+
+LOSSES = [
+    (AMeanOfNone, "test_is_one_number", "expected a finite loss, got nan"),
+    (OneForEachClip, "test_is_one_number", "expected one number, got (1,)"),
+    (IgnoresWeights, "test_what_weighs_nothing_does_not_matter", "where the weight is 0"),
+    (OnlyMasks, "test_weights_count", "expected a greater gradient for weight 10"),
+    (Backwards, "test_right_pairs_rise_and_wrong_ones_fall", "no wrong pair's score to rise"),
+    (HidesNan, "test_a_nan_is_not_hidden", "expected NaN for a NaN in cell"),
+    (MasksNan, "test_a_nan_is_not_hidden", "expected NaN for a NaN in cell"),
+    (WritesToTheWeights, "test_does_not_write", "expected the weights unchanged"),
+    (LosesTheGradient, "test_a_step_down_the_gradient", "expected a gradient that is not 0"),
+    (DropsAtRandom, "test_the_same_bits_again", "gave another loss"),
+    (FirstClipOnly, "test_the_order_of_the_pairs", "in another order"),
+]
+
+
 # --- the suites on all of them ---
 
 
@@ -1070,6 +1159,7 @@ VIDEO_SOURCES = [
         (TextEncoders, FrozenEncoder),
         (JointModelContract, SoundModel),
         (SamplerContract, SoundSampler),
+        (LossContract, SoundLoss),
         (ClipperContract, LinesClipper),
         (TextFiles, SoundSource),
         (Spoken, SoundAligner),
@@ -1092,6 +1182,7 @@ def test_a_sound_backend_passes(
             (TextEncoders, TEXT_ENCODERS),
             (JointModelContract, MODELS),
             (SamplerContract, SAMPLERS),
+            (LossContract, LOSSES),
             (ClipperContract, CLIPPERS),
             (TextFiles, SOURCES),
             (Spoken, ALIGNERS),

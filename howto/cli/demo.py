@@ -10,7 +10,7 @@ from howto.cli.search import as_json, show_answer
 from howto.clip.pairs import PairOptions
 from howto.clip.stage import clip_videos
 from howto.library import Library
-from howto.search.phrases import clock
+from howto.search.phrases import about, clock
 from howto.search.query import Query
 from howto.search.refresh import refresh
 from howto.search.results import write_sheet
@@ -18,6 +18,7 @@ from howto.search.search import Answer, ask
 
 if TYPE_CHECKING:
     from howto.extract.stage import Extracted
+    from howto.train.stage import Done
 
 __all__ = ["demo"]
 
@@ -28,6 +29,11 @@ QUERIES = ("fold a shirt", "crack an egg", "change the tyre")
 TOP = 3
 SHEET = "moments.png"
 TOP_ON_SHEET = 6
+
+RUN = "demo"
+EPOCHS = 400
+PAIRS_PER_VIDEO = 16  # a video has about ten
+HELD_OUT = 0.3  # so few videos that a tenth would be two
 
 
 def demo(
@@ -64,6 +70,7 @@ def demo(
         with progress("Making pairs") as show:
             clipped = clip_videos(library, PairOptions(), on_progress=show)
         extracted = _extract(library)
+        trained = _train(library)
         counts = library.counts()
         answers = [ask(library, Query.parse(query), folder, top=TOP) for query in QUERIES]
         pictured = ask(library, Query.parse(QUERIES[0]), folder, top=TOP_ON_SHEET)
@@ -77,6 +84,7 @@ def demo(
                 **counts,
                 "pairs": clipped.pairs,
                 "features": {"backbone": BACKBONE, "tally": dict(extracted.tally)},
+                "trained": _as_json(trained),
                 "sheet": str(folder / SHEET),
                 "searches": [as_json(answer) for answer in answers],
             }
@@ -91,6 +99,7 @@ def demo(
         markup=False,
         soft_wrap=True,
     )
+    _show_trained(trained)
     _show(folder, answers)
 
 
@@ -100,6 +109,53 @@ def _extract(library: Library) -> "Extracted":
 
     with progress("Extracting") as show:
         return extract_videos(library, choose(Choice((BACKBONE,), "cpu")), on_progress=show)
+
+
+def _train(library: Library) -> "Done | None":
+    """Train on the drawn videos; None where it was done before, or there are too few videos."""
+    from howto.cli.train import training_display
+    from howto.train.config import TrainOptions
+    from howto.train.runs import run_folder
+    from howto.train.stage import prepare, train_prepared
+
+    options = TrainOptions(
+        backbone=(BACKBONE,),
+        text_encoder="learned",
+        device="cpu",
+        epochs=EPOCHS,
+        pairs_per_video=PAIRS_PER_VIDEO,
+        held_out=HELD_OUT,
+    )
+    begun = (run_folder(library.state, RUN) / "config.json").exists()
+    ready = prepare(library, options, RUN, resume=begun)
+    if ready.finished is not None:
+        return None
+    with training_display() as show:
+        return train_prepared(ready, on_event=show)
+
+
+def _as_json(trained: "Done | None") -> dict[str, object] | None:
+    if trained is None:
+        return None
+    found = trained.trained.evaluation
+    return {
+        "run": RUN,
+        "steps": trained.trained.state.step,
+        "evaluation": found and found.as_json(),
+    }
+
+
+def _show_trained(trained: "Done | None") -> None:
+    from howto.cli.train import show_evaluation
+
+    if trained is None:
+        output.print(f"The run {RUN} is there already: howto runs", markup=False)
+        return
+    state = trained.trained.state
+    said = f"\nTrained on them in {about(state.seconds)}; what it can do on videos held out:"
+    output.print(said, markup=False, soft_wrap=True)
+    if trained.trained.evaluation is not None:
+        show_evaluation(trained.trained.evaluation)
 
 
 def _show(folder: Path, answers: list[Answer]) -> None:

@@ -19,6 +19,8 @@ COMMANDS = {
     "transcribe": "Find out what is said in videos, or print what a caption file says.",
     "clip": "Make the pairs of clips and captions that a model is trained with.",
     "extract": "Make features of every video, by one backbone or several.",
+    "train": "Train the joint embedding of clips and captions.",
+    "runs": "List the runs of a library, or compare some of them.",
     "features": "List the features of a library, export them, or import those of others.",
     "forget": "Take videos out of a library, everywhere, and keep them out.",
     "status": "Show what a library holds, stage by stage, with failures.",

@@ -28,7 +28,7 @@ from howto.recipe import Recipe
 from howto.records import State
 from howto.safe_pickle import load
 
-__all__ = ["RATES", "ImportedFeatures", "import_features"]
+__all__ = ["RATES", "ImportedFeatures", "import_features", "load_pickle", "load_pth"]
 
 RATES = {"resnet152": Fraction(1), "resnext101-3d": Fraction(3, 2)}
 """Features a second of the authors' files, by the backbone that made them."""
@@ -232,8 +232,8 @@ def _open(source: Path, trust_pickle: bool) -> tuple[str, Iterable[_Found]]:
     if form is None or not source.is_file():
         raise UsageError(f"{source}: expected a folder of .npy, a .pth or a .pkl")
     if form == "pth":
-        return form, _of_object(_load_pth(source, trust_pickle), source)
-    return form, _of_object(_load_pickle(source, trust_pickle), source)
+        return form, _of_object(load_pth(source, trust_pickle), source)
+    return form, _of_object(load_pickle(source, trust_pickle), source)
 
 
 def _of_folder(folder: Path) -> Iterator[_Found]:
@@ -280,7 +280,15 @@ def _of_list(rows: "list[Any] | tuple[Any, ...]", source: Path) -> Iterator[_Fou
                 yield _Found(stream, unique, row[stream])
 
 
-def _load_pth(source: Path, trust: bool) -> Any:
+def load_pth(source: Path, trust: bool) -> Any:
+    """Load a file of torch.save: containers, text, numbers, arrays and tensors alone.
+
+    Args:
+        trust: load whatever it holds. **This runs code of the file's maker.**
+
+    Raises:
+        UsageError: it holds something else, or is damaged.
+    """
     import torch
 
     try:
@@ -294,7 +302,15 @@ def _load_pth(source: Path, trust: bool) -> Any:
         ) from error
 
 
-def _load_pickle(source: Path, trust: bool) -> Any:
+def load_pickle(source: Path, trust: bool) -> Any:
+    """Load a pickle of containers, text, numbers and numpy arrays.
+
+    Args:
+        trust: load whatever it holds. **This runs code of the file's maker.**
+
+    Raises:
+        UsageError: it holds something else, or is damaged.
+    """
     if trust:
         with source.open("rb") as file:
             return pickle.load(file, encoding="latin1")  # noqa: S301 it was said to be trusted

@@ -23,6 +23,7 @@ from howto.testing.aligners import AlignerContract
 from howto.testing.backbones import BackboneContract
 from howto.testing.clippers import ClipperContract
 from howto.testing.contract import PluginContract
+from howto.testing.losses import LossContract
 from howto.testing.models import JointModelContract
 from howto.testing.narration import NarrationSourceContract
 from howto.testing.samplers import SamplerContract
@@ -34,6 +35,7 @@ __all__ = [
     "BackboneContract",
     "ClipperContract",
     "JointModelContract",
+    "LossContract",
     "NarrationSourceContract",
     "PluginContract",
     "SamplerContract",

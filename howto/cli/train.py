@@ -1,0 +1,433 @@
+"""`howto train`: the joint embedding of a library's clips and captions."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from howto.cli.console import chosen_folder, errors, output, print_json, progress
+from howto.errors import UsageError
+from howto.library import Library
+from howto.search.phrases import about, counted
+
+if TYPE_CHECKING:
+    from howto.train.config import TrainOptions
+    from howto.train.loop import Event
+    from howto.train.stage import Done, Prepared
+    from howto.train.validate import Evaluation
+
+__all__ = ["show_evaluation", "train", "training_display"]
+
+EXIT_STOPPED = 130
+MIB = 1 << 20
+
+
+def train(
+    folder: Annotated[
+        Path | None, typer.Argument(help="The folder of videos, by default this one.")
+    ] = None,
+    library: Annotated[
+        Path | None, typer.Option("--library", "-L", help="The same as FOLDER.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Of the run.")] = "main",
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE.toml", help="Options; flags go over them.")
+    ] = None,
+    backbone: Annotated[
+        str | None, typer.Option(help="Whose features, with commas; by default the paper's two.")
+    ] = None,
+    text_encoder: Annotated[
+        str | None,
+        typer.Option(help="word2vec, learned or a plugin's; by default as --text-weights allow."),
+    ] = None,
+    text_weights: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Word vectors, or what the encoder loads.")
+    ] = None,
+    max_words: Annotated[
+        int | None, typer.Option(help="The most words of a caption that count, by default 20.")
+    ] = None,
+    clips: Annotated[
+        str | None, typer.Option(metavar="SET", help="The set of pairs; by default the newest.")
+    ] = None,
+    sampler: Annotated[
+        str | None, typer.Option(help="intra-video (default), inter-video, uniform, hard, ...")
+    ] = None,
+    intra: Annotated[
+        float | None, typer.Option(help="Share of intra-video negatives' mass, by default 0.5.")
+    ] = None,
+    loss: Annotated[
+        str | None, typer.Option(help="max-margin (default), mil-nce, info-nce, ...")
+    ] = None,
+    form: Annotated[
+        str | None, typer.Option(help="Of the loss: code, paper or exact, where it has several.")
+    ] = None,
+    weighting: Annotated[
+        str | None, typer.Option(help="code (default), as published, or exact, as the paper.")
+    ] = None,
+    keep_positives: Annotated[
+        float | None, typer.Option(metavar="R", help="Best share of right pairs that train.")
+    ] = None,
+    mask_overlaps: Annotated[
+        bool, typer.Option("--mask-overlaps", help="Leave out negatives that are right.")
+    ] = False,
+    margin: Annotated[float | None, typer.Option(help="Of max-margin, by default 0.1.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Of InfoNCE, by default 0.07.")] = None,
+    videos_per_batch: Annotated[
+        int | None, typer.Option(help="By default 32, or all there are.")
+    ] = None,
+    pairs_per_video: Annotated[
+        int | None, typer.Option(help="Pairs drawn of each, by default 64.")
+    ] = None,
+    dim: Annotated[
+        int | None, typer.Option(help="Of the embedding; by default by the number of pairs.")
+    ] = None,
+    lr: Annotated[
+        float | None,
+        typer.Option(
+            help="Learning rate, by default the paper's 1e-4, or 1e-3 for fewer dimensions."
+        ),
+    ] = None,
+    lr_decay: Annotated[
+        float | None,
+        typer.Option(
+            help="Its factor after each epoch; by default 0.9 to the power of 15 over the run."
+        ),
+    ] = None,
+    schedule: Annotated[
+        str | None, typer.Option(help="exponential (default), cosine or constant.")
+    ] = None,
+    warmup_steps: Annotated[
+        int | None, typer.Option(help="Steps over which the rate rises, by default 0.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Each visits every video once; by default 15, or 600 steps.")
+    ] = None,
+    clip_gradient: Annotated[
+        float | None, typer.Option(metavar="LENGTH", help="Shorten longer gradients to this.")
+    ] = None,
+    accumulate: Annotated[
+        int | None, typer.Option(metavar="N", help="Batches to one step of the optimiser.")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="auto, fp32 or bf16; auto is bf16 on a newer GPU.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
+    compile_: Annotated[
+        bool, typer.Option("--compile", help="By torch.compile: slower to begin, then quicker.")
+    ] = False,
+    seed: Annotated[int | None, typer.Option(help="Of all chance, by default 1.")] = None,
+    init: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN|FILE|MODEL",
+            help="Start from a run, the authors' checkpoint, or a ready joint model.",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where the run stopped, with its options.")
+    ] = False,
+    validate: Annotated[
+        str | None, typer.Option(help="own: on held-out videos (default); none.")
+    ] = None,
+    validate_every: Annotated[
+        int | None,
+        typer.Option(metavar="EPOCHS", help="0: at the end alone; by default 15 in all."),
+    ] = None,
+    held_out: Annotated[
+        float | None, typer.Option(help="Share of videos held out, by default 0.1.")
+    ] = None,
+    rank_at_most: Annotated[
+        int | None, typer.Option(metavar="K", help="Only videos of this search rank or better.")
+    ] = None,
+    fraction: Annotated[
+        float | None, typer.Option(metavar="F", help="Train on this share of the videos.")
+    ] = None,
+    checkpoint_every: Annotated[
+        float | None, typer.Option(metavar="S", help="Seconds between checkpoints, by default 300.")
+    ] = None,
+    from_authors: Annotated[
+        tuple[Path, Path, Path, Path] | None,
+        typer.Option(
+            metavar="CSV CAPTIONS FEATURES_2D FEATURES_3D",
+            help="Train on files of the HowTo100M authors, in place of a library's.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and do not train.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    state_dir: Annotated[
+        Path | None, typer.Option(help="Keep what howto knows here instead of FOLDER/.howto.")
+    ] = None,
+) -> None:
+    """Train the joint embedding of clips and captions.
+
+    Needs pairs (howto clip) and features (howto extract). Ctrl-C keeps what was learned; --resume
+    goes on as if it had never stopped. Under torchrun several processes train one model:
+    torchrun --nproc-per-node 2 -m howto train.
+
+    Example:  howto train my_videos/ --sampler intra-video --name first
+    """
+    given = _given(dict(locals()))
+    with Library.open(chosen_folder(folder, library), state_dir) as opened:
+        if opened.is_outside:
+            errors.print(f"{opened.folder} is kept in {opened.state}", style="dim", markup=False)
+        options = _options(opened, name, given, config, resume=resume)
+        is_main = int(os.environ.get("RANK", "0")) == 0
+        ready = _prepare(opened, options, name, from_authors, resume=resume)
+        if is_main:
+            for note in ready.notes:
+                errors.print(f"Note: {note}", style="dim", markup=False, soft_wrap=True)
+        if dry_run:
+            _show_plan(ready, json=json)
+            return
+        if ready.finished is not None:
+            _show_finished(ready, json=json)
+            return
+        done = _train(ready, is_main=is_main)
+    if not is_main:
+        return
+    if done.trained.stopped:
+        command = f"howto train {opened.folder} --name {name} --resume"
+        errors.print(f"Stopped at step {done.trained.state.step}. To go on: {command}")
+        raise typer.Exit(EXIT_STOPPED)
+    if json:
+        print_json(_as_json(ready, done))
+    else:
+        _show(ready, done)
+
+
+_NO_OPTIONS = {
+    "folder", "library", "name", "config", "resume", "from_authors", "dry_run", "json", "state_dir",
+}  # fmt: skip
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    """The options of training among the flags; a switch that is off was not given."""
+    named = {key.rstrip("_"): value for key, value in values.items() if key not in _NO_OPTIONS}
+    return {key: None if value is False else value for key, value in named.items()}
+
+
+def _options(
+    library: Library, name: str, given: dict[str, Any], config: Path | None, *, resume: bool
+) -> "TrainOptions":
+    from howto.train.config import merged, read_config
+    from howto.train.runs import open_run, run_folder
+
+    over = None
+    if resume:
+        folder = run_folder(library.state, name)
+        over = merged({}, open_run(folder).options)
+    return merged(given, read_config(config) if config else {}, over)
+
+
+def _prepare(
+    library: Library,
+    options: "TrainOptions",
+    name: str,
+    from_authors: tuple[Path, Path, Path, Path] | None,
+    *,
+    resume: bool,
+) -> "Prepared":
+    from howto.train.stage import prepare
+
+    source, ranks = None, None
+    if from_authors is not None:
+        from howto.train.authors_sets import AuthorsFolders, read_ranks
+
+        source = AuthorsFolders(*from_authors)
+        ranks = read_ranks(from_authors[0]) if options.rank_at_most is not None else None
+    with progress("Packing") as show:
+        return prepare(
+            library,
+            options,
+            name,
+            resume=resume,
+            source=source,
+            ranks=ranks,
+            on_progress=show,
+        )
+
+
+def _train(ready: "Prepared", *, is_main: bool) -> "Done":
+    from howto.train.distributed import connected
+    from howto.train.stage import train_prepared
+
+    with connected(ready.problem.device) as world, training_display(is_main=is_main) as show:
+        listeners = [show]
+        if is_main:
+            listeners += _board(ready)
+
+        def tell(event: "Event") -> None:
+            for listener in listeners:
+                listener(event)
+
+        return train_prepared(ready, on_event=tell, world=world)
+
+
+def _board(ready: "Prepared") -> list[Callable[["Event"], None]]:
+    from howto.train.board import board
+
+    after = ready.unfinished.state.step if ready.unfinished else 0
+    writer = board(ready.folder, after_step=after)
+    if writer is None:
+        what = "Note: no TensorBoard events are written; for them: pip install 'howto[tensorboard]'"
+        errors.print(what, style="dim", markup=False, soft_wrap=True)
+        return []
+    return [writer]
+
+
+@contextmanager
+def training_display(*, is_main: bool = True) -> Iterator[Callable[["Event"], None]]:
+    """Show a run while it goes on: loss, pairs a second, waiting, R@10, time left.
+
+    Nothing where stderr is no terminal.
+    """
+    if not (is_main and errors.is_terminal):
+        yield lambda _event: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from howto.train.loop import Evaluated, Stepped
+
+    columns = (
+        TextColumn("epoch {task.fields[epoch]}"),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TextColumn("loss {task.fields[loss]}"),
+        TextColumn("{task.fields[rate]} pairs/s"),
+        TextColumn("waiting {task.fields[waiting]}"),
+        TextColumn("R@10 {task.fields[recall]}"),
+        TextColumn("{task.fields[left]} left"),
+    )
+    with Progress(*columns, console=errors, transient=True) as bar:
+        names = ("epoch", "loss", "rate", "waiting", "recall", "left")
+        blank: dict[str, Any] = dict.fromkeys(names, "-")
+        task = bar.add_task("", total=None, **blank)
+
+        def show(event: "Event") -> None:
+            if isinstance(event, Stepped):
+                bar.update(
+                    task,
+                    completed=event.step,
+                    total=event.total,
+                    epoch=f"{event.epoch}/{event.epochs}",
+                    loss=f"{event.loss:.4f}",
+                    rate=f"{event.pairs_per_second:,.0f}",
+                    waiting=f"{event.waiting:.0%}",
+                    left=about(event.seconds_left),
+                )
+            elif isinstance(event, Evaluated):
+                recall = event.evaluation.coarse.recalls[10].value
+                bar.update(task, recall=f"{recall:.1%}")
+
+        yield show
+
+
+def _show_plan(ready: "Prepared", *, json: bool) -> None:
+    cost = ready.cost()
+    config = ready.config
+    if json:
+        print_json(
+            {
+                **config,
+                "parameters": cost.parameters,
+                "frozen_parameters": cost.frozen,
+                "steps": cost.steps,
+                "memory": cost.memory,
+                "seconds": round(cost.seconds, 1),
+            }
+        )
+        return
+    for key, value in config["options"].items():
+        output.print(f"{key.replace('_', '-')} = {value}", markup=False, soft_wrap=True)
+    parts = ", ".join(f"{name} {count:,}" for name, count in cost.parameters.items())
+    frozen = f"; {cost.frozen:,} stay as they are" if cost.frozen else ""
+    output.print(
+        f"\nWould train {sum(cost.parameters.values()):,} parameters ({parts}){frozen}\n"
+        f"on {config['pairs']:,} pairs of {counted(config['videos'], 'video')}, "
+        f"{config['held_out']} held out, in {cost.steps} steps, {config['precision']} on "
+        f"{config['device']}:\n{about(cost.seconds)}, by the speed of matrix products here, and "
+        f"{cost.memory / MIB:,.0f} MiB of memory.",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _show_finished(ready: "Prepared", *, json: bool) -> None:
+    run = ready.finished
+    if run is None:
+        raise UsageError("the run is not finished")
+    if json:
+        print_json({"name": run.name, "finished": True, "evaluation": run.evaluation})
+        return
+    said = f"The run {run.name} is finished with these options already: {run.folder}"
+    output.print(said, markup=False, soft_wrap=True)
+
+
+def _as_json(ready: "Prepared", done: "Done") -> dict[str, Any]:
+    trained = done.trained
+    gain = done.gain
+    return {
+        "name": done.folder.name,
+        "folder": str(done.folder),
+        "steps": trained.state.step,
+        "seconds": round(trained.state.seconds, 3),
+        "pairs_per_second": round(trained.pairs_per_second, 1),
+        "waiting": round(trained.waiting, 4),
+        "dim": ready.config["dim"],
+        "text_encoder": ready.config["text_encoder"],
+        "evaluation": trained.evaluation and trained.evaluation.as_json(),
+        "start": done.before and done.before.as_json(),
+        "gain": gain and {"value": gain.value, "low": gain.low, "high": gain.high},
+        "query_side": done.has_query_side,
+    }
+
+
+def _show(ready: "Prepared", done: "Done") -> None:
+    trained, config = done.trained, ready.config
+    output.print(
+        f"Trained {done.folder.name}: {counted(trained.state.step, 'step')} in "
+        f"{about(trained.state.seconds)}, {trained.pairs_per_second:,.0f} pairs/s, "
+        f"{trained.waiting:.1%} of it waiting for data; {config['pairs']} pairs of "
+        f"{counted(config['videos'], 'video')}, {config['dim']} dimensions.",
+        markup=False,
+        soft_wrap=True,
+    )
+    if trained.evaluation is not None:
+        show_evaluation(trained.evaluation)
+    if done.gain is not None and ready.start is not None:
+        output.print(_verdict(ready.start.name, done), markup=False, soft_wrap=True)
+    output.print(f"Kept in {done.folder}", style="dim", markup=False, soft_wrap=True)
+
+
+def _verdict(start: str, done: "Done") -> str:
+    gain = done.gain
+    if gain is None:
+        return ""
+    better = "beats" if gain.low > 0 else "is worse than" if gain.high < 0 else "is level with"
+    return (
+        f"The run {better} {start} on held-out videos: R@10 {gain.value:+.1%} "
+        f"({gain.low:+.1%} to {gain.high:+.1%})."
+    )
+
+
+def show_evaluation(found: "Evaluation") -> None:
+    """Print recalls with intervals, and chance beside them."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for title in (f"{counted(found.videos, 'held-out video')}", "queries", "R@1", "R@5", "R@10"):
+        table.add_column(title, justify="left" if title.endswith(("video", "videos")) else "right")
+    table.add_column("MedR", justify="right")
+    for title, one in (("among all their clips", found.coarse), ("within a video", found.fine)):
+        if one is None:
+            continue
+        recalls = [f"{r.value:.1%} ({r.low:.0%} to {r.high:.0%})" for r in one.recalls.values()]
+        table.add_row(title, str(one.queries), *recalls, f"{one.median_rank:g}")
+        chances = [f"{chance:.1%}" for chance in one.chances.values()]
+        table.add_row("  chance", "", *chances, f"{one.chance_median_rank:g}", style="dim")
+    output.print(table)

@@ -1,0 +1,1 @@
+"""How good an embedding is: ranks, recall, and what chance alone would give."""

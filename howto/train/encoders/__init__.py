@@ -1,0 +1,1 @@
+"""Text encoders of the core: `word2vec`, the paper's, and `learned`."""

@@ -1,0 +1,1 @@
+"""Sentence encoders for howto: frozen text encoders around sentence-transformers."""

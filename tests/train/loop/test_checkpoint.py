@@ -1,0 +1,101 @@
+"""Checkpoints on the disk: whole or absent, and damaged ones named."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from howto.errors import LibraryError
+from howto.train import checkpoint
+from howto.train.checkpoint import LoopState
+from howto.train.config import TrainOptions
+from howto.train.loop import Problem, train
+
+OPTIONS = TrainOptions(epochs=2, lr=0.01, lr_decay=1.0, videos_per_batch=4, pairs_per_video=6)
+
+
+@pytest.fixture
+def trained(made_problem: Callable[..., Problem], tmp_path: Path) -> tuple[Problem, Path]:
+    problem = made_problem()
+    train(problem, OPTIONS, tmp_path / "run")
+    return problem, tmp_path / "run"
+
+
+def adam(problem: Problem) -> torch.optim.Optimizer:
+    return torch.optim.Adam(problem.model.parameters(), fused=True)
+
+
+def test_what_was_saved_is_restored(
+    trained: tuple[Problem, Path], made_problem: Callable[..., Problem]
+) -> None:
+    problem, run = trained
+    found = checkpoint.load(run)
+    other = made_problem(seed=3)
+    torch.rand(100)
+    optimiser = adam(other)
+    assert checkpoint.restore(found, other.model, optimiser) == found.state
+    for name, tensor in problem.model.state_dict().items():
+        assert torch.equal(tensor, other.model.state_dict()[name])
+    moments = optimiser.state_dict()["state"]
+    assert moments[0]["step"] == found.state.step
+    assert torch.equal(moments[1]["exp_avg"], found.optimiser["1.exp_avg"])
+    assert torch.equal(torch.get_rng_state(), found.rng["cpu"])
+
+
+def test_the_same_step_again_replaces_nothing(trained: tuple[Problem, Path]) -> None:
+    problem, run = trained
+    state = checkpoint.load(run).state
+    optimiser = adam(problem)
+    first = checkpoint.save(run, state, problem.model.state_dict(), optimiser, best=True)
+    second = checkpoint.save(run, state, problem.model.state_dict(), optimiser)
+    assert first != second
+    assert checkpoint.pointed(run, checkpoint.BEST) == first
+    assert checkpoint.pointed(run, checkpoint.LAST) == second
+
+
+def test_what_a_kill_left_is_removed_later(trained: tuple[Problem, Path]) -> None:
+    problem, run = trained
+    part = run / "checkpoints" / ".step-00000009.part"
+    part.mkdir()
+    (part / "model.safetensors").write_bytes(b"half")
+    lost = run / "checkpoints" / "step-00000008"
+    lost.mkdir()
+    before = checkpoint.load(run)
+    assert before.state.finished
+    checkpoint.save(run, before.state, problem.model.state_dict(), adam(problem))
+    assert not part.exists()
+    assert not lost.exists()
+
+
+def test_a_run_without_a_checkpoint_has_none(tmp_path: Path) -> None:
+    assert checkpoint.load(tmp_path) is None
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "optimiser.safetensors", "state.json"])
+@pytest.mark.parametrize("how", ["cut", "gone", "other"])
+def test_a_damaged_checkpoint_is_named(trained: tuple[Problem, Path], name: str, how: str) -> None:
+    _, run = trained
+    path = checkpoint.pointed(run, checkpoint.LAST) / name
+    if how == "cut":
+        path.write_bytes(path.read_bytes()[:-9])
+    elif how == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(b'{"step": 1, "colour": "red"}')
+    with pytest.raises(LibraryError, match="step-00000004 cannot be read"):
+        checkpoint.load(run)
+
+
+def test_another_model_is_refused(
+    trained: tuple[Problem, Path], made_problem: Callable[..., Problem]
+) -> None:
+    _, run = trained
+    with pytest.raises(LibraryError, match="of another model"):
+        checkpoint.restore(checkpoint.load(run), made_problem(dim=8).model)
+
+
+def test_a_state_says_where_the_loop_stands(trained: tuple[Problem, Path]) -> None:
+    state = checkpoint.load(trained[1]).state
+    assert state == LoopState(4, 2, 0, state.seconds, state.best, finished=True)
+    assert state.seconds > 0
