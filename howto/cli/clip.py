@@ -52,6 +52,10 @@ def clip(
     drop_below: Annotated[
         float, typer.Option(metavar="Q", help="Leave out pairs of lower quality, 0 to 1.")
     ] = 0.0,
+    realign: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="Shift lines by up to 10 s to where a run sees them."),
+    ] = None,
     only: Annotated[
         str | None, typer.Option(metavar="GLOB", help="Only videos whose path matches.")
     ] = None,
@@ -87,6 +91,8 @@ def clip(
     """
     options = PairOptions(clipper, min_seconds, min_words, candidates, words, drop_below)
     _check(export, to, media=media, limit=limit, audit=audit, sheet=sheet)
+    if realign is not None and (export or audit is not None or limit is not None or dry_run):
+        raise UsageError("--realign makes a set of pairs and goes with none of the other actions")
     with Library.open(chosen_folder(folder, library), state_dir, create=not dry_run) as opened:
         if opened.is_outside:
             errors.print(f"{opened.folder} is kept in {opened.state}", style="dim", markup=False)
@@ -94,6 +100,9 @@ def clip(
             _show_plan(opened, plan(opened, options, only=only, limit=limit), json=json)
             return
         options.recipe()  # a clipper that cannot be had is told before any work
+        if realign is not None:
+            _realign(opened, realign, options, only, json=json)
+            return
         clipped = _clip(opened, options, only, limit)
         exported = _export(opened, clipped, only, export, to, media=media)
         audited = _audit(opened, clipped, only, audit, sheet, seed)
@@ -104,6 +113,38 @@ def clip(
     whole = all(one.state != State.FAILED for one in clipped.outcomes)
     if not whole or (exported and exported.lost):
         raise typer.Exit(EXIT_FAILED)
+
+
+def _realign(
+    library: Library, run: str, options: PairOptions, only: str | None, *, json: bool
+) -> None:
+    """Make pairs of narration that a run has shifted to where it sees the words."""
+    from howto.train.realign import realign_library
+
+    with progress("Re-aligning") as show:
+        done = realign_library(library, run, options, only=only, on_progress=show)
+    if json:
+        print_json(
+            {
+                "library": str(library.folder),
+                "recipe": done.recipe.parts,
+                "set": done.recipe.short,
+                "made": done.videos,
+                "unchanged": done.unchanged,
+                "unseen": done.unseen,
+                "lines": done.lines,
+                "moved": done.moved,
+                "pairs": done.pairs,
+            }
+        )
+        return
+    output.print(
+        f"{done.pairs} pairs (set {done.recipe.short}); {done.moved} of {done.lines} lines "
+        f"moved in {counted(done.videos, 'video')}, {done.unchanged} unchanged, {done.unseen} "
+        "without features left as they are.",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 def _check(
