@@ -62,6 +62,10 @@ def clip(
     drop_below: Annotated[
         float, typer.Option(metavar="Q", help="Leave out pairs of lower quality, 0 to 1.")
     ] = 0.0,
+    realign: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="Shift lines by up to 10 s to where a run sees them."),
+    ] = None,
     only: Annotated[
         str | None, typer.Option(metavar="GLOB", help="Only videos whose path matches.")
     ] = None,
@@ -110,6 +114,10 @@ def clip(
     _check(export, to, media=media, limit=limit, audit=audit, sheet=page)
     if rank_at_most is not None and rank_at_most < 1:
         raise UsageError(f"--rank-at-most {rank_at_most}: expected at least 1")
+    if realign is not None and (
+        export or dry_run or any(one is not None for one in (audit, limit, rank_at_most))
+    ):
+        raise UsageError("--realign makes a set of pairs and goes with none of the other actions")
     chosen = _Chosen(only, rank_at_most)
     with opened_library(chosen_folder(folder, library), state_dir, dry_run=dry_run) as opened:
         if opened.is_outside and not dry_run:
@@ -118,6 +126,9 @@ def clip(
             _show_plan(opened, plan(opened, options, limit=limit, **chosen.as_options), json=json)
             return
         options.recipe()  # a clipper that cannot be had is told before any work
+        if realign is not None:
+            _realign(opened, realign, options, only, json=json)
+            return
         clipped = _clip(opened, options, chosen, limit)
         exported = _export(opened, clipped, export, to, media=media)
         audited = _audit(opened, clipped, audit, page, chance)
@@ -140,6 +151,38 @@ class _Chosen:
     @property
     def as_options(self) -> dict[str, Any]:
         return {"only": self.only, "rank_at_most": self.rank_at_most}
+
+
+def _realign(
+    library: Library, run: str, options: PairOptions, only: str | None, *, json: bool
+) -> None:
+    """Make pairs of narration that a run has shifted to where it sees the words."""
+    from howto.train.realign import realign_library
+
+    with progress("Re-aligning") as show:
+        done = realign_library(library, run, options, only=only, on_progress=show)
+    if json:
+        print_json(
+            {
+                "library": str(library.folder),
+                "recipe": done.recipe.parts,
+                "set": done.recipe.short,
+                "made": done.videos,
+                "unchanged": done.unchanged,
+                "unseen": done.unseen,
+                "lines": done.lines,
+                "moved": done.moved,
+                "pairs": done.pairs,
+            }
+        )
+        return
+    output.print(
+        f"{done.pairs} pairs (set {done.recipe.short}); {done.moved} of {done.lines} lines "
+        f"moved in {counted(done.videos, 'video')}, {done.unchanged} unchanged, {done.unseen} "
+        "without features left as they are.",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 def _check(

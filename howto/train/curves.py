@@ -152,7 +152,8 @@ def _axes(canvas: NDArray[np.uint8], places: _Places) -> None:
         left, right = (places.at(one, y) for one in places.of_x)
         cv2.line(canvas, left, right, _FAINT, 1)
         _write(canvas, f"{y:.3g}", (8, left[1] + 4), _INK, 0.4)
-        _write(canvas, f"{x:.6g}", (places.at(x, y)[0] - 12, _HEIGHT - 18), _INK, 0.4)
+        at = (min(places.at(x, y)[0] - 12, _WIDTH - 50), _HEIGHT - 18)
+        _write(canvas, f"{x:.4g}" if abs(x) < 1000 else f"{x:.0f}", at, _INK, 0.4)
 
 
 def _points(places: _Places, x: Sequence[float], y: Sequence[float]) -> NDArray[np.int32]:
