@@ -123,7 +123,7 @@ def _next(folder: Path) -> dict[str, float]:
         if ledger.next_video("youtube", now) is None:
             sys.exit("there is something to do, and the ledger says that there is nothing")
         ledger.next_search("youtube", now)
-        ledger.next_time("youtube")
+        ledger.next_time("youtube", "youtube", {})
         seconds = time.perf_counter() - began
         began = time.perf_counter()
         ledger.reconsider(Rules())

@@ -162,7 +162,9 @@ _STEPS = (
     """,
     # What collect was asked for, found, and made of it: howto.collect.ledger. A candidate that is
     # open has the time (seconds since 1970) before which it is left alone, 0 for at once; NULL:
-    # it is closed. `caption` and `media` are names of files that lie in their folders whole, but
+    # it is closed. One that is `done` and open lacks its media, and loses nothing if that fails.
+    # `site` is who is asked: what is parked. `forgiven`: an attempt was once not counted.
+    # `caption` and `media` are names of files that lie in their folders whole, but
     # for `caption` of a state before `captioned`, which is the name that it will have. `number` of
     # other tables is given by refresh, so that what waits here is no video of the library yet.
     """
@@ -174,12 +176,15 @@ _STEPS = (
         query    TEXT NOT NULL,
         UNIQUE (name, task_id)
     );
+    CREATE INDEX tasks_by_id ON tasks (task_id) WHERE task_id <> '';
     CREATE TABLE searches (
         source     TEXT NOT NULL,
         task       INTEGER NOT NULL REFERENCES tasks,
         top        INTEGER NOT NULL,
         not_before REAL,
+        num_hits   INTEGER,
         attempts   INTEGER NOT NULL DEFAULT 0,
+        forgiven   INTEGER NOT NULL DEFAULT 0,
         reason     TEXT,
         detail     TEXT NOT NULL DEFAULT '',
         PRIMARY KEY (source, task)
@@ -189,18 +194,20 @@ _STEPS = (
         candidate  INTEGER PRIMARY KEY,
         video_id   TEXT NOT NULL UNIQUE,
         source     TEXT NOT NULL,
+        site       TEXT NOT NULL,
         address    TEXT NOT NULL,
         title      TEXT NOT NULL,
         state      TEXT NOT NULL,
         not_before REAL,
         attempts   INTEGER NOT NULL DEFAULT 0,
+        forgiven   INTEGER NOT NULL DEFAULT 0,
         reason     TEXT,
         detail     TEXT NOT NULL DEFAULT '',
         asked      TEXT NOT NULL DEFAULT '',
         caption    TEXT,
         media      TEXT
     );
-    CREATE INDEX open_candidates ON candidates (source, not_before, candidate)
+    CREATE INDEX open_candidates ON candidates (source, not_before, candidate, site)
         WHERE not_before IS NOT NULL;
     CREATE INDEX ended_candidates ON candidates (state, reason);
     CREATE TABLE hits (
@@ -233,7 +240,7 @@ _STEPS = (
     -- Lists of which every video is here, by a hash of their content.
     CREATE TABLE lists (fingerprint TEXT PRIMARY KEY) WITHOUT ROWID;
     CREATE TABLE parked (
-        source TEXT PRIMARY KEY,
+        site   TEXT PRIMARY KEY,
         reason TEXT NOT NULL,
         detail TEXT NOT NULL,
         until  REAL NOT NULL,

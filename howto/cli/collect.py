@@ -514,7 +514,7 @@ def _dropped_as_json(wanted: _Wanted) -> list[dict[str, str]]:
 
 def _parked_as_json(parked: Parked) -> dict[str, object]:
     return {
-        "source": parked.source,
+        "site": parked.site,
         "reason": parked.reason,
         "detail": parked.detail,
         "until": parked.until or None,

@@ -25,7 +25,7 @@ def tell_parked(parked: Parked) -> None:
     """Say on stderr that a source is left alone, why, and until when."""
     until = f"until {local_time(parked.until)}" if parked.until else "until there is room"
     errors.print(
-        f"Parked {until}: {parked.source}: {parked.reason} ({parked.detail}).",
+        f"Parked {until}: {named(parked.site)}: {parked.reason} ({named(parked.detail)}).",
         markup=False,
         soft_wrap=True,
     )

@@ -1,13 +1,16 @@
 """`howto extract`: features of every video, by several backbones in one decode."""
 
+import math
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
 from howto.cli.console import (
     chosen_folder,
     errors,
+    opened_library,
     output,
     print_json,
     progress,
@@ -19,7 +22,7 @@ from howto.records import State
 from howto.search.phrases import about, clock, counted
 
 if TYPE_CHECKING:
-    from howto.extract.check import Checked
+    from howto.extract.check import BadFile, Checked
     from howto.extract.choice import Choice, Wanted
     from howto.extract.stage import Extracted, Plan
 
@@ -38,9 +41,12 @@ def extract(
         Path | None, typer.Option("--library", "-L", help="The same as FOLDER.")
     ] = None,
     backbone: Annotated[
-        str,
-        typer.Option(help="Backbones, with commas; each video is decoded once for all of them."),
-    ] = "resnet152,resnext101-3d",
+        str | None,
+        typer.Option(
+            help="Backbones, with commas, each video decoded once for all of them; by default "
+            "resnet152,resnext101-3d, and with --check alone all that are there."
+        ),
+    ] = None,
     device: Annotated[
         str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:N or mps.")
     ] = "auto",
@@ -82,7 +88,8 @@ def extract(
         bool, typer.Option("--check", help="Read the features again and say what is wrong.")
     ] = False,
     redo: Annotated[
-        bool, typer.Option("--redo", help="With --check: make again what is wrong.")
+        bool,
+        typer.Option("--redo", help="With --check: make again what is wrong, of these backbones."),
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
     state_dir: Annotated[
@@ -98,30 +105,47 @@ def extract(
     """
     _refuse(on, batch, workers, time_limit, check=check, redo=redo, dry_run=dry_run)
     choice = _choice(backbone, device, precision, weights or [], protocol)
-    creates = not (dry_run or check)
-    with Library.open(chosen_folder(folder, library), state_dir, create=creates) as opened:
-        if opened.is_outside:
+    place = chosen_folder(folder, library)
+    if check and not redo:
+        _refuse_beside_check(limit, retry=retry)
+        with Library.open(place, state_dir, create=False) as opened:
+            names = choice.backbones if backbone is not None else None
+            _finish_check(_check(opened, names, only), json=json)
+        return
+    with opened_library(place, state_dir, dry_run=dry_run) as opened:
+        if opened.is_outside and not dry_run:
             errors.print(f"{opened.folder} is kept in {opened.state}", style="dim", markup=False)
-        if check and not redo:
-            _finish_check(_check(opened, None), json=json)
-            return
         from howto.extract.choice import choose
 
-        wanted = choose(choice)
+        wanted = choose(choice, download=not dry_run)
         if dry_run:
             from howto.extract.stage import plan
 
             planned = plan(opened, wanted, only=only, limit=limit, retry=retry)
-            _show_plan(opened, planned, json=json)
+            _show_plan(opened, planned, state_dir, json=json)
             return
-        checked = _check_and_forget(opened, choice) if redo else None
+        _refresh(opened, retry=retry)
+        redone = _check_and_forget(opened, wanted, only, limit, retry) if redo else None
         done = _extract(opened, wanted, only, limit, retry, batch, workers, time_limit)
     if json:
-        print_json(_as_json(opened, wanted, done, checked))
+        print_json(_as_json(opened, wanted, done, redone))
     else:
-        _show(wanted, done, checked)
-    if any(one.state == State.FAILED for one in done.outcomes):
+        _show(wanted, done, redone)
+    failed = any(one.state == State.FAILED for one in done.outcomes)
+    if failed or (redone is not None and redone.left):
         raise typer.Exit(EXIT_FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Redone:
+    """What a check with --redo found.
+
+    Attributes:
+        left: bad files that cannot be made again here, and so were left as they are.
+    """
+
+    checked: "Checked"
+    left: "tuple[BadFile, ...]"
 
 
 def _refuse(
@@ -141,7 +165,7 @@ def _refuse(
     for name, value in (("--batch", batch), ("--workers", workers)):
         if value is not None and value < 1:
             raise UsageError(f"{name} {value}: expected 1 or more")
-    if not time_limit > 0:
+    if not (time_limit > 0 and math.isfinite(time_limit)):
         raise UsageError(f"--time-limit {time_limit:g}: expected seconds above 0")
     if redo and not check:
         raise UsageError("--redo goes with --check")
@@ -149,39 +173,89 @@ def _refuse(
         raise UsageError("--check alone changes nothing; leave --dry-run out")
 
 
+def _refuse_beside_check(limit: int | None, *, retry: bool) -> None:
+    """A check reads all that --backbone and --only name."""
+    for name, is_given in (("--limit", limit is not None), ("--retry", retry)):
+        if is_given:
+            raise UsageError(f"{name} says what is made, and --check makes nothing; add --redo")
+
+
 def _choice(
-    backbone: str,
+    backbone: str | None,
     device: str,
     precision: str,
     weights: list[str],
     protocol: Literal["displayed", "authors"],
 ) -> "Choice":
-    from howto.extract.choice import Choice
+    from howto.extract.choice import DEFAULT_BACKBONES, Choice
 
-    names = tuple(name.strip() for name in backbone.split(",") if name.strip())
+    names: tuple[str, ...] = DEFAULT_BACKBONES
+    if backbone is not None:
+        names = tuple(name.strip() for name in backbone.split(",") if name.strip())
     named: dict[str, str] = {}
     for one in weights:
         # A family's member has a colon, and a path may hold anything but comes last.
         name, sign, path = one.partition("=")
         if not (sign and name and path):
             raise UsageError(f"--weights {one}: expected NAME=PATH, such as resnet152=net.pth")
+        if name in named:
+            raise UsageError(f"--weights: {name} is named twice, {named[name]} and {path}")
         named[name] = path
     return Choice(names, device, precision, named, protocol)
 
 
-def _check(library: Library, backbones: tuple[str, ...] | None) -> "Checked":
+def _check(library: Library, backbones: tuple[str, ...] | None, only: str | None) -> "Checked":
+    """Read the features of some backbones, or of all.
+
+    Raises:
+        UsageError: the library has no features of one that is named.
+    """
     from howto.extract.check import check_features
+    from howto.extract.store import feature_sets
+
+    there = dict.fromkeys(stored.backbone for stored, _ in feature_sets(library))
+    for name in backbones or ():
+        if name not in there:
+            known = f"There are features of {', '.join(there)}" if there else "There are none"
+            raise UsageError(f"no features of {name!r} here to check. {known}")
+    with progress("Reading features") as show:
+        return check_features(library, backbones, show, only=only)
+
+
+def _check_and_forget(
+    library: Library,
+    wanted: "tuple[Wanted, ...]",
+    only: str | None,
+    limit: int | None,
+    retry: bool,
+) -> _Redone:
+    """Take away those bad files, and those alone, that are made again right after."""
+    from howto.extract.check import check_features, forget_bad, to_make_again
 
     with progress("Reading features") as show:
-        return check_features(library, backbones, show)
+        checked = check_features(library, [one.name for one in wanted], show, only=only)
+    again = to_make_again(library, wanted, checked.bad, only=only, limit=limit, retry=retry)
+    forget_bad(library, again)
+    return _Redone(checked, tuple(one for one in checked.bad if one not in again))
 
 
-def _check_and_forget(library: Library, choice: "Choice") -> "Checked":
-    from howto.extract.check import forget_bad
+def _refresh(library: Library, *, retry: bool) -> None:
+    from howto.search.refresh import refresh
 
-    checked = _check(library, choice.backbones)
-    forget_bad(library, checked.bad)
-    return checked
+    try:
+        with progress("Looking at new files") as show:
+            refresh(library, retry=retry, on_progress=show, on_wait=_waiting)
+    except KeyboardInterrupt:
+        _stopped()
+
+
+def _waiting() -> None:
+    errors.print("Another howto is at work on this library; waiting for it.", style="dim")
+
+
+def _stopped() -> NoReturn:
+    errors.print("Stopped. What is done is kept; run the same command to go on.")
+    raise typer.Exit(EXIT_STOPPED) from None
 
 
 def _extract(
@@ -195,11 +269,8 @@ def _extract(
     time_limit: float,
 ) -> "Extracted":
     from howto.extract.stage import BATCH, extract_videos
-    from howto.search.refresh import refresh
 
     try:
-        with progress("Looking at new files") as show:
-            refresh(library, retry=retry, on_progress=show)
         with progress("Extracting") as show:
             return extract_videos(
                 library,
@@ -211,10 +282,10 @@ def _extract(
                 workers=workers,
                 time_limit=time_limit,
                 on_progress=show,
+                on_wait=_waiting,
             )
     except KeyboardInterrupt:
-        errors.print("Stopped. What is done is kept; run the same command to go on.")
-        raise typer.Exit(EXIT_STOPPED) from None
+        _stopped()
 
 
 # What is shown.
@@ -233,28 +304,42 @@ def _finish_check(checked: "Checked", *, json: bool) -> None:
 
 def _show_checked(checked: "Checked") -> None:
     for one in checked.bad:
-        what = (
-            f"{one.stored.backbone} ({one.stored.recipe.short}), video {one.video_id}: {one.what}"
-        )
-        output.print(what, markup=False, soft_wrap=True)
+        output.print(_told(one), markup=False, soft_wrap=True)
     bad = f"{len(checked.bad)} to do again" if checked.bad else "all as they should be"
     output.print(f"{counted(checked.files, 'feature file')} read, {bad}.")
 
 
+def _show_left(left: "tuple[BadFile, ...]", wanted: "tuple[Wanted, ...]") -> None:
+    """Say what was left as it is, and why."""
+    ours = {one.recipe for one in wanted}
+    for one in left:
+        why = (
+            "not among the videos of this run; run it again without --limit, its video in place"
+            if one.stored.recipe in ours
+            else "not made by these options; import it again, or give those it was made with"
+        )
+        errors.print(f"Left as it is: {_told(one)}: {why}", markup=False, soft_wrap=True)
+
+
+def _told(one: "BadFile") -> str:
+    return f"{one.stored.backbone} ({one.stored.recipe.short}), video {one.video_id}: {one.what}"
+
+
 def _checked_as_json(checked: "Checked") -> dict[str, object]:
-    return {
-        "files": checked.files,
-        "bad": [
-            {
-                "backbone": one.stored.backbone,
-                "set": one.stored.recipe.short,
-                "video_id": one.video_id,
-                "path": str(one.stored.path(one.video_id)),
-                "what": one.what,
-            }
-            for one in checked.bad
-        ],
-    }
+    return {"files": checked.files, "bad": _bad_as_json(checked.bad)}
+
+
+def _bad_as_json(bad: "tuple[BadFile, ...]") -> list[dict[str, str]]:
+    return [
+        {
+            "backbone": one.stored.backbone,
+            "set": one.stored.recipe.short,
+            "video_id": one.video_id,
+            "path": str(one.stored.path(one.video_id)),
+            "what": one.what,
+        }
+        for one in bad
+    ]
 
 
 def _sets_as_json(wanted: "tuple[Wanted, ...]") -> list[dict[str, object]]:
@@ -264,16 +349,19 @@ def _sets_as_json(wanted: "tuple[Wanted, ...]") -> list[dict[str, object]]:
             "set": one.recipe.short,
             "recipe": one.recipe.parts,
             "device": one.device,
+            "precision": one.precision,
+            "weights_not_here": one.not_here or None,
         }
         for one in wanted
     ]
 
 
-def _show_plan(library: Library, planned: "Plan", *, json: bool) -> None:
+def _show_plan(library: Library, planned: "Plan", state_dir: Path | None, *, json: bool) -> None:
     import shutil
 
     length = sum(job.duration for job in planned.jobs)
-    free = shutil.disk_usage(library.state).free
+    kept = state_dir or library.folder
+    free = shutil.disk_usage(kept if kept.exists() else library.folder).free
     if json:
         print_json(
             {
@@ -288,6 +376,14 @@ def _show_plan(library: Library, planned: "Plan", *, json: bool) -> None:
             }
         )
         return
+    for one in planned.wanted:
+        if one.not_here:
+            errors.print(
+                f"Weights of {one.name} are not here yet: {one.not_here}. A dry run fetches "
+                "nothing, so it cannot tell which of its features are there; all are counted.",
+                markup=False,
+                soft_wrap=True,
+            )
     for job in planned.jobs:
         output.print(str(job.path.relative_to(library.folder)), markup=False, soft_wrap=True)
     time = (
@@ -306,14 +402,17 @@ def _show_plan(library: Library, planned: "Plan", *, json: bool) -> None:
 
 
 def _names(wanted: "tuple[Wanted, ...]") -> str:
-    return ", ".join(f"{one.name} ({one.recipe.short})" for one in wanted)
+    return ", ".join(
+        f"{one.name} ({'weights not here yet' if one.not_here else one.recipe.short})"
+        for one in wanted
+    )
 
 
 def _as_json(
     library: Library,
     wanted: "tuple[Wanted, ...]",
     done: "Extracted",
-    checked: "Checked | None",
+    redone: _Redone | None,
 ) -> dict[str, object]:
     return {
         "library": str(library.folder),
@@ -333,17 +432,20 @@ def _as_json(
             }
             for one in done.outcomes
         ],
-        "checked": checked and _checked_as_json(checked),
+        "checked": redone
+        and {**_checked_as_json(redone.checked), "left": _bad_as_json(redone.left)},
     }
 
 
-def _show(wanted: "tuple[Wanted, ...]", done: "Extracted", checked: "Checked | None") -> None:
-    if checked is not None:
-        _show_checked(checked)
+def _show(wanted: "tuple[Wanted, ...]", done: "Extracted", redone: _Redone | None) -> None:
+    if redone is not None:
+        _show_checked(redone.checked)
+        _show_left(redone.left, wanted)
+    sets = [f"{one.name} ({one.recipe.short}) on {one.device} in {one.precision}" for one in wanted]
     speed = done.video_seconds / done.seconds if done.seconds else 0.0
     rate = f" in {about(done.seconds)}, {speed:.1f} times real time" if done.made else ""
     output.print(
-        f"{_names(wanted)} on {wanted[0].device} in {wanted[0].precision}: "
+        f"{', '.join(sets)}: "
         f"{counted(done.made, 'feature file')} made{rate}; "
         f"{counted(done.unchanged, 'video')} unchanged.",
         markup=False,

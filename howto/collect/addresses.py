@@ -6,9 +6,10 @@ one integer, in octal or in hexadecimal, or a name that points here, is seen for
 """
 
 import ipaddress
+import re
 import socket
 from collections.abc import Iterator
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from howto.errors import ItemError, Reason
 
@@ -22,13 +23,14 @@ def check_address(address: str, *, allow_private: bool = False) -> str:
     """Return an address from a list as it is, where it may be asked; resolves nothing.
 
     Raises:
-        ItemError: REFUSED_ADDRESS: not http or https, no host, or a host written as a number that
-            is not public. A name is judged when it is connected to, by `public_addresses`.
+        ItemError: REFUSED_ADDRESS: not http or https, no host, one that programs read in different
+            ways (`127.0.0%2e1`), or one written as a number that is not public. A name is judged when it is connected to, by `public_addresses`.
     """
     try:
         parts = urlsplit(address)
         host = parts.hostname
         _ = parts.port
+        _refuse_odd_host(parts)
     except ValueError as error:
         raise ItemError(Reason.REFUSED_ADDRESS, f"not an address: {error}") from error
     if parts.scheme.lower() not in _SCHEMES or not host:
@@ -94,6 +96,15 @@ def _as_numbers(host: str) -> Iterator[str]:
             yield socket.inet_ntoa(socket.inet_aton(host))
         except (OSError, UnicodeError):
             return
+
+
+def _refuse_odd_host(parts: SplitResult) -> None:
+    """Refuse what one program takes for a part of the host, and another decodes or cuts off."""
+    host = parts.netloc.rpartition("@")[2]
+    zone = host.startswith("[")  # %25eth0 in an IPv6 address
+    if re.search(r"[\s\\\x00-\x1f\x7f]", parts.netloc) or (not zone and "%" in host):
+        detail = "expected a host without %, \\ and spaces"
+        raise ItemError(Reason.REFUSED_ADDRESS, detail)
 
 
 def _refuse_private(host: str, number: str) -> None:

@@ -5,6 +5,7 @@ howto made or fetched is deleted; a file of the user's own is not touched, and t
 over from then on.
 """
 
+import glob
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from howto.search import words
 __all__ = ["Forgotten", "forget", "named_videos"]
 
 _BARE_ID = re.compile(r"[A-Za-z0-9_-]{11}")  # of YouTube
+_YOUTUBE_ID = re.compile(r"youtube-[A-Za-z0-9_-]{11}")
+_SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _DERIVED = ("packs", "index")
 _SECONDS_OF_PATIENCE = 60.0
 
@@ -58,7 +61,7 @@ def named_videos(library: Library, names: Iterable[str]) -> list[str]:
             ids.append(name)
         elif _BARE_ID.fullmatch(name):
             ids.append(f"youtube-{name}")
-        elif name.startswith("youtube-"):
+        elif _YOUTUBE_ID.fullmatch(name):
             ids.append(name)
         else:
             raise UsageError(
@@ -82,8 +85,15 @@ def forget(library: Library, video_ids: Iterable[str], why: str = "") -> Forgott
         why: kept with the tombstone.
 
     Raises:
+        UsageError: an id holds what no id does, such as a slash; nothing is deleted.
         LibraryBusy: another process is collecting into this library.
     """
+    video_ids = list(video_ids)
+    for video_id in video_ids:
+        if not _SAFE_ID.fullmatch(video_id):
+            raise UsageError(
+                f"{video_id!r} is no id of a video: expected letters, digits, - and _ alone"
+            )
     known: list[str] = []
     unknown: list[str] = []
     deleted: list[str] = []
@@ -101,9 +111,9 @@ def forget(library: Library, video_ids: Iterable[str], why: str = "") -> Forgott
 
 def _files_of(library: Library, video_id: str) -> list[str]:
     """What howto fetched or made of a video alone, relative to the state folder."""
-    state = library.state
-    found = [*state.glob(f"media/{video_id}.*"), *state.glob(f"captions/{video_id}.*")]
-    found += state.glob(f"features/*/*/{video_id}.*")
+    state, name = library.state, glob.escape(video_id)
+    found = [*state.glob(f"media/{name}.*"), *state.glob(f"captions/{name}.*")]
+    found += state.glob(f"features/*/*/{name}.*")
     return sorted(path.relative_to(state).as_posix() for path in found)
 
 

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from yt_dlp import YoutubeDL
 from yt_dlp.networking._urllib import UrllibRH
-from yt_dlp.networking.common import RequestDirector
+from yt_dlp.networking.common import Request, RequestDirector
 from yt_dlp.networking.exceptions import RequestError
 
 from howto.collect.addresses import check_address, public_addresses
@@ -27,6 +27,7 @@ from howto.errors import ItemError
 __all__ = ["GuardedYoutubeDL", "RefusedRequest"]
 
 _PORTS = {"http": 80, "https": 443}
+_SOCKS = "Ytdl-socks-proxy"  # where yt-dlp notes down the proxy that it will go through
 
 
 class RefusedRequest(RequestError):  # type: ignore[misc]  # yt-dlp has no types
@@ -62,6 +63,10 @@ class _GuardedRH(UrllibRH):  # type: ignore[misc]
     def __init__(self, *, allow_private: bool, **settings: Any) -> None:
         super().__init__(**settings)
         self._allow_private = allow_private
+
+    def _get_proxies(self, request: Request) -> dict[str, str | None]:  # noqa: ARG002
+        """The user's alone: yt-dlp takes one from a request's headers too, and pages set these."""
+        return dict(self.proxies)
 
     def _create_instance(self, **settings: Any) -> urllib.request.OpenerDirector:
         opener: urllib.request.OpenerDirector = super()._create_instance(**settings)
@@ -113,10 +118,13 @@ class _Lock(urllib.request.AbstractHTTPHandler):
 
 
 def _goes_through_proxy(request: urllib.request.Request) -> bool:
-    return (
-        request.host != urlsplit(request.full_url).netloc  # set_proxy() put the proxy's there
-        or request.has_header("Ytdl-socks-proxy")
-    )
+    """Whether the handler of proxies, which comes first, sent this request to one.
+
+    By what it leaves behind alone. The host of a request is no sign of it: urllib decodes `%2e`
+    there and nowhere else, so an address could pass for one of a proxy.
+    """
+    tunnelled = getattr(request, "_tunnel_host", None) is not None
+    return request.has_proxy() or tunnelled or request.has_header(_SOCKS)
 
 
 def _guarded(made: type[http.client.HTTPConnection]) -> Any:

@@ -4,7 +4,6 @@ Everything in the dictionary was said by a site: each value is taken only where 
 be. Needs nothing of yt-dlp.
 """
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -22,6 +21,7 @@ _LISTS = ("subtitles", "automatic_captions")
 """Where yt-dlp keeps captions that people made, and those that a machine made."""
 
 _LIVE = ("is_live", "is_upcoming", "post_live")  # post_live: ended, its file is not whole yet
+_TOO_MUCH = 2**63  # JSON may hold integers of any length, a database holds those below this
 _CODE = re.compile(r"([A-Za-z]{2,3})(-[A-Za-z0-9]{2,8})*")
 _BY = re.compile(
     r"cc[ -]?by([ -]?[0-9.]+)?|by|.*creativecommons\.org/licenses/by/.*"
@@ -133,12 +133,12 @@ def _date(stated: str) -> str:
 
 
 def _positive(value: Any) -> float | None:
-    known = isinstance(value, int | float) and 0 < value < math.inf
+    known = isinstance(value, int | float) and 0 < value < _TOO_MUCH
     return float(value) if known else None
 
 
 def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and value >= 0 else None
+    return value if isinstance(value, int) and 0 <= value < _TOO_MUCH else None
 
 
 def _text(value: Any) -> str:

@@ -7,26 +7,31 @@ Each arrow is one transaction, made after the file it speaks of lies whole in it
 kill at any instant a video is repeated from its last arrow, and finished work is not asked for
 again. A state that is not `done`, `rejected` or `failed` is open: it has a time before which it is
 left alone, and one index holds the open ones in order, so that finding what to do next costs the
-same with a million videos as with ten.
+same with a million videos as with ten. A video that is done without its media is open too where
+that is wanted; it stays done whatever comes of it.
 """
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 from howto.collect.fetched import Candidate, Described, Task
 from howto.collect.rules import Rules
-from howto.errors import Reason, UsageError
+from howto.errors import ItemError, Reason, UsageError
 from howto.library import Library, storable
 from howto.records import Narration
 
-__all__ = ["Ledger", "Parked", "Search", "Step", "Work"]
+__all__ = ["Ledger", "Parked", "Search", "Step", "Work", "site_of"]
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _RESERVED = re.compile(r"con|prn|aux|nul|(?:com|lpt)[0-9]", re.IGNORECASE)  # on Windows
+_YOUTUBE = "youtube-"
 _BATCH = 10_000
 
 
@@ -51,6 +56,10 @@ class Work:
         attempts: that failed.
         caption: name of its caption file, which lies there whole if `captioned`.
         captioned: its captions are in place, or it was found to need none.
+        num_words: of its narration; None where they were not counted.
+        done: it is complete but for its media.
+        site: who is asked for it.
+        forgiven: attempts that were not counted.
     """
 
     number: int
@@ -58,6 +67,10 @@ class Work:
     attempts: int
     caption: str | None
     captioned: bool
+    num_words: int | None
+    done: bool
+    site: str
+    forgiven: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +80,14 @@ class Search:
     number: int
     task: Task
     attempts: int
+    forgiven: int
 
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """A source that is left alone until a time, in seconds since 1970."""
+    """A site that is left alone until a time, in seconds since 1970."""
 
-    source: str
+    site: str
     reason: Reason
     detail: str
     until: float
@@ -111,18 +125,38 @@ class Ledger:
         )
 
     def _task_number(self, task: Task) -> int:
-        self.connection.execute(
-            "INSERT INTO tasks (name, category, task_id, query) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET category = excluded.category"
-            " WHERE excluded.category <> ''",
-            tuple(map(storable, (task.name, task.category, task.task_id, task.query))),
+        name, category, task_id, query = map(
+            storable, (task.name, task.category, task.task_id, task.query)
         )
+        known: int | None = self._known_task(name, task_id)
+        if known is None:
+            known = self.connection.execute(
+                "INSERT INTO tasks (name, category, task_id, query) VALUES (?, ?, ?, ?)",
+                (name, category, task_id, query),
+            ).lastrowid
+            assert known is not None  # a row was inserted
+        elif category:
+            self.connection.execute(
+                "UPDATE tasks SET category = ? WHERE task = ?", (category, known)
+            )
+        if name != task_id:
+            self.connection.execute(
+                "UPDATE tasks SET name = ? WHERE task = ? AND name = task_id", (name, known)
+            )
+        return known
+
+    def _known_task(self, name: str, task_id: str) -> int | None:
+        """A task by its name and id; where one side has the id for a name, by the id alone."""
         row = self.connection.execute(
-            "SELECT task FROM tasks WHERE name = ? AND task_id = ?",
-            (storable(task.name), storable(task.task_id)),
-        )
-        number: int = row.fetchone()[0]
-        return number
+            "SELECT task FROM tasks WHERE name = ? AND task_id = ?", (name, task_id)
+        ).fetchone()
+        if row is None and task_id:
+            row = self.connection.execute(
+                "SELECT task FROM tasks WHERE task_id = ?1 AND task_id <> ''"
+                " AND (name = task_id OR ?2 = ?1) LIMIT 1",
+                (task_id, name),
+            ).fetchone()
+        return row[0] if row else None
 
     def has_list(self, fingerprint: str) -> bool:
         """Whether a list was read to its end."""
@@ -132,13 +166,17 @@ class Ledger:
         return row is not None
 
     def put_list(
-        self, found: Iterable[tuple[Task | None, Candidate]], fingerprint: str = ""
+        self,
+        found: Iterable[tuple[Task | None, Candidate]],
+        fingerprint: str = "",
+        site: str = "",
     ) -> int:
         """Remember the videos of a list, a batch at a time; a killed one is read again.
 
         Args:
             found: each with the task that it was listed for, where the list says one.
             fingerprint: by which it is known that this list was read; '' for one that may change.
+            site: who is asked for all of them; '': as `site_of` has it.
 
         Returns:
             How many there were, known ones included.
@@ -151,7 +189,7 @@ class Ledger:
             with self.library.writing():
                 for task in {task for task, _ in batch if task is not None} - numbers.keys():
                     numbers[task] = self._task_number(task)
-                self._put_candidates(one for _, one in batch)
+                self._put_candidates((one for _, one in batch), site)
                 self._put_hits(
                     (numbers[task], one.rank, one.video_id) for task, one in batch if task
                 )
@@ -168,25 +206,34 @@ class Ledger:
                 self.connection.execute("INSERT OR IGNORE INTO lists VALUES (?)", (fingerprint,))
         return count
 
-    def put_hits(self, search: Search, source: str, found: Sequence[Candidate]) -> None:
+    def put_hits(
+        self, search: Search, source: str, found: Sequence[Candidate], site: str = ""
+    ) -> None:
         """Remember all that a search found; with that it is finished."""
         with self.library.writing():
-            self._put_candidates(found)
+            self._put_candidates(found, site)
             self._put_hits((search.number, one.rank, one.video_id) for one in found)
             self.connection.execute(
-                "UPDATE searches SET not_before = NULL, reason = NULL, detail = ''"
+                "UPDATE searches SET not_before = NULL, reason = NULL, detail = '', num_hits = ?"
                 " WHERE source = ? AND task = ?",
-                (source, search.number),
+                (len(found), source, search.number),
             )
 
-    def _put_candidates(self, found: Iterable[Candidate]) -> None:
+    def _put_candidates(self, found: Iterable[Candidate], site: str) -> None:
         """New ones alone, and none that was forgotten."""
         rows = [
-            (_safe(one), one.source, _packed(one.address), storable(one.title)) for one in found
+            (
+                _safe(one),
+                one.source,
+                storable(site or site_of(one)),
+                _packed(one.address),
+                storable(one.title),
+            )
+            for one in found
         ]
         self.connection.executemany(
-            "INSERT INTO candidates (video_id, source, address, title, state, not_before)"
-            " SELECT ?1, ?2, ?3, ?4, 'found', 0"
+            "INSERT INTO candidates (video_id, source, site, address, title, state, not_before)"
+            " SELECT ?1, ?2, ?3, ?4, ?5, 'found', 0"
             " WHERE NOT EXISTS (SELECT 1 FROM tombstones WHERE video_id = ?1)"
             " ON CONFLICT DO NOTHING",
             rows,
@@ -203,30 +250,45 @@ class Ledger:
 
     # What is next.
 
-    def next_video(self, source: str, now: float) -> Work | None:
-        """The next video of a source that may be worked on; the one that was begun comes first."""
+    def next_video(self, source: str, now: float, parked: Collection[str] = ()) -> Work | None:
+        """The next video of a source that may be worked on.
+
+        Args:
+            parked: sites that are left alone.
+        """
         row = self.connection.execute(
-            "SELECT candidate, video_id, address, title, attempts, caption,"
-            " (SELECT caption_sha256 FROM descriptions WHERE candidate = one.candidate)"
-            " FROM candidates AS one WHERE source = ? AND not_before <= ?"
+            "SELECT candidate, video_id, address, one.title, attempts, caption, state, site,"
+            " caption_sha256, num_words, forgiven FROM candidates AS one"
+            " LEFT JOIN descriptions USING (candidate)"
+            " WHERE source = ? AND not_before <= ?"
+            " AND site NOT IN (SELECT value FROM json_each(?))"
             " ORDER BY not_before, candidate LIMIT 1",
-            (source, now),
+            (source, now, json.dumps(list(parked))),
         ).fetchone()
         if row is None:
             return None
-        number, video_id, address, title, attempts, caption, sha = row
-        candidate = Candidate(video_id, source, _unpacked(address), 0, title)
-        return Work(number, candidate, attempts, caption, captioned=sha is not None)
+        number, video_id, address, title, attempts, caption, state, site, sha, *counts = row
+        return Work(
+            number,
+            Candidate(video_id, source, _unpacked(address), 0, title),
+            attempts,
+            caption,
+            captioned=sha is not None,
+            num_words=counts[0],
+            done=state == Step.DONE,
+            site=site,
+            forgiven=counts[1],
+        )
 
     def next_search(self, source: str, now: float) -> Search | None:
         """The next task to ask a source for."""
         row = self.connection.execute(
-            "SELECT task, name, category, task_id, query, attempts"
+            "SELECT task, name, category, task_id, query, attempts, forgiven"
             " FROM searches JOIN tasks USING (task) WHERE source = ? AND not_before <= ?"
             " ORDER BY not_before, task LIMIT 1",
             (source, now),
         ).fetchone()
-        return Search(row[0], Task(*row[1:5]), row[5]) if row else None
+        return Search(row[0], Task(*row[1:5]), *row[5:]) if row else None
 
     def search_depth(self, source: str, search: Search) -> int:
         """How many results of a search are wanted."""
@@ -236,17 +298,37 @@ class Ledger:
         top: int = row.fetchone()[0]
         return top
 
-    def next_time(self, source: str) -> float | None:
-        """When there is something to do for a source, in seconds since 1970; None: never."""
-        (time,) = self.connection.execute(
-            "SELECT min(time) FROM ("
-            " SELECT min(not_before) AS time FROM candidates"
-            "  WHERE source = ?1 AND not_before IS NOT NULL"
-            " UNION ALL SELECT min(not_before) FROM searches"
-            "  WHERE source = ?1 AND not_before IS NOT NULL)",
+    def next_time(self, source: str, search_site: str, parked: Mapping[str, float]) -> float | None:
+        """When there is something to do for a source, in seconds since 1970; None: never.
+
+        Args:
+            search_site: who is asked when this source is searched.
+            parked: until when each site is left alone.
+        """
+        ask, sites = self.connection.execute, json.dumps(list(parked))
+        (free,) = ask(
+            "SELECT min(not_before) FROM candidates WHERE source = ? AND not_before IS NOT NULL"
+            " AND site NOT IN (SELECT value FROM json_each(?))",
+            (source, sites),
+        ).fetchone()
+        (search,) = ask(
+            "SELECT min(not_before) FROM searches WHERE source = ? AND not_before IS NOT NULL",
             (source,),
         ).fetchone()
-        return None if time is None else float(time)
+        times = [] if free is None else [float(free)]
+        if search is not None:
+            times.append(max(float(search), parked.get(search_site, 0.0)))
+        if parked:
+            times += [
+                max(float(due), parked[site])
+                for site, due in ask(
+                    "SELECT site, min(not_before) FROM candidates WHERE source = ?"
+                    " AND not_before IS NOT NULL"
+                    " AND site IN (SELECT value FROM json_each(?)) GROUP BY site",
+                    (source, sites),
+                )
+            ]
+        return min(times, default=None)
 
     def sources(self) -> tuple[str, ...]:
         """The sources that there is something to do for, now or later."""
@@ -283,8 +365,9 @@ class Ledger:
         with self.library.writing():
             self._put_description(work.number, described)
             self.connection.execute(
-                "UPDATE candidates SET state = ?, caption = ? WHERE candidate = ?",
-                (Step.CAPTIONED if work.captioned else Step.DESCRIBED, caption, work.number),
+                "UPDATE candidates SET caption = ?,"
+                " state = CASE state WHEN 'done' THEN state ELSE ? END WHERE candidate = ?",
+                (caption, Step.CAPTIONED if work.captioned else Step.DESCRIBED, work.number),
             )
 
     def _put_description(self, number: int, described: Described) -> None:
@@ -305,12 +388,18 @@ class Ledger:
             storable(described.channel),
             storable(described.uploaded),
         )
-        self.connection.execute(
-            f"INSERT INTO descriptions (candidate, {', '.join(names)})"  # noqa: S608
-            f" VALUES (?{', ?' * len(names)}) ON CONFLICT DO UPDATE SET"
-            f" {', '.join(f'{name} = coalesce(excluded.{name}, {name})' for name in names)}",
-            (number, *values),
-        )
+        try:
+            self.connection.execute(
+                f"INSERT INTO descriptions (candidate, {', '.join(names)})"  # noqa: S608
+                f" VALUES (?{', ?' * len(names)}) ON CONFLICT DO UPDATE SET"
+                f" {', '.join(f'{name} = coalesce(excluded.{name}, {name})' for name in names)}",
+                (number, *values),
+            )
+        except (OverflowError, sqlite3.InterfaceError, sqlite3.ProgrammingError) as error:
+            # Anything may stand on a page; it costs this video alone.
+            raise ItemError(
+                Reason.INTERNAL_ERROR, f"what its source says cannot be kept: {error}"
+            ) from error
 
     def captioned(self, work: Work, narration: Narration, num_words: int, sha: str) -> None:
         """The caption file of a video lies in its place.
@@ -362,9 +451,10 @@ class Ledger:
     def _set_state(
         self, number: int, state: Step, reason: Reason | None = None, detail: str = ""
     ) -> None:
+        """What is done stays done: it lacks nothing but the media that may have been wanted."""
         closed = state in (Step.DONE, Step.REJECTED, Step.FAILED)
         self.connection.execute(
-            "UPDATE candidates SET state = ?, reason = ?, detail = ?, not_before = ?"
+            "UPDATE candidates SET state = CASE state WHEN 'done' THEN state ELSE ? END, reason = ?, detail = ?, not_before = ?"
             " WHERE candidate = ?",
             (state, reason, storable(detail), None if closed else 0, number),
         )
@@ -391,6 +481,11 @@ class Ledger:
                 self._put_description(work.number, described)
             if num_words is not None:
                 self._count_words(work.number, num_words, None, None, None)
+            if not work.done:
+                self.connection.execute(
+                    "UPDATE descriptions SET caption_sha256 = NULL WHERE candidate = ?",
+                    (work.number,),
+                )
             self._set_state(work.number, Step.REJECTED, reason, detail)
             self.connection.execute(
                 "UPDATE candidates SET asked = ? WHERE candidate = ?", (asked, work.number)
@@ -403,6 +498,24 @@ class Ledger:
             self.connection.execute(
                 "UPDATE candidates SET attempts = attempts + 1, not_before = ? WHERE candidate = ?",
                 (not_before, work.number),
+            )
+
+    def put_behind(self, work: Work, reason: Reason, detail: str, not_before: float) -> None:
+        """Its site has had enough; the others come before this video then, and nothing counts."""
+        with self.library.writing():
+            self._set_state(work.number, Step.LATER, reason, detail)
+            self.connection.execute(
+                "UPDATE candidates SET forgiven = forgiven + 1, not_before = ? WHERE candidate = ?",
+                (not_before, work.number),
+            )
+
+    def put_search_behind(self, source: str, search: Search, not_before: float) -> None:
+        """The same for a search."""
+        with self.library.writing():
+            self.connection.execute(
+                "UPDATE searches SET forgiven = forgiven + 1, not_before = ?"
+                " WHERE source = ? AND task = ?",
+                (not_before, source, search.number),
             )
 
     def fail(self, work: Work, reason: Reason, detail: str) -> None:
@@ -423,96 +536,135 @@ class Ledger:
 
     # Parking.
 
-    def park(self, parked: Parked, forgiven: Collection[int] = ()) -> None:
-        """Leave a source alone for a time.
+    def park(self, parked: Parked, forgiven: Collection[int] = (), source: str = "") -> None:
+        """Leave a site alone for a time.
+
+        What is forgiven comes behind the others then, so that a few bad ones stop nobody, and it is
+        forgiven once.
 
         Args:
             forgiven: numbers of videos, below 0 of searches, whose last attempt says nothing about
                 them and does not count.
+            source: of the searches.
         """
         with self.library.writing():
             self.connection.execute(
                 "INSERT OR REPLACE INTO parked VALUES (?, ?, ?, ?, ?)",
-                (parked.source, parked.reason, storable(parked.detail), parked.until, parked.times),
+                (parked.site, parked.reason, storable(parked.detail), parked.until, parked.times),
             )
             self.connection.executemany(
                 # Who was given up has no attempt counted for it, and is taken up again.
-                "UPDATE candidates SET attempts = attempts - (state = 'later'), state = 'later',"
-                " not_before = 0 WHERE candidate = ?",
-                [(number,) for number in forgiven if number > 0],
+                "UPDATE candidates SET attempts = attempts - (not_before IS NOT NULL), not_before = ?,"
+                " state = CASE state WHEN 'done' THEN state ELSE 'later' END, forgiven = 1"
+                " WHERE candidate = ? AND forgiven = 0",
+                [(parked.until, number) for number in forgiven if number > 0],
             )
             self.connection.executemany(
-                "UPDATE searches SET attempts = attempts - 1, not_before = 0"
-                " WHERE source = ? AND task = ?",
-                [(parked.source, -number) for number in forgiven if number < 0],
+                "UPDATE searches SET attempts = attempts - 1, not_before = ?, forgiven = 1"
+                " WHERE source = ? AND task = ? AND not_before IS NOT NULL AND forgiven = 0",
+                [(parked.until, source, -number) for number in forgiven if number < 0],
             )
 
-    def unpark(self, source: str) -> None:
-        """A source gives something again."""
+    def unpark(self, site: str) -> None:
+        """A site gives something again."""
         with self.library.writing():
-            self.connection.execute("DELETE FROM parked WHERE source = ?", (source,))
+            self.connection.execute("DELETE FROM parked WHERE site = ?", (site,))
 
     def parked(self) -> dict[str, Parked]:
-        """The sources that were parked, also those whose time has come, until they give again."""
-        rows = self.connection.execute("SELECT source, reason, detail, until, times FROM parked")
+        """The sites that were parked, also those whose time has come, until they give again."""
+        rows = self.connection.execute("SELECT site, reason, detail, until, times FROM parked")
         return {row[0]: Parked(row[0], Reason(row[1]), *row[2:]) for row in rows}
 
     # Rules that changed.
 
-    def reconsider(self, rules: Rules) -> int:
+    def reconsider(
+        self, rules: Rules, own: Mapping[str, Rules] | None = None, also: Collection[Reason] = ()
+    ) -> None:
         """Open again what other rules had refused and these would not, and what lacks its media.
 
-        Returns:
-            How many videos.
+        Args:
+            own: rules of sources that have their own.
+            also: reasons that these rules, or what else was asked for, lift.
         """
-        opened = 0
         with self.library.writing():
-            for reason, fit, value in (
-                (Reason.TOO_LONG, "duration <= ?", rules.max_seconds),
-                (Reason.TOO_FEW_VIEWS, "views >= ?", rules.min_views),
-                (Reason.TOO_FEW_WORDS, "num_words >= ?", rules.min_words),
-                (Reason.LICENCE_UNFIT, "? IN (license, 'any')", rules.license),
-            ):
-                fitting = (
-                    "EXISTS (SELECT 1 FROM descriptions AS its"  # noqa: S608
-                    f" WHERE its.candidate = candidates.candidate AND {fit})"
-                )
-                opened += self._open_again(f"reason = ? AND {fitting}", reason, value)
-            for reason in (Reason.NO_CAPTIONS, Reason.OTHER_LANGUAGE):
-                opened += self._open_again("reason = ? AND asked <> ?", reason, rules.asked)
-            if rules.min_words == 0 and not rules.captions_only:
-                opened += self._open_again("reason = ?", Reason.NO_CAPTIONS)
-            if not rules.captions_only:
-                opened += self.connection.execute(
-                    "UPDATE candidates SET state = ?, not_before = 0"
-                    " WHERE state = ? AND media IS NULL",
-                    (Step.CAPTIONED, Step.DONE),
-                ).rowcount
-        return opened
+            self._reconsider(rules, own or {}, also)
 
-    def _open_again(self, which: str, *values: object) -> int:
-        return self.connection.execute(
-            "UPDATE candidates SET state = ?, not_before = 0, attempts = 0"  # noqa: S608
-            f" WHERE state IN (?, ?, ?) AND {which}",
-            (Step.FOUND, Step.REJECTED, Step.FAILED, Step.LATER, *values),
-        ).rowcount
+    def _reconsider(self, rules: Rules, own: Mapping[str, Rules], also: Collection[Reason]) -> None:
+        self._reconsider_by("source NOT IN (SELECT value FROM json_each(?))", [*own], rules)
+        for source, its_rules in own.items():
+            self._reconsider_by("source IN (SELECT value FROM json_each(?))", [source], its_rules)
+        for reason in also:
+            self._open_again("reason = ?", reason)
 
-    def retry(self) -> int:
+    def _reconsider_by(self, whose: str, sources: list[str], rules: Rules) -> None:
+        names = json.dumps(sources)
+        for reason, fit, value in (
+            (Reason.TOO_LONG, "duration <= ?", rules.max_seconds),
+            (Reason.TOO_FEW_VIEWS, "views >= ?", rules.min_views),
+            (Reason.TOO_FEW_WORDS, "num_words >= ?", rules.min_words),
+            (Reason.LICENCE_UNFIT, "? IN (license, 'any')", rules.license),
+        ):
+            fitting = (
+                "EXISTS (SELECT 1 FROM descriptions AS its"  # noqa: S608
+                f" WHERE its.candidate = candidates.candidate AND {fit})"
+            )
+            self._open_again(f"reason = ? AND {fitting} AND {whose}", reason, value, names)
+        for reason in (Reason.NO_CAPTIONS, Reason.OTHER_LANGUAGE):
+            self._open_again(f"reason = ? AND asked <> ? AND {whose}", reason, rules.asked, names)
+        if rules.min_words == 0 and not rules.captions_only:
+            self._open_again(f"reason = ? AND {whose}", Reason.NO_CAPTIONS, names)
+        media = "0 WHERE not_before IS NULL AND reason IS NULL AND"
+        if rules.captions_only:
+            media = "NULL WHERE not_before IS NOT NULL AND"
+        self.connection.execute(
+            f"UPDATE candidates SET not_before = {media} state = ? AND media IS NULL AND {whose}",  # noqa: S608
+            (Step.DONE, names),
+        )
+
+    def _open_again(self, which: str, *values: object) -> None:
+        self.connection.execute(
+            "UPDATE candidates SET not_before = 0, attempts = 0, forgiven = 0,"  # noqa: S608
+            " state = CASE state WHEN 'done' THEN state ELSE ? END"
+            f" WHERE (state IN (?, ?, ?) OR state = ? AND media IS NULL) AND {which}",
+            (Step.FOUND, Step.REJECTED, Step.FAILED, Step.LATER, Step.DONE, *values),
+        )
+
+    def retry(self) -> None:
         """Open again all that failed, is gone, or was refused for anything but the rules.
 
-        Returns:
-            How many videos.
+        Searches that failed or found nothing too; and no site is parked any more.
         """
+        with self.library.writing():
+            self._retry()
+
+    def _retry(self) -> None:
         ruled = [Reason.TOO_LONG, Reason.TOO_SHORT, Reason.TOO_FEW_VIEWS, Reason.TOO_FEW_WORDS]
         ruled += [Reason.LICENCE_UNFIT, Reason.OTHER_LANGUAGE]
-        with self.library.writing():
-            opened = self._open_again(
-                "reason NOT IN (SELECT value FROM json_each(?))", json.dumps(ruled)
-            )
-            self.connection.execute(
-                "UPDATE searches SET not_before = 0, attempts = 0 WHERE reason IS NOT NULL"
-            )
-        return opened
+        self._open_again("reason NOT IN (SELECT value FROM json_each(?))", json.dumps(ruled))
+        self.connection.execute(
+            "UPDATE searches SET not_before = 0, attempts = 0, forgiven = 0"
+            " WHERE reason IS NOT NULL OR num_hits = 0"
+        )
+        self.connection.execute("DELETE FROM parked")
+
+    @contextmanager
+    def supposing(
+        self,
+        rules: Rules,
+        own: Mapping[str, Rules] | None = None,
+        also: Collection[Reason] = (),
+        *,
+        retry: bool = False,
+    ) -> Iterator[None]:
+        """The ledger as a run with these rules would find it, for as long as this is open."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            if retry:
+                self._retry()
+            self._reconsider(rules, own or {}, also)
+            yield
+        finally:
+            self.connection.execute("ROLLBACK")
 
     # What there is.
 
@@ -596,6 +748,21 @@ def _unpacked(address: str | bytes) -> str:
     if isinstance(address, bytes):
         return address.decode(errors="surrogatepass")
     return address
+
+
+def site_of(candidate: Candidate) -> str:
+    """Who is asked for a video: the host of its address, else its source.
+
+    A YouTube video has one id wherever it was listed, and one site.
+    """
+    if candidate.video_id.startswith(_YOUTUBE):
+        return "youtube"
+    try:
+        parts = urlsplit(candidate.address)
+        host = parts.hostname if parts.scheme in ("http", "https") else None
+    except ValueError:
+        host = None
+    return host or candidate.source
 
 
 def _safe(candidate: Candidate) -> str:

@@ -17,6 +17,7 @@ __all__ = [
     "howto100m_tasks",
     "lines_of",
     "listed_youtube_ids",
+    "nothing_in",
     "youtube_candidate",
     "youtube_id",
 ]
@@ -79,7 +80,7 @@ def listed_youtube_ids(path: Path) -> Iterator[str]:
     What follows a comma, a tab or a space is not read, so the first column of a table will do.
 
     Raises:
-        UsageError: as `lines_of`, or a line is neither; it names the line.
+        UsageError: as `lines_of`, or a line is neither; it names the line. Or there is none.
     """
     seen: set[str] = set()
     for number, line in lines_of(path):
@@ -92,6 +93,8 @@ def listed_youtube_ids(path: Path) -> Iterator[str]:
         if bare not in seen:
             seen.add(bare)
             yield bare
+    if not seen:
+        raise nothing_in(path)
 
 
 def howto100m_hits(
@@ -108,7 +111,8 @@ def howto100m_hits(
             id.
 
     Raises:
-        UsageError: there is no such file, it lacks a column, or a row is broken; with its line.
+        UsageError: there is no such file, it lacks a column or has no rows, or a row is broken;
+            with its line.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -117,8 +121,11 @@ def howto100m_hits(
             if missing:
                 expected = ", ".join(_COLUMNS)
                 raise UsageError(f"{path}: no column {missing[0]!r}; expected {expected}")
+            row = None
             for row in rows:
                 yield _hit(row, source, names or {}, f"{path}, line {rows.line_num}")
+            if row is None:
+                raise nothing_in(path)
     except (OSError, UnicodeError, csv.Error) as error:
         raise _unreadable(path, error) from error
 
@@ -149,6 +156,11 @@ def _hit(
         raise UsageError(f"{where}: expected a rank, got {rank!r}")
     task = Task(names.get(task_id, task_id), category, task_id)
     return task, youtube_candidate(source, bare, int(rank))
+
+
+def nothing_in(path: Path) -> UsageError:
+    """The error for a list that names no video: there was a reason to give it."""
+    return UsageError(f"{path}: no video is listed in it")
 
 
 def _unreadable(path: Path, error: Exception) -> UsageError:

@@ -1,5 +1,6 @@
 """Where the files of collected videos lie, and how they come to lie there whole."""
 
+import glob
 import hashlib
 import os
 import shutil
@@ -54,6 +55,11 @@ class Places:
     def clear(self, video_id: str) -> None:
         """Delete what was left of fetching a video."""
         shutil.rmtree(self.parts / video_id, ignore_errors=True)
+
+    def clear_captions(self, video_id: str) -> None:
+        """Delete the captions of a video that is not wanted."""
+        for path in self.captions.glob(f"{glob.escape(video_id)}.*"):
+            path.unlink()
 
     def left_over(self) -> list[str]:
         """Ids of the videos of which there are parts."""

@@ -1,6 +1,6 @@
 """What a run of collect would do, before it makes a request: how much, how long, how large."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
@@ -8,8 +8,9 @@ from howto.collect.fetched import Candidate, Pace, Task
 from howto.collect.ledger import Ledger
 from howto.collect.place import media_bytes
 from howto.collect.rules import Rules, is_excluded
-from howto.collect.stage import rows_of
+from howto.collect.stage import rows_of, rows_outside
 from howto.contracts import Source
+from howto.errors import Reason
 from howto.library import Library
 
 __all__ = ["Plan", "plan"]
@@ -49,23 +50,29 @@ def plan(
     search: str = "youtube",
     lists: Iterable[tuple[str, Source]] = (),
     limit: int | None = None,
+    retry: bool = False,
+    own: Mapping[str, Rules] | None = None,
+    reopen: Collection[Reason] = (),
 ) -> Plan:
     """Find out what there is to do; nothing is asked of a site, and nothing is written.
 
     Args:
         library: None where there is none yet.
         pace: of the source that is asked most.
-        tasks, search, lists, limit: as for `collect`.
+        tasks, search, lists, limit, retry, own, reopen: as for `collect`.
 
     Raises:
         UsageError: a list cannot be read.
     """
     ledger = Ledger(library) if library is not None else None
+    searches = waiting = 0
+    if ledger is not None:
+        with ledger.supposing(rules, own, reopen, retry=retry):
+            searches, waiting = ledger.num_open()
     known_searches = _searched(library, search)
-    searches, waiting = ledger.num_open() if ledger is not None else (0, 0)
     searches += sum(known_searches.get(_key(task), 0) < rules.top for task in tasks)
     listed = sum(
-        _num_new(ledger, rows_of(source), rules)
+        _num_new(ledger, rows_outside(library, source) if library else rows_of(source), rules)
         for fingerprint, source in lists
         if ledger is None or not ledger.has_list(fingerprint)
     )

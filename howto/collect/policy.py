@@ -31,9 +31,10 @@ class Policy:
         seconds: LATER: until the second attempt, doubled for each one after it. STOP: how long the
             source is parked, doubled each time that it has to be parked again at once; 0: until
             there is a change here, as with a full disk.
-        attempts: LATER: how many there are before the video is given up.
+        attempts: how many there are before the video is given up. STOP: before it is taken that it
+            is this video alone that the site refuses so.
         in_a_row: LATER: so many videos after one another mean that it is not the videos: the source
-            is parked, and these attempts do not count. 0: never.
+            is parked, and these attempts do not count, once for each video. 0: never.
     """
 
     then: Then
@@ -51,7 +52,6 @@ POLICIES = {
     Reason.REGION_BLOCKED: _NEVER,
     Reason.MEMBERS_ONLY: _NEVER,
     Reason.NO_CAPTIONS: _NEVER,
-    Reason.NO_MEDIA: _NEVER,
     Reason.TOO_SHORT: _NEVER,
     Reason.TOO_LONG: _NEVER,
     Reason.TOO_FEW_VIEWS: _NEVER,
@@ -62,10 +62,15 @@ POLICIES = {
     Reason.FORGOTTEN: _NEVER,
     Reason.REFUSED_ADDRESS: _NEVER,
     Reason.NOT_MEDIA: _NEVER,
+    Reason.NO_VIDEO_STREAM: _NEVER,
+    Reason.NO_FRAMES: _NEVER,
+    Reason.DECODER_CRASHED: _NEVER,
     Reason.EMPTY_FILE: _NEVER,
     Reason.NO_NARRATION: _NEVER,
     Reason.UNREADABLE_CAPTIONS: _NEVER,
     Reason.IMPOSSIBLE_TIMES: _NEVER,
+    # What the site offers may depend on this machine and on yt-dlp as much as on the video.
+    Reason.NO_MEDIA: Policy(Then.LATER, DAY, attempts=3, in_a_row=5),
     Reason.LIVE: Policy(Then.LATER, DAY, attempts=5),
     Reason.NETWORK: Policy(Then.LATER, MINUTE, attempts=6, in_a_row=5),
     Reason.TRUNCATED: Policy(Then.LATER, MINUTE, attempts=4, in_a_row=5),
@@ -76,8 +81,8 @@ POLICIES = {
     # changes hits all videos, and none of them shall be given up for it.
     Reason.INTERNAL_ERROR: Policy(Then.LATER, attempts=1, in_a_row=5),
     Reason.UNREADABLE_FILE: Policy(Then.LATER, 10 * MINUTE, attempts=2, in_a_row=5),
-    Reason.RATE_LIMITED: Policy(Then.STOP, HOUR),
-    Reason.BOT_CHECK: Policy(Then.STOP, 6 * HOUR),
+    Reason.RATE_LIMITED: Policy(Then.STOP, HOUR, attempts=10),
+    Reason.BOT_CHECK: Policy(Then.STOP, 6 * HOUR, attempts=10),
     Reason.DISK_FULL: Policy(Then.STOP),
 }
 """Every reason that a source or the collecting of one video may end with."""

@@ -28,6 +28,7 @@ from howto.errors import ItemError, Reason, RetryLater
 __all__ = ["let_go", "refusal_of", "retry_after"]
 
 _LONGEST_DETAIL = 300  # characters
+_LONGEST_WAIT = 7 * 86400.0  # seconds; who asks for more made a mistake, or mocks us
 
 _SAID_FIRST = (
     (
@@ -127,20 +128,23 @@ def let_go(error: BaseException) -> None:
 def retry_after(value: str | None, now: datetime | None = None) -> float | None:
     """Seconds from now that a `Retry-After` header asks for; None where it says nothing sensible.
 
+    Never more than a week.
+
     Args:
         value: a number of seconds, or a date as HTTP writes it.
         now: with a time zone; None for the clock's.
     """
     text = (value or "").strip()
-    if re.fullmatch(r"[0-9]{1,9}", text):
-        return float(text)
+    if re.fullmatch(r"[0-9]+", text):
+        return min(float(text), _LONGEST_WAIT)
     try:
         until = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # no date, or one of a year that no calendar has
         return None
     if until.tzinfo is None:  # "-0000" stands for UTC without saying whose clock it was
         until = until.replace(tzinfo=UTC)
-    return max(0.0, (until - (now or datetime.now(UTC))).total_seconds())
+    seconds = (until - (now or datetime.now(UTC))).total_seconds()
+    return min(max(0.0, seconds), _LONGEST_WAIT)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -206,9 +210,12 @@ def _of_the_network(chain: list[BaseException]) -> Reason | None:
 
 
 def _otherwise(chain: list[BaseException]) -> Reason:
-    """An error that yt-dlp expects is the site's refusal; any other is a fault of yt-dlp's."""
+    """An error that yt-dlp expects is the site's refusal; any other is a fault of yt-dlp's.
+
+    In words that nobody here knows it may be about us, so it is no word on the video: BLOCKED.
+    """
     expected = any(isinstance(each, ExtractorError) and each.expected for each in chain)
-    return Reason.NO_MEDIA if expected else Reason.INTERNAL_ERROR
+    return Reason.BLOCKED if expected else Reason.INTERNAL_ERROR
 
 
 def _detail(error: BaseException) -> str:

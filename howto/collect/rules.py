@@ -4,17 +4,33 @@ What nothing is known of refuses no video: one whose views the source does not s
 report counts it.
 """
 
-from collections.abc import Set
+import json
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from howto.collect.fetched import Described
 from howto.errors import ItemError, Reason, UsageError
+from howto.library import Library
 from howto.transcribe.language import same_language
 
-__all__ = ["License", "Rules", "is_excluded", "refusal"]
+__all__ = [
+    "License",
+    "Rules",
+    "is_excluded",
+    "made_of",
+    "own_rules",
+    "refusal",
+    "remember",
+    "remembered",
+    "together",
+]
 
 GIB = 1 << 30
+_SETTING = "collect"
+_OWN_FILES = {"min_views": 0, "max_seconds": float("inf"), "min_words": 0}
+_OWN_SOURCE = "folder"
 
 
 class License(StrEnum):
@@ -71,6 +87,40 @@ class Rules:
     def asked(self) -> str:
         """What a refusal for its captions depends on, beside the video."""
         return f"{self.language}{'+translated' if self.allow_translated else ''}"
+
+
+def remembered(library: Library) -> dict[str, Any]:
+    """The rules that were named for a library, by the names of `Rules`; the others are defaults."""
+    found = library.setting(_SETTING)
+    named = json.loads(found) if found is not None else {}
+    if "exclude" in named:
+        named["exclude"] = frozenset(named["exclude"])
+    if "license" in named:
+        named["license"] = License(named["license"])
+    return {**named}
+
+
+def remember(library: Library, named: Mapping[str, Any]) -> None:
+    """Keep the rules that were named in place of those before."""
+    if dict(named) != remembered(library):
+        with library.writing():
+            library.put_setting(_SETTING, json.dumps(dict(named), default=sorted))
+
+
+def together(before: Mapping[str, Any], named: Mapping[str, Any]) -> dict[str, Any]:
+    """Rules that were named before, and now: the new ones go first, and lists are added up."""
+    exclude = frozenset(before.get("exclude", ())) | frozenset(named.get("exclude", ()))
+    return {**before, **named, **({"exclude": exclude} if exclude else {})}
+
+
+def made_of(named: Mapping[str, Any]) -> Rules:
+    """The rules, of those that were named and the defaults."""
+    return Rules(**named)
+
+
+def own_rules(named: Mapping[str, Any]) -> dict[str, Rules]:
+    """The rules of sources that have other defaults: a person's own files are wanted so."""
+    return {_OWN_SOURCE: Rules(**{**_OWN_FILES, **named})}
 
 
 def is_excluded(video_id: str, exclude: Set[str]) -> bool:

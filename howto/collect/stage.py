@@ -18,9 +18,11 @@ asks for. What happens after each failure is decided by its reason: `howto.colle
 import errno
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from howto.collect.fetched import Candidate, CaptionTrack, Described, Task
@@ -32,12 +34,11 @@ from howto.collect.tracks import choose
 from howto.contracts import RankedList, Source
 from howto.errors import HowtoError, ItemError, Reason, RetryLater
 from howto.library import Library
-from howto.records import Narration
 from howto.transcribe.formats import read_captions
 from howto.transcribe.language import same_language
 from howto.transcribe.quality import measure
 
-__all__ = ["KEPT", "Clock", "Collected", "Event", "collect", "rows_of", "sweep"]
+__all__ = ["KEPT", "Clock", "Collected", "Event", "collect", "rows_of", "rows_outside", "sweep"]
 
 KEPT = "kept"
 """The outcome of a video that is complete; the others are reasons."""
@@ -90,7 +91,7 @@ class Collected:
     """How a run ended.
 
     Attributes:
-        parked: the sources that are left alone for now, with the reason and the time.
+        parked: the sites that are left alone for now, with the reason and the time.
         searches, videos: that are still to be done, now or later.
         next_time: when the first of them may be done, in seconds since 1970; None: there are none.
         limited: it ended because its limit was reached.
@@ -104,8 +105,8 @@ class Collected:
 
     @property
     def is_finished(self) -> bool:
-        """There is nothing left to do, or nothing more was wanted now."""
-        return self.limited or not (self.searches or self.videos)
+        """There is nothing left to do, or nothing more was wanted now and nothing is parked."""
+        return not (self.searches or self.videos) or (self.limited and not self.parked)
 
 
 def collect(
@@ -122,6 +123,8 @@ def collect(
     clock: Clock | None = None,
     chance: random.Random | None = None,
     on_event: Callable[[Event], None] | None = None,
+    own: Mapping[str, Rules] | None = None,
+    reopen: Collection[Reason] = (),
 ) -> Collected:
     """Collect what is wanted and what is left from before, until it is done or has to be left.
 
@@ -136,6 +139,8 @@ def collect(
         retry: look again at what failed, was gone or was refused for anything but the rules.
         clock, chance: for tests.
         on_event: told of everything that ended, and of waits.
+        own: the rules of sources that have others than `rules`.
+        reopen: look again at what was refused for these reasons.
 
     Raises:
         LibraryBusy: another process is collecting into this library.
@@ -145,7 +150,8 @@ def collect(
     with library.exclusive("collect", seconds=_OTHER_COLLECT):
         run = _Run(library, sources, rules, clock or Clock(), chance or random.Random())  # noqa: S311
         run.tell = on_event or run.tell
-        run.prepare(tasks, search, lists, retry=retry)
+        run.own = own or {}
+        run.prepare(tasks, search, lists, retry=retry, reopen=reopen)
         return run.go_on(limit, wait=wait)
 
 
@@ -202,8 +208,9 @@ class _Run:
         self.clock = clock
         self.chance = chance
         self.tell: Callable[[Event], None] = lambda _event: None
-        self.ready = dict.fromkeys(sources, 0.0)
-        self.streaks = {name: _Streak() for name in sources}
+        self.own: Mapping[str, Rules] = {}
+        self.ready: defaultdict[str, float] = defaultdict(float)
+        self.streaks: defaultdict[str, _Streak] = defaultdict(_Streak)
         self.disk: Parked | None = None
 
     def prepare(
@@ -213,15 +220,17 @@ class _Run:
         lists: Iterable[tuple[str, Source]],
         *,
         retry: bool,
+        reopen: Collection[Reason],
     ) -> None:
         sweep(self.library)
-        self.ledger.reconsider(self.rules)
         if retry:
             self.ledger.retry()
+        self.ledger.reconsider(self.rules, self.own, reopen)
         self.ledger.put_tasks(tasks, search, self.rules.top)
         for fingerprint, source in lists:
             if not self.ledger.has_list(fingerprint):
-                self.ledger.put_list(rows_of(source), fingerprint)
+                rows = rows_outside(self.library, source)
+                self.ledger.put_list(rows, fingerprint, _declared(source))
 
     # The loop: the next video, else the next search, else the next wait.
 
@@ -229,34 +238,34 @@ class _Run:
         looked_at = 0
         while True:
             now = self.clock.now()
-            awake = [name for name in self.sources if self._parked(name, now) is None]
-            if self.disk is None and self._video(awake, now, looked_at, limit):
+            if self.disk is None and self._video(now, looked_at, limit):
                 looked_at += 1
             elif limit is not None and looked_at >= limit:
                 return self._ended(limited=True)
-            elif self.disk is not None or not self._search(awake, now):
+            elif self.disk is not None or not self._search(now):
                 until = self._wake(now)
                 if until is None or not (wait or 0 < until - now <= _PATIENCE):
                     return self._ended(limited=False)
                 self._sleep_until(until)
 
-    def _parked(self, name: str, now: float) -> Parked | None:
-        parked = self.ledger.parked().get(name)
-        return parked if parked is not None and parked.until > now else None
+    def _parked(self, now: float) -> dict[str, Parked]:
+        return {site: one for site, one in self.ledger.parked().items() if one.until > now}
 
-    def _video(self, awake: list[str], now: float, looked_at: int, limit: int | None) -> bool:
+    def _video(self, now: float, looked_at: int, limit: int | None) -> bool:
         if limit is not None and looked_at >= limit:
             return False
-        for name in awake:
-            work = self.ledger.next_video(name, now)
+        parked = self._parked(now)
+        for name in self.sources:
+            work = self.ledger.next_video(name, now, parked)
             if work is not None:
                 self._work(work, self.sources[name])
                 return True
         return False
 
-    def _search(self, awake: list[str], now: float) -> bool:
-        for name in awake:
-            search = self.ledger.next_search(name, now)
+    def _search(self, now: float) -> bool:
+        parked = self._parked(now)
+        for name, source in self.sources.items():
+            search = self.ledger.next_search(name, now) if _site(source) not in parked else None
             if search is not None:
                 self._find(search, name)
                 return True
@@ -266,13 +275,12 @@ class _Run:
         """When there is something to do again; None: there is nothing."""
         if self.disk is not None:
             return now + _LOOK_AGAIN
-        times = []
-        for name in self.sources:
-            due = self.ledger.next_time(name)
-            if due is not None:
-                parked = self._parked(name, now)
-                times.append(max(due, parked.until if parked else 0.0))
-        return min(times, default=None)
+        parked = {site: one.until for site, one in self._parked(now).items()}
+        times = [
+            self.ledger.next_time(name, _site(source), parked)
+            for name, source in self.sources.items()
+        ]
+        return min((time for time in times if time is not None), default=None)
 
     def _sleep_until(self, until: float) -> None:
         self.tell(Event("waiting", "", until=until))
@@ -282,7 +290,7 @@ class _Run:
 
     def _ended(self, *, limited: bool) -> Collected:
         now = self.clock.now()
-        parked = [self._parked(name, now) for name in self.sources]
+        parked = self._parked(now).values()
         searches, videos = self.ledger.num_open()
         return Collected(
             tuple(one for one in (*parked, self.disk) if one is not None),
@@ -295,29 +303,36 @@ class _Run:
     # One search.
 
     def _find(self, search: Search, name: str) -> None:
-        source = self.sources[name]
+        source, site = self.sources[name], _site(self.sources[name])
         depth = self.ledger.search_depth(name, search)
         try:
-            found = self._ask(name, "requests", lambda: list(source.find(search.task, depth)))
+            found = self._ask(
+                source, site, "requests", lambda: list(source.find(search.task, depth))
+            )
         except ItemError as error:
-            self._search_failed(search, name, error)
+            self._search_failed(search, name, site, error)
             return
-        self.ledger.put_hits(search, name, found)
-        self._gave(name)
-        self.tell(Event("searched", search.task.name, str(len(found))))
+        self.ledger.put_hits(search, name, found, _declared(source))
+        self._gave(site)
+        self.streaks[site] = _Streak()
+        self.tell(Event("searched", search.task.name, str(len(found)), Step.DONE))
 
-    def _search_failed(self, search: Search, name: str, error: ItemError) -> None:
+    def _search_failed(self, search: Search, name: str, site: str, error: ItemError) -> None:
         policy, asked = policy_of(error.reason), _asked(error)
-        self.tell(Event("searched", search.task.name, error.reason, detail=error.detail))
-        if policy.then is Then.STOP:
-            self._park(name, policy, error)
-            return
-        attempt = search.attempts + 1
-        again: float | None = None
-        if policy.then is Then.LATER and attempt < policy.attempts:
-            again = self.clock.now() + retry_seconds(policy, attempt, asked, self.chance)
-        self.ledger.postpone_search(name, search, error.reason, error.detail, again)
-        self._count_streak(name, policy, error, -search.number)
+        state = Step.LATER
+        if policy.then is Then.STOP and not 0 < policy.attempts <= search.forgiven + 1:
+            until = self._park(site, policy, error)
+            self.ledger.put_search_behind(name, search, until)
+        else:
+            attempt = search.attempts + 1
+            again: float | None = None
+            if policy.then is Then.LATER and attempt < policy.attempts:
+                again = self.clock.now() + retry_seconds(policy, attempt, asked, self.chance)
+            self.ledger.postpone_search(name, search, error.reason, error.detail, again)
+            self._count_streak(name, site, policy, error, -search.number)
+            state = Step.FAILED if again is None else Step.LATER
+        name, detail = search.task.name, error.detail
+        self.tell(Event("searched", name, error.reason, state, detail))
 
     # One video.
 
@@ -329,24 +344,28 @@ class _Run:
         except ItemError as error:
             state = self._failed(work, error)
             if isinstance(error, _Rejected) and error.reason is not Reason.EXCLUDED:
-                self._gave(source.name)
+                self._gave(work.site)
             detail = error.detail
             self.tell(Event("video", name, error.reason, state, detail, video_id=video_id))
             return
         self.places.clear(video_id)
-        self._gave(source.name)
-        self.streaks[source.name] = _Streak()
+        self._gave(work.site)
+        self.streaks[work.site] = _Streak()
         self.tell(Event("video", name, KEPT, Step.DONE, video_id=video_id))
 
     def _go_through(self, work: Work, source: Source) -> None:
-        rules, video_id = self.rules, work.candidate.video_id
+        rules, video_id = self._rules(work), work.candidate.video_id
         if is_excluded(video_id, rules.exclude):
             self.ledger.reject(work, Reason.EXCLUDED, "")
             raise _Rejected(Reason.EXCLUDED)
         check_room(self.places, rules.keep_free)
-        described = self._ask(source.name, "requests", partial(source.describe, work.candidate))
+        described = self._ask(
+            source, work.site, "requests", partial(source.describe, work.candidate)
+        )
         if (error := refusal(described, rules)) is not None:
             self._reject(work, error, described)
+        if work.captioned and not work.done:  # the rules may be others than they were then
+            self._check_words(work, described, work.num_words or 0, work.caption)
         track = None if work.captioned else self._track(work, described)
         name = work.caption if work.captioned else _caption_name(video_id, track)
         self.ledger.described(work, described, name)
@@ -357,6 +376,19 @@ class _Run:
             return
         self._take_media(work, source, described)
 
+    def _rules(self, work: Work) -> Rules:
+        return self.own.get(work.candidate.source, self.rules)
+
+    def _check_words(
+        self, work: Work, described: Described, num_words: int, caption: str | None
+    ) -> None:
+        rules = self._rules(work)
+        if caption is None and (rules.min_words > 0 or rules.captions_only):
+            self._reject(work, ItemError(Reason.NO_CAPTIONS), described)
+        if num_words < rules.min_words:
+            detail = f"{num_words} words: expected at least {rules.min_words}"
+            self._reject(work, ItemError(Reason.TOO_FEW_WORDS, detail), described, num_words)
+
     def _reject(
         self, work: Work, error: ItemError, described: Described, num_words: int | None = None
     ) -> None:
@@ -366,7 +398,7 @@ class _Run:
                 work,
                 error.reason,
                 error.detail,
-                asked=self.rules.asked,
+                asked=self._rules(work).asked,
                 described=described,
                 num_words=num_words,
             )
@@ -374,12 +406,12 @@ class _Run:
         raise error
 
     def _track(self, work: Work, described: Described) -> CaptionTrack | None:
-        track = _chosen(described, self.rules)
+        track = _chosen(described, self._rules(work))
         if track is None:
-            if self.rules.min_words > 0 or self.rules.captions_only:
+            if self._rules(work).min_words > 0 or self._rules(work).captions_only:
                 self._reject(work, ItemError(Reason.NO_CAPTIONS), described)
-        elif not _is_in(track, self.rules.language):
-            detail = f"captions in {track.language}: expected {self.rules.language}"
+        elif not _is_in(track, self._rules(work).language):
+            detail = f"captions in {track.language}: expected {self._rules(work).language}"
             self._reject(work, ItemError(Reason.OTHER_LANGUAGE, detail), described)
         return track
 
@@ -396,21 +428,15 @@ class _Run:
         if not whole:
             scratch = self.places.scratch(video_id)
             path = self._ask(
-                source.name, "captions", lambda: source.captions(described, track, scratch)
+                source, work.site, "captions", lambda: source.captions(described, track, scratch)
             )
         else:
             path = place
-        narration = read_captions(path, self.rules.language, video_id)
-        num_words = self._enough_words(work, described, narration)
+        narration = read_captions(path, self._rules(work).language, video_id)
+        num_words = measure(narration, described.duration).num_words
+        self._check_words(work, described, num_words, name)
         landed = measured(place) if whole else _on_disk(land, path, self.places.captions, name)
         self.ledger.captioned(work, replace(narration, kind=track.kind), num_words, landed.sha256)
-
-    def _enough_words(self, work: Work, described: Described, narration: Narration) -> int:
-        num_words = measure(narration, described.duration).num_words
-        if num_words < self.rules.min_words:
-            detail = f"{num_words} words: expected at least {self.rules.min_words}"
-            self._reject(work, ItemError(Reason.TOO_FEW_WORDS, detail), described, num_words)
-        return num_words
 
     def _take_media(self, work: Work, source: Source, described: Described) -> None:
         video_id = work.candidate.video_id
@@ -418,11 +444,12 @@ class _Run:
         if place is not None:  # a kill came between putting it there and recording that
             landed = measured(place)
         else:
-            wanted = media_bytes(self.rules.height, described.duration)
-            check_room(self.places, self.rules.keep_free, wanted)
+            height = self._rules(work).height
+            wanted = media_bytes(height, described.duration)
+            check_room(self.places, self._rules(work).keep_free, wanted)
             scratch = self.places.scratch(video_id)
             path = self._ask(
-                source.name, "media", lambda: source.media(described, self.rules.height, scratch)
+                source, work.site, "media", lambda: source.media(described, height, scratch)
             )
             landed = _on_disk(land, path, self.places.media, media_name(video_id, path))
         self.ledger.done(work, landed.name, landed.sha256, landed.size)
@@ -433,22 +460,28 @@ class _Run:
         Returns:
             How far the video is now; '' where this says nothing about it.
         """
-        name, policy = work.candidate.source, policy_of(error.reason)
-        if policy.then is Then.STOP:
-            self._park(name, policy, error)
+        site, policy = work.site, policy_of(error.reason)
+        if policy.then is Then.STOP and not 0 < policy.attempts <= work.forgiven + 1:
+            until = self._park(site, policy, error)
+            if until:
+                self.ledger.put_behind(work, error.reason, error.detail, until)
             return ""
-        if policy.then is Then.LATER:
+        if policy.then is not Then.NEVER:
             state = self._postpone(work, policy, error)
-            self._count_streak(name, policy, error, work.number)
+            self._count_streak(work.candidate.source, site, policy, error, work.number)
             return state
         if not isinstance(error, _Rejected):
-            self.ledger.reject(work, error.reason, error.detail, asked=self.rules.asked)
+            self.ledger.reject(work, error.reason, error.detail, asked=self._rules(work).asked)
         self.places.clear(work.candidate.video_id)
-        self.streaks[name] = _Streak()
+        if not work.done:
+            self.places.clear_captions(work.candidate.video_id)
+        self.streaks[site] = _Streak()
         return Step.REJECTED
 
     def _postpone(self, work: Work, policy: Policy, error: ItemError) -> Step:
         attempt = work.attempts + 1
+        if policy.then is Then.STOP:
+            attempt = policy.attempts
         if attempt < policy.attempts:
             wait = retry_seconds(policy, attempt, _asked(error), self.chance)
             self.ledger.postpone(work, error.reason, error.detail, self.clock.now() + wait)
@@ -459,9 +492,11 @@ class _Run:
 
     # Asking, pacing, parking.
 
-    def _ask(self, name: str, kind: str, request: Callable[[], Returned]) -> Returned:
+    def _ask(
+        self, source: Source, site: str, kind: str, request: Callable[[], Returned]
+    ) -> Returned:
         """Make one request when its time has come; what it ends with is always an ItemError."""
-        wait = self.ready[name] - self.clock.now()
+        wait = self.ready[site] - self.clock.now()
         if wait > 0:
             self.clock.sleep(wait)
         try:
@@ -476,34 +511,44 @@ class _Run:
             detail = f"{type(error).__name__}: {error}"
             raise ItemError(Reason.INTERNAL_ERROR, detail) from error
         finally:
-            pace: float = getattr(self.sources[name].polite, kind)
+            pace: float = getattr(source.polite, kind)
             pace *= 1 + _PACE_JITTER * self.chance.random()
-            self.ready[name] = self.clock.now() + pace
+            self.ready[site] = self.clock.now() + pace
 
-    def _gave(self, name: str) -> None:
-        """A source gave something, so it is no longer parked, nor counted as such."""
-        if name in self.ledger.parked():
-            self.ledger.unpark(name)
+    def _gave(self, site: str) -> None:
+        """A site gave something, so it is no longer parked, nor counted as such."""
+        if site in self.ledger.parked():
+            self.ledger.unpark(site)
 
-    def _count_streak(self, name: str, policy: Policy, error: ItemError, number: int) -> None:
-        length = self.streaks[name].add(error.reason, number)
+    def _count_streak(
+        self, source: str, site: str, policy: Policy, error: ItemError, number: int
+    ) -> None:
+        length = self.streaks[site].add(error.reason, number)
         if policy.in_a_row and length >= policy.in_a_row:
-            self._park(name, policy, error)
+            self._park(site, policy, error, source)
 
-    def _park(self, name: str, policy: Policy, error: ItemError) -> None:
-        forgiven = self.streaks[name].numbers if policy.in_a_row else []
-        self.streaks[name] = _Streak()
+    def _park(self, site: str, policy: Policy, error: ItemError, source: str = "") -> float:
+        """Leave a site alone.
+
+        Args:
+            source: of the searches among those whose failures in a row say nothing about them.
+
+        Returns:
+            Until when; 0 where a change here is waited for.
+        """
+        forgiven = self.streaks[site].numbers if policy.in_a_row else []
+        self.streaks[site] = _Streak()
         now = self.clock.now()
         if error.reason is Reason.DISK_FULL:
-            self.disk = Parked(name, error.reason, str(error), 0.0, 1)
-            self.tell(Event("parked", name, error.reason, detail=str(error)))
-            return
-        before = self.ledger.parked().get(name)
+            self.disk = Parked(site, error.reason, str(error), 0.0, 1)
+            self.tell(Event("parked", site, error.reason, detail=str(error)))
+            return 0.0
+        before = self.ledger.parked().get(site)
         times = before.times + 1 if before else 1
         until = now + park_seconds(policy, times, _asked(error), self.chance)
-        parked = Parked(name, error.reason, str(error), until, times)
-        self.ledger.park(parked, forgiven)
-        self.tell(Event("parked", name, error.reason, detail=str(error), until=until))
+        self.ledger.park(Parked(site, error.reason, str(error), until, times), forgiven, source)
+        self.tell(Event("parked", site, error.reason, detail=str(error), until=until))
+        return until
 
 
 class _Rejected(ItemError):
@@ -520,6 +565,25 @@ def rows_of(source: Source) -> Iterator[tuple[Task | None, Candidate]]:
         return
     for candidate in source.find(None, _ALL):
         yield None, candidate
+
+
+def rows_outside(library: Library, source: Source) -> Iterator[tuple[Task | None, Candidate]]:
+    """All that a list holds but for files that lie in the library: they are in it already."""
+    for task, candidate in rows_of(source):
+        path = Path(candidate.address)
+        if not (path.is_absolute() and path.resolve().is_relative_to(library.folder)):
+            yield task, candidate
+
+
+def _declared(source: Source) -> str:
+    """The site that a source says it asks; '' where it depends on the address."""
+    site: str = getattr(source, "site", source.name)
+    return site if site != source.name else ""
+
+
+def _site(source: Source) -> str:
+    site: str = getattr(source, "site", source.name)
+    return site
 
 
 def _chosen(described: Described, rules: Rules) -> CaptionTrack | None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from yt_dlp import YoutubeDL
 from yt_dlp.cookies import CookieLoadError
@@ -21,12 +22,14 @@ from yt_dlp.networking.exceptions import HTTPError
 from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 from yt_dlp.utils import DownloadError
 
+from howto.collect.deadline import time_limit
 from howto.collect.faults import on_disk
 from howto.collect.fetched import Candidate, CaptionTrack, Described
 from howto.collect.formats import choose_formats
 from howto.collect.guard import GuardedYoutubeDL
 from howto.collect.infos import described, entry_of
 from howto.collect.merge import check_whole, join, joined_suffix
+from howto.collect.place import Places, check_room
 from howto.collect.refusals import let_go, refusal_of
 from howto.errors import HowtoError, ItemError, MediaError, Reason, UsageError
 from howto.media.probe import probe
@@ -37,11 +40,13 @@ _NO_PROGRAM = "/nonexistent/ffmpeg"  # yt-dlp then goes on without
 _RENEW_AFTER = 500  # videos: yt-dlp keeps a little of each that it has seen
 _NO_SUCH_RANGE = 416
 _MESSAGES = 50
+_END = object()
 _LARGEST_CAPTIONS = 64 << 20
 _PAGE = re.compile(rb"\s*(<!doctype\s+html|<html)", re.IGNORECASE)
 _NO_TRACK = (404, 410)
 _PIECED = ("m3u8_native", "m3u8", "http_dash_segments")
 _ABOUT = ("id", "title", "extractor", "extractor_key", "webpage_url", "is_live", "live_status")
+_PROXIES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 _COOKIES_HEADER = re.compile("# (Netscape )?HTTP Cookie File")
 _COOKIE = re.compile(r"(?:[^\t]*\t){4}[0-9]*(?:\.[0-9]+)?\t[^\t]*\t[^\t]*")
 
@@ -54,6 +59,10 @@ class Asking:
         cookies: a file as browsers' add-ons export them (Netscape); read, never written to.
         proxy: such as `socks5://localhost:1080`; None for what the environment says.
         timeout: seconds without a single byte after which a connection is given up.
+        longest: seconds that one answer may take: what is known of a video, a track of captions,
+            the next hits of a search.
+        longest_file: seconds that one file of a video may take, or the playing time of the video
+            where that is more. What came until then is kept, and continued another time.
         attempts: how often a request that the network broke off is sent again, at once.
         guarded: addresses come from a list or a page: ask over http and https only, and no address
             on this machine or in its network.
@@ -66,6 +75,8 @@ class Asking:
     cookies: Path | None = None
     proxy: str | None = None
     timeout: float = 20.0
+    longest: float = 600.0
+    longest_file: float = 3600.0
     attempts: int = 3
     guarded: bool = False
     allow_private: bool = False
@@ -73,12 +84,22 @@ class Asking:
     extractors: Mapping[str, Mapping[str, list[str]]] | None = None
     cache: bool = False
 
+    def __post_init__(self) -> None:
+        if self.proxy:
+            _refuse_odd_proxy(self.proxy)
+
 
 class Site:
-    """One yt-dlp, made when it is first asked and made anew now and then."""
+    """One yt-dlp, made when it is first asked and made anew now and then.
+
+    Raises:
+        UsageError: the cookies cannot be read, or are none.
+    """
 
     def __init__(self, asking: Asking) -> None:
         self._asking = asking
+        self._cookies = _cookies(asking.cookies)
+        self._keeping: tuple[Path, int] | None = None
         self._heard = _Heard()
         self._ydl: YoutubeDL | None = None
         self._videos = 0
@@ -90,11 +111,16 @@ class Site:
             ItemError: the site refuses, or cannot be reached; after some entries, or before.
         """
         ydl = self._opened()
-        with _theirs():
+        with self._in_time():
             found = ydl.extract_info(query, download=False, process=False) or {}
-            for entry in found.get("entries") or ():
-                if isinstance(entry, Mapping):
-                    yield entry
+            entries = iter(found.get("entries") or ())
+        while True:
+            with self._in_time():  # not around a `yield`: what is done there is none of theirs
+                entry = next(entries, _END)
+            if entry is _END:
+                return
+            if isinstance(entry, Mapping):
+                yield entry
 
     def describe(self, candidate: Candidate) -> Described:
         """Ask for what there is to know of one video.
@@ -105,7 +131,7 @@ class Site:
         self._videos += 1
         self._heard.clear()
         ydl = self._opened()
-        with _theirs():
+        with self._in_time():
             info = ydl.extract_info(candidate.address, download=False)
         if not info:
             raise ItemError(Reason.NO_MEDIA, self._heard.last())
@@ -127,50 +153,69 @@ class Site:
             unfinished.write_bytes(body)
             return unfinished.replace(into / name)
 
-    def media(self, video: Described, height: int, into: Path) -> Path:
-        """Fetch the video as one file, as `howto.contracts.Source.media` says."""
+    def media(self, video: Described, height: int, into: Path, keep_free: int = 0) -> Path:
+        """Fetch the video as one file, as `howto.contracts.Source.media` says.
+
+        Args:
+            keep_free: bytes of the disk that stay free: DISK_FULL before there are fewer.
+        """
+        self._keeping = into, keep_free
         chosen = choose_formats(video.raw.get("formats") or [video.raw], height)
         if not chosen:
             raise ItemError(Reason.NO_MEDIA, "none of its files can be fetched whole")
         name = video.candidate.video_id
-        parts = [self._fetched(video.raw, form, into, name) for form in chosen]
+        seconds = max(self._asking.longest_file, video.duration or 0.0)
+        parts = [self._fetched(video.raw, form, into / name, seconds) for form in chosen]
         with on_disk():
             for part in parts:
                 _refuse_damaged(part, video.duration, is_picture=part is parts[0])
             if len(parts) == 1 and chosen[0].get("protocol") not in _PIECED:
                 return parts[0].replace(into / f"{name}{joined_suffix(parts[0])}")
+            check_room(Places(into), keep_free, sum(part.stat().st_size for part in parts))
             out = join(parts, into, name)
             for part in parts:
                 part.unlink()
             return out
 
     def _fetched(
-        self, info: Mapping[str, Any], form: Mapping[str, Any], into: Path, name: str
+        self, info: Mapping[str, Any], form: Mapping[str, Any], stem: Path, seconds: float
     ) -> Path:
         """Fetch one of the files, or the rest of it."""
         # The format is in the name: another one's beginning would not fit the rest of this.
         which = re.sub(r"[^A-Za-z0-9]+", "-", str(form.get("format_id") or ""))[:40]
-        part = into / f"{name}.f{which}.bin"
+        part = stem.with_name(f"{stem.name}.f{which}.bin")
         about = {key: info.get(key) for key in _ABOUT}
         self._heard.clear()
         try:
-            done = self._downloaded(part, {**about, **form})
+            done = self._downloaded(part, {**about, **form}, seconds)
         except ItemError as error:
             if getattr(error.__cause__, "status", None) != _NO_SUCH_RANGE:
                 raise
             # A kill left a part that is whole, or longer than the file is now. yt-dlp asks for what
             # comes after it, and takes the answer for a failure, again and again.
             part.with_name(f"{part.name}.part").unlink(missing_ok=True)
-            done = self._downloaded(part, {**about, **form})
+            done = self._downloaded(part, {**about, **form}, seconds)
         if not done or not part.is_file():
             raise ItemError(Reason.NETWORK, self._heard.last())
         return part
 
-    def _downloaded(self, part: Path, info: Mapping[str, Any]) -> bool:
+    def _downloaded(self, part: Path, info: Mapping[str, Any], seconds: float) -> bool:
         ydl = self._opened()
-        with _theirs(), _no_programs():
+        with _no_such_file(), time_limit(seconds), _theirs(), _no_programs():
             done, _ = ydl.dl(str(part), dict(info))
         return bool(done)
+
+    @contextlib.contextmanager
+    def _in_time(self) -> Iterator[None]:
+        """Let nothing out of yt-dlp but as an error of ours, and not later than is allowed."""
+        with time_limit(self._asking.longest), _theirs():
+            yield
+
+    def _check_room(self, _: Mapping[str, Any]) -> None:
+        """Called by yt-dlp with every block of a file."""
+        if self._keeping is not None:
+            into, keep_free = self._keeping
+            check_room(Places(into), keep_free)
 
     def _body(self, entry: Mapping[str, Any]) -> bytes:
         """What the site answers in place of a track of captions: captions, or something else."""
@@ -180,7 +225,7 @@ class Site:
         if target is not None:
             request.extensions["impersonate"] = target
         with (
-            _theirs(),
+            self._in_time(),
             _no_such_track(),
             contextlib.closing(ydl.urlopen(request)) as answer,
         ):
@@ -206,6 +251,9 @@ class Site:
     def _made(self) -> YoutubeDL:
         asking = self._asking
         parameters = _parameters(asking, self._heard)
+        parameters["progress_hooks"] = [self._check_room]
+        if self._cookies is not None:  # as a text of our own: yt-dlp writes to what it is given
+            parameters["cookiefile"] = io.StringIO(self._cookies)
         try:
             if asking.guarded:
                 ydl = GuardedYoutubeDL(parameters, allow_private=asking.allow_private)
@@ -279,7 +327,6 @@ def _parameters(asking: Asking, heard: _Heard) -> dict[str, Any]:
         "playlist_items": "1:2",  # enough to see that an address holds more than one video
         "writesubtitles": True,  # nothing is written; without it a missing token is not told
         "extractor_args": asking.extractors or {},
-        "cookiefile": _cookies(asking.cookies),
         "proxy": asking.proxy,
         "socket_timeout": asking.timeout,
         "retries": asking.attempts,
@@ -299,11 +346,8 @@ def _parameters(asking: Asking, heard: _Heard) -> dict[str, Any]:
     }
 
 
-def _cookies(file: Path | None) -> io.StringIO | None:
-    """The user's cookies as a text of our own: yt-dlp writes to what it is given.
-
-    Looked through first, because yt-dlp prints what it finds wrong.
-    """
+def _cookies(file: Path | None) -> str | None:
+    """The user's cookies, looked through: yt-dlp prints what it finds wrong."""
     if file is None:
         return None
     try:
@@ -320,7 +364,22 @@ def _cookies(file: Path | None) -> io.StringIO | None:
             raise UsageError(
                 f"{file}, line {number}: expected seven fields parted by tabs, the fifth a number"
             )
-    return io.StringIO(text)
+    return text
+
+
+def _refuse_odd_proxy(proxy: str) -> None:
+    """Refuse what is no address of a proxy: yt-dlp would try it again and again."""
+    try:
+        parts = urlsplit(proxy)
+        known = parts.scheme.lower() in _PROXIES and bool(parts.hostname)
+        _ = parts.port
+    except ValueError:
+        known = False
+    if not known:
+        raise UsageError(
+            f"{proxy!r} is no address of a proxy: expected one such as socks5://localhost:1080 or "
+            "http://localhost:8080"
+        )
 
 
 def _only_one(info: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -366,6 +425,18 @@ def _no_such_track() -> Iterator[None]:
         if error.status in _NO_TRACK:
             raise ItemError(Reason.NO_CAPTIONS, str(error)) from error
         raise
+
+
+@contextlib.contextmanager
+def _no_such_file() -> Iterator[None]:
+    """A file or a piece of it that is gone is not a video that is gone: its page was there."""
+    try:
+        yield
+    except ItemError as error:
+        if error.reason is not Reason.GONE:
+            raise
+        # From its cause: the status of the answer is looked for there.
+        raise ItemError(Reason.NETWORK, error.detail) from error.__cause__
 
 
 @contextlib.contextmanager

@@ -1,17 +1,20 @@
 """Feature files read again: is each there, of its recipe, of its shape, and finite?"""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from howto.clip.stage import videos_of
 from howto.errors import LibraryError
+from howto.extract.choice import Wanted
 from howto.extract.features import Features, read
+from howto.extract.stage import plan
 from howto.extract.store import SetEnd, StoredFeatures, feature_sets
 from howto.library import Library
 from howto.records import State
 
-__all__ = ["BadFile", "Checked", "check_features", "forget_bad"]
+__all__ = ["BadFile", "Checked", "check_features", "forget_bad", "to_make_again"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +50,23 @@ def check_features(
     library: Library,
     backbones: Collection[str] | None = None,
     on_progress: Callable[[int, int, str], None] | None = None,
+    *,
+    only: str | None = None,
 ) -> Checked:
     """Read all feature files that a library should have.
 
     Args:
         backbones: only sets of these; None: all.
         on_progress: called with files read, files to read, and the id of the last one's video.
+        only: only videos with a path that matches this glob.
     """
     sets = [
         stored
         for stored, _ in feature_sets(library)
         if backbones is None or stored.backbone in backbones
     ]
-    files = list(_expected(library, sets))
+    numbers = None if only is None else videos_of(library, only)
+    files = [one for one in _expected(library, sets) if numbers is None or one[1] in numbers]
     bad = []
     for done, (stored, number, video_id, end) in enumerate(files, start=1):
         if what := _problem(stored, video_id, end):
@@ -67,6 +74,28 @@ def check_features(
         if on_progress:
             on_progress(done, len(files), video_id)
     return Checked(len(files), tuple(bad))
+
+
+def to_make_again(
+    library: Library,
+    wanted: Sequence[Wanted],
+    bad: Collection[BadFile],
+    *,
+    only: str | None = None,
+    limit: int | None = None,
+    retry: bool = False,
+) -> tuple[BadFile, ...]:
+    """Those bad files that the next run with the same arguments would make, once forgotten.
+
+    Others stay: files that were imported, files of another recipe, and of videos that are not here.
+
+    Args:
+        only, limit, retry: as for `howto.extract.stage.plan`.
+    """
+    void = [(one.stored.recipe, one.number) for one in bad]
+    planned = plan(library, wanted, only=only, limit=limit, retry=retry, void=void)
+    made = {(wanted[one].recipe, job.number) for job in planned.jobs for one in job.sets}
+    return tuple(one for one in bad if (one.stored.recipe, one.number) in made)
 
 
 def forget_bad(library: Library, bad: Collection[BadFile]) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from howto import plugins
 from howto.errors import UsageError
+from howto.extract.weights import WeightsNotHere, file_hash, may_fetch, without_downloads
 from howto.recipe import Recipe
 from howto.records import FrameSpec
 
@@ -64,6 +65,8 @@ class Wanted:
         device: where it computes.
         precision: fp32, bf16 or fp16.
         sizing: as `howto.media.decode.decode` takes it.
+        not_here: the file of weights that is not there yet, so that the recipe lacks its hash; ''
+            where the set can be made.
     """
 
     name: str
@@ -73,6 +76,7 @@ class Wanted:
     device: str
     precision: str
     sizing: Literal["displayed", "coded"]
+    not_here: str = ""
 
     @property
     def frames(self) -> FrameSpec:
@@ -93,8 +97,12 @@ class Wanted:
         return dtype
 
 
-def choose(choice: Choice) -> tuple[Wanted, ...]:
+def choose(choice: Choice, *, download: bool = True) -> tuple[Wanted, ...]:
     """Find the backbones and say what each will make; no network is loaded.
+
+    Args:
+        download: fetch weights that are not there. False: such a set says so in `not_here`, and can
+            be planned but not made.
 
     Raises:
         UsageError: no or a repeated backbone, weights for one that is not chosen, a device that is
@@ -103,7 +111,10 @@ def choose(choice: Choice) -> tuple[Wanted, ...]:
     """
     _check(choice)
     device = chosen_device(choice.device)
-    return tuple(_wanted(name, choice, device) for name in choice.backbones)
+    if download:
+        return tuple(_wanted(name, choice, device) for name in choice.backbones)
+    with without_downloads():
+        return tuple(_wanted(name, choice, device) for name in choice.backbones)
 
 
 def _check(choice: Choice) -> None:
@@ -170,11 +181,12 @@ def _wanted(name: str, choice: Choice, device: str) -> Wanted:
     weights = choice.weights.get(name)
     sizing: Literal["displayed", "coded"] = "coded" if choice.protocol == "authors" else "displayed"
     spec = backbone.frames
+    found, not_here = _weights_hash(backbone, weights)
     recipe = Recipe.of(
         backbone=name,
         version=backbone.version,
         dim=backbone.dim,
-        weights=_weights_hash(backbone, weights),
+        weights=found,
         precision=precision,
         frames={
             "rate": str(spec.rate),
@@ -185,16 +197,24 @@ def _wanted(name: str, choice: Choice, device: str) -> Wanted:
             "version": FRAMES_VERSION,
         },
     )
-    return Wanted(name, backbone, recipe, weights, device, precision, sizing)
+    return Wanted(name, backbone, recipe, weights, device, precision, sizing, not_here)
 
 
-def _weights_hash(backbone: Any, weights: str | None) -> str | None:
-    """What tells these weights from others: a hash from the backbone, of the file, or a name."""
+def _weights_hash(backbone: Any, weights: str | None) -> tuple[str | None, str]:
+    """What tells these weights from others, and which file is not there to tell.
+
+    It is a hash from the backbone, of the file, or a name.
+
+    Raises:
+        WeightsNotHere: they are not there, and downloads are allowed.
+    """
     if hasattr(backbone, "weights_hash"):
-        found: str | None = backbone.weights_hash(weights)
-        return found
+        try:
+            return backbone.weights_hash(weights), ""
+        except WeightsNotHere as error:
+            if may_fetch():
+                raise
+            return None, error.told
     if weights is not None and (path := Path(weights).expanduser()).is_file():
-        from howto.extract.weights import file_hash
-
-        return file_hash(path)
-    return weights
+        return file_hash(path), ""
+    return weights, ""

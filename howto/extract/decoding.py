@@ -9,6 +9,7 @@ time that is 70 MB a second, far below what a pipe carries.
 """
 
 import contextlib
+import math
 import multiprocessing
 import os
 import queue
@@ -23,7 +24,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from howto.errors import HowtoError, ItemError, Reason
+from howto.errors import HowtoError, ItemError, Reason, UsageError
 from howto.records import FrameSpec
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ CHUNK = 16
 _AHEAD = 8  # chunks a decoder keeps ready beyond what is in the pipe
 _TASKS_AHEAD = 2  # videos handed to one decoder: it goes on while the end of one is computed
 _START_SECONDS = 120.0  # a busy machine needs long to start Python
+_LONGEST_LIMIT = 7 * 24 * 3600.0  # a system call cannot wait for as long as a float can say
 # So many starts in a row may fail, and so many be killed from outside, before that is believed.
 _MOST_FAILED_STARTS = 5
 _MOST_KILLED_STARTS = 50
@@ -109,18 +111,45 @@ class _Decoder:
         self.process.join()
         self.process.close()
 
+    @contextlib.contextmanager
+    def killed_after(self, seconds: float) -> Iterator[threading.Event]:
+        """Kill the process where what is done inside takes longer; reading from it then ends.
+
+        Yields:
+            Set when it was killed.
+        """
+        expired = threading.Event()
+
+        def kill() -> None:
+            expired.set()
+            self.process.kill()
+
+        timer = threading.Timer(seconds, kill)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield expired
+        finally:
+            timer.cancel()
+            timer.join()  # what it may kill is not to be closed before
+
 
 class Decoders:
     """A fixed number of decoder processes. Use it as a context manager, or call `close`.
 
     Args:
         workers: processes; each decodes with the threads of `howto.media.decode`.
-        time_limit: seconds a decoder may be silent while it is waited for.
+        time_limit: seconds a decoder may be silent while it is waited for; a week at most.
+
+    Raises:
+        UsageError: a time limit that is no number of seconds above 0.
     """
 
     def __init__(self, workers: int, *, time_limit: float = 120.0) -> None:
+        if not (time_limit > 0 and math.isfinite(time_limit)):
+            raise UsageError(f"the time limit is {time_limit:g}, expected seconds above 0")
         self._workers = workers
-        self._time_limit = time_limit
+        self._time_limit = min(time_limit, _LONGEST_LIMIT)
         self._decoders: list[_Decoder] = []
         self._waiting: deque[ToDecode] = deque()
         self._tried: set[int] = set()
@@ -224,8 +253,7 @@ class Decoders:
                 # Counted from here: while this process computed, nobody listened.
                 one.quiet_since = now
             elif now - one.quiet_since >= self._limit(one):
-                detail = f"no frame within {self._limit(one):g} s"
-                yield from self._lost(one, Reason.TIME_LIMIT, detail)
+                yield from self._silent(one)
 
     def _limit(self, decoder: _Decoder) -> float:
         return self._time_limit if decoder.ready else max(self._time_limit, _START_SECONDS)
@@ -240,9 +268,14 @@ class Decoders:
 
     def _receive(self, one: _Decoder) -> Iterator[tuple[ToDecode, Event]]:
         try:
-            message = one.connection.recv()
-            event = _event(message, one.connection)
+            # It may stop in the middle of a message, too.
+            with one.killed_after(self._limit(one)) as expired:
+                message = one.connection.recv()
+                event = _event(message, one.connection)
         except (EOFError, OSError):
+            if expired.is_set():
+                yield from self._silent(one)
+                return
             one.process.join(1.0)
             yield from self._lost(one, Reason.DECODER_CRASHED, _exit_told(one.process.exitcode))
             return
@@ -255,6 +288,9 @@ class Decoders:
             one.tasks.popleft()
             self._tried.discard(task.key)
         yield task, event
+
+    def _silent(self, one: _Decoder) -> Iterator[tuple[ToDecode, Event]]:
+        yield from self._lost(one, Reason.TIME_LIMIT, f"no frame within {self._limit(one):g} s")
 
     def _lost(self, one: _Decoder, reason: Reason, detail: str) -> Iterator[tuple[ToDecode, Event]]:
         """Replace a decoder. Its first task is to blame, or is tried once more by itself."""
@@ -323,6 +359,7 @@ def _start() -> _Decoder:
 def _serve(connection: Connection) -> None:
     """Decode what is asked for until the driver is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver alone decides what Ctrl-C means
+    threading.Thread(target=_end_with_driver, daemon=True).start()
     from howto.media import decode  # noqa: F401 loaded before the first video's time runs
 
     outbox: queue.Queue[tuple[Any, ...]] = queue.Queue(_AHEAD)
@@ -334,6 +371,14 @@ def _serve(connection: Connection) -> None:
         except (EOFError, OSError):
             return
         outbox.put(("ended", *_decode(task, outbox)))
+
+
+def _end_with_driver() -> None:
+    """End this process when the driver is gone, even from within a video that decodes for ever."""
+    driver = multiprocessing.parent_process()
+    if driver is not None:
+        wait([driver.sentinel])
+        os._exit(0)
 
 
 def _decode(task: ToDecode, outbox: "queue.Queue[tuple[Any, ...]]") -> tuple[Reason | None, str]:

@@ -96,9 +96,8 @@ def fetch(
 
 def _complete(address: str, part: _Part, has_hash: bool, pause: Callable[[float], None]) -> None:
     """Ask until all has come; give up after a few tries in a row that bring nothing."""
-    tries = 0
+    tries, largest = 0, part.size
     while True:
-        before = part.size
         try:
             if _ask(address, part, has_hash):
                 return
@@ -111,7 +110,10 @@ def _complete(address: str, part: _Part, has_hash: bool, pause: Callable[[float]
             said = str(error.reason)
         except _Interrupted as error:
             said = str(error)
-        tries = 0 if part.size > before else tries + 1
+        # A part that began anew has to become longer than any before it: else a server that breaks
+        # off early each time would be asked for ever.
+        tries = 0 if part.size > largest else tries + 1
+        largest = max(largest, part.size)
         if tries == _TRIES_WITHOUT_PROGRESS:
             raise DownloadFailed(f"{address}: {said}")
         pause(_PAUSE * 2**tries)

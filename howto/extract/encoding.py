@@ -5,8 +5,10 @@ multiple of what makes one feature, so the features do not depend on how the fra
 over.
 """
 
+import contextlib
 import time
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,18 +59,26 @@ class Encoder:
 
         Raises:
             ItemError: INTERNAL_ERROR, the backbone failed or broke its contract.
-            HowtoError: the device has too little memory for a batch.
+            HowtoError: the device has too little memory for a batch, or is of no use any more.
         """
         import torch
 
         began = time.perf_counter()
         try:
-            found = self.wanted.backbone.encode(torch.from_numpy(frames))
+            with self._exact_fp32():
+                found = self.wanted.backbone.encode(torch.from_numpy(frames))
         except torch.OutOfMemoryError as error:
             raise HowtoError(
                 f"{self.wanted.name}: {self.wanted.device} has too little memory for a batch of "
                 f"{len(frames)} frames. Go on with a smaller one, such as --batch "
                 f"{max(1, len(frames) // 2)}"
+            ) from error
+        except torch.AcceleratorError as error:
+            # After one of these every call in this process fails: no video is to blame.
+            raise HowtoError(
+                f"{self.wanted.name}: {self.wanted.device} failed, and computes nothing more in "
+                f"this process: {next(iter(str(error).splitlines()), '')}. What is done is kept; "
+                "run the same command to go on"
             ) from error
         except HowtoError:
             raise
@@ -78,6 +88,18 @@ class Encoder:
             self.seconds += time.perf_counter() - began
         with np.errstate(over="ignore"):  # what is too large is found out just below
             return self._checked(found.numpy().astype(np.float16), len(frames))
+
+    @contextlib.contextmanager
+    def _exact_fp32(self) -> Iterator[None]:
+        """By itself cuDNN computes convolutions of float32 in TF32, with 10 bits of mantissa."""
+        import torch
+
+        before = torch.backends.cudnn.allow_tf32
+        torch.backends.cudnn.allow_tf32 = before and self.wanted.precision != "fp32"
+        try:
+            yield
+        finally:
+            torch.backends.cudnn.allow_tf32 = before
 
     def _checked(self, features: NDArray[np.float16], num_frames: int) -> NDArray[np.float16]:
         backbone = self.wanted.backbone

@@ -11,9 +11,9 @@ import shutil
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, count, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -54,6 +54,7 @@ class _Item:
     found: Features
 
 
+_T = TypeVar("_T")
 _Row = tuple[str, _Item]
 """A file's name, and what is in it."""
 
@@ -95,7 +96,7 @@ def export_features(
     try:
         part.mkdir()
         rows = _WRITERS[form](_items(library, stored, lost), part)
-        count = _write_table(rows, part / "videos.csv")
+        videos = _write_table(rows, part / "videos.csv")
         if folder.is_dir():
             folder.rmdir()  # empty, as check_export has seen
         part.rename(folder)
@@ -103,7 +104,7 @@ def export_features(
         raise UsageError(f"cannot write {folder}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return ExportedFeatures(folder, count, tuple(lost))
+    return ExportedFeatures(folder, videos, tuple(lost))
 
 
 def _items(library: Library, stored: StoredFeatures, lost: list[str]) -> Iterator[_Item]:
@@ -124,17 +125,17 @@ def _text(path: str) -> str:
 
 
 def _write_table(rows: Iterable[_Row], path: Path) -> int:
-    count = 0
+    videos = 0
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(_COLUMNS)
         for name, item in rows:
             one = item.found
-            count += 1
+            videos += 1
             table.writerow(
                 (name, _text(one.video_id), item.video, len(one.features), one.duration, _rate(one))
             )
-    return count
+    return videos
 
 
 def _rate(one: Features) -> str:
@@ -150,6 +151,20 @@ def _told(item: _Item) -> dict[str, Any]:
         "rate": _rate(one),
         "recipe": one.recipe.parts,
     }
+
+
+def _shards(items: Iterable[_T]) -> Iterator[tuple[int, _T, Iterator[_T]]]:
+    """Runs of items, as they come: a number, the first, and all of the run.
+
+    Items keep their files open, and a process may have but so many open: none is held on to. Each
+    run has to be gone through before the next is asked for.
+    """
+    source = iter(items)
+    for number in count():
+        first = next(source, None)
+        if first is None:
+            return
+        yield number, first, chain([first], islice(source, VIDEOS_PER_SHARD - 1))
 
 
 # Each writes its files into a folder, and yields what it wrote as it goes.
@@ -177,12 +192,9 @@ def _write_npz(items: Iterable[_Item], folder: Path) -> Iterator[_Row]:
 def _write_parquet(items: Iterable[_Item], folder: Path) -> Iterator[_Row]:
     """One row a feature: video_id, video, position, time, and its values as float16."""
     arrow, parquet = _arrow()
-    source = iter(items)
-    shard = 0
-    while batch := list(islice(source, VIDEOS_PER_SHARD)):
-        name = f"features-{shard:06d}.parquet"
-        shard += 1
-        dim = batch[0].found.features.shape[1]
+    for number, first, shard in _shards(items):
+        name = f"features-{number:06d}.parquet"
+        dim = first.found.features.shape[1]
         schema = arrow.schema(
             [
                 ("video_id", arrow.string()),
@@ -191,12 +203,13 @@ def _write_parquet(items: Iterable[_Item], folder: Path) -> Iterator[_Row]:
                 ("time", arrow.float64()),
                 ("feature", arrow.list_(arrow.float16(), dim)),
             ],
-            metadata={"recipe": batch[0].found.recipe.text},
+            metadata={"recipe": first.found.recipe.text},
         )
         with parquet.ParquetWriter(folder / name, schema) as writer:
-            for first in range(0, len(batch), _BATCH):
-                writer.write_table(_table(arrow, schema, batch[first : first + _BATCH], dim))
-        yield from ((name, item) for item in batch)
+            while batch := list(islice(shard, _BATCH)):
+                writer.write_table(_table(arrow, schema, batch, dim))
+                yield from ((name, item) for item in batch)
+                batch.clear()  # before the next ones are opened
 
 
 def _table(arrow: Any, schema: Any, batch: list[_Item], dim: int) -> Any:
@@ -251,13 +264,10 @@ def _h5py() -> Any:
 
 def _write_webdataset(items: Iterable[_Item], folder: Path) -> Iterator[_Row]:
     """Tar files of NUMBER.features.npy, NUMBER.times.npy and NUMBER.json."""
-    source = enumerate(items)
-    shard = 0
-    while batch := list(islice(source, VIDEOS_PER_SHARD)):
-        name = f"features-{shard:06d}.tar"
-        shard += 1
+    for shard_number, _, shard in _shards(enumerate(items)):
+        name = f"features-{shard_number:06d}.tar"
         with tarfile.open(folder / name, "w") as tar:
-            for number, item in batch:
+            for number, item in shard:
                 # A number for a key: webdataset reads a key up to its first dot.
                 key = f"{number:09d}"
                 _add(tar, f"{key}.features.npy", _as_npy(item.found.features))

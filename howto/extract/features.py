@@ -196,7 +196,12 @@ def read(path: Path) -> Features:
         )
     except FileNotFoundError as error:
         raise LibraryError(f"there is no feature file {path}") from error
-    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
+    except OSError as error:
+        raise LibraryError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (
+        *(KeyError, TypeError, ValueError, AttributeError),
+        *(ArithmeticError, RecursionError),
+    ) as error:
         raise LibraryError(
             f"{path} is damaged or no feature file ({error}). Make it again: "
             "howto extract --check --redo"

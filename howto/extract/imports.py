@@ -6,23 +6,29 @@
 | `.pth` (MSR-VTT, LSMDC) | {"2d": {id: (D,)}, "3d": {id: (D,)}} |
 | `.pkl` (YouCook2) | [{"2d": (D,), "3d": (D,), "caption": ..., "id": ...}, ...] |
 
-Nothing in a file is executed: .npy without pickles, .pth with `weights_only=True`, .pkl by
-`howto.safe_pickle`.
+Nothing in a file is executed: .npy without pickles, .pth by `howto.extract.pth`, .pkl by
+`howto.safe_pickle`. A folder that howto exported says in its videos.csv whose each file is.
 """
 
+import csv
+import hashlib
 import pickle
+import tokenize
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
 
 from howto.errors import PickleError, UsageError
 from howto.extract.features import Features, write
+from howto.extract.pth import DAMAGE, first_line, load_pth
 from howto.extract.store import SetEnd, StoredFeatures
+from howto.extract.weights import file_hash
 from howto.library import Library
 from howto.recipe import Recipe
 from howto.records import State
@@ -34,6 +40,8 @@ RATES = {"resnet152": Fraction(1), "resnext101-3d": Fraction(3, 2)}
 """Features a second of the authors' files, by the backbone that made them."""
 
 _STREAMS = {"2d": "resnet152", "3d": "resnext101-3d"}
+_TABLE = "videos.csv"
+_NPY_DAMAGE = (*DAMAGE, SyntaxError, tokenize.TokenError)
 _FAMILY_OF_FORM = {".pth": "pth", ".pt": "pth", ".pkl": "pkl", ".pickle": "pkl"}
 
 
@@ -64,6 +72,22 @@ class _Found:
     array: Any
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Source:
+    """What is imported.
+
+    Attributes:
+        label: tells it from other sources, 16 hexadecimal digits.
+        found: its arrays.
+        rate: features a second, where it says so.
+    """
+
+    form: str
+    label: str
+    found: Iterable[_Found]
+    rate: Fraction | None = None
+
+
 def import_features(
     library: Library,
     source: Path,
@@ -75,33 +99,37 @@ def import_features(
     """Take features in as feature files of a library.
 
     A video is known by its id, else by the name of its file without suffix, where just one has it.
-    Values are kept as float16. Files of an earlier import of the same form are replaced.
+    Values are kept as float16. Each source is a set of its own: two are never mixed. Files of an
+    earlier import of the same source are replaced.
 
     Args:
         source: a folder of .npy, a .pth or a .pkl.
         backbone: that made them; needed where the file does not say. For a file with 2d and 3d
             streams it is left out.
-        rate: features a second of (T, D) arrays; None: what `RATES` says of the backbone.
+        rate: features a second of (T, D) arrays; None: what the source says, else what `RATES`
+            says of the backbone.
         trust_pickle: load pickles freely, which **runs code of their maker**.
 
     Raises:
         UsageError: another kind of source, a damaged one, or a backbone or rate that is needed.
     """
-    form, found = _open(source, trust_pickle)
+    opened = _open(source, trust_pickle)
     names = _Names(library)
     sets: dict[str, _Importing] = {}
     lost: list[str] = []
-    for one in found:
+    for one in opened.found:
         try:
             stream = one.stream or ""
             if stream not in sets:
                 name = _backbone_of(stream, backbone, source)
-                sets[stream] = _Importing(library, name, form, rate or RATES.get(name))
+                known = rate or opened.rate or RATES.get(name)
+                sets[stream] = _Importing(library, name, opened, known)
             video_id, how = names.of(one.name)
             sets[stream].take(video_id, one)
             names.how[one.name] = how
         except _NoFeatures as error:
-            lost.append(f"{one.stream} {one.name}: {error}".strip())
+            name = one.name.encode(errors="backslashreplace").decode()
+            lost.append(f"{one.stream} {name}: {error}".strip())
     if not sets:
         raise UsageError(f"{source} holds no features" + (f": {lost[0]}" if lost else ""))
     return ImportedFeatures(
@@ -142,6 +170,12 @@ class _Names:
 
     def of(self, name: str) -> tuple[str, str]:
         """The id, and how it was found."""
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            raise _NoFeatures("expected an id that is text") from error
+        if not name:
+            raise _NoFeatures("expected an id, found none")
         if name in self._ids:
             return name, "id"
         stems = self._stems.get(name, set())
@@ -154,15 +188,19 @@ class _Names:
 
 
 class _Importing:
-    """One feature set while its arrays come in; its recipe needs the length of the first."""
+    """One feature set while its arrays come in; its recipe needs the length of the first, and
+    whether that is of a clip."""
 
-    def __init__(self, library: Library, backbone: str, form: str, rate: Fraction | None) -> None:
+    def __init__(
+        self, library: Library, backbone: str, source: _Source, rate: Fraction | None
+    ) -> None:
         self._library = library
         self._backbone = backbone
-        self._form = form
+        self._source = source
         self._rate = rate
         self._stored: StoredFeatures | None = None
         self._dim = 0
+        self._pooled = False
         self._ends: dict[str, SetEnd] = {}
 
     def take(self, video_id: str, one: _Found) -> None:
@@ -178,6 +216,9 @@ class _Importing:
             raise _NoFeatures("a second one of this id")
         features = np.atleast_2d(array)
         stored = self._set(features.shape[1], pooled)
+        if pooled != self._pooled:
+            kind, others = ("a clip", "videos") if pooled else ("a video", "clips")
+            raise _NoFeatures(f"{array.shape}, features of {kind} among those of {others}")
         if features.shape[1] != self._dim:
             raise _NoFeatures(f"length {features.shape[1]}, expected {self._dim} as before")
         rate = None if pooled else self._rate
@@ -192,11 +233,10 @@ class _Importing:
 
     def _set(self, dim: int, pooled: bool) -> StoredFeatures:
         if self._stored is None:
-            self._dim = dim
+            self._dim, self._pooled = dim, pooled
             rate = None if pooled or self._rate is None else str(self._rate)
-            recipe = Recipe.of(
-                backbone=self._backbone, dim=dim, imported={"form": self._form, "rate": rate}
-            )
+            imported = {"form": self._source.form, "rate": rate, "source": self._source.label}
+            recipe = Recipe.of(backbone=self._backbone, dim=dim, imported=imported)
             self._stored = StoredFeatures(self._library, recipe)
         return self._stored
 
@@ -212,7 +252,7 @@ class _Importing:
 
 
 def _float16(array: Any) -> NDArray[np.float16]:
-    found = np.asarray(array)
+    found = _array(array)
     if found.dtype.kind not in "fiu" or found.ndim not in (1, 2) or not found.size:
         raise _NoFeatures(f"expected numbers (T, D) or (D,), found {found.dtype} {found.shape}")
     with np.errstate(over="ignore"):
@@ -222,28 +262,67 @@ def _float16(array: Any) -> NDArray[np.float16]:
     return halved
 
 
+def _array(held: Any) -> NDArray[Any]:
+    """Whatever is held as an array: tensors too, be they sparse, half, or still being trained."""
+    try:
+        if type(held).__module__.partition(".")[0] == "torch":
+            held = held.detach().to_dense()
+            held = (held.float() if held.is_floating_point() else held).numpy()
+        return np.asarray(held)
+    except DAMAGE as error:
+        raise _NoFeatures(f"no array of numbers ({first_line(error)})") from error
+
+
 # Reading.
 
 
-def _open(source: Path, trust_pickle: bool) -> tuple[str, Iterable[_Found]]:
+def _open(source: Path, trust_pickle: bool) -> _Source:
     if source.is_dir():
-        return "npy", _of_folder(source)
+        table, rate = _table(source)
+        return _Source("npy", _label_of_folder(source), _of_folder(source, table), rate)
     form = _FAMILY_OF_FORM.get(source.suffix.lower())
     if form is None or not source.is_file():
         raise UsageError(f"{source}: expected a folder of .npy, a .pth or a .pkl")
-    if form == "pth":
-        return form, _of_object(load_pth(source, trust_pickle), source)
-    return form, _of_object(load_pickle(source, trust_pickle), source)
+    load_form = load_pth if form == "pth" else load_pickle
+    held = load_form(source, trust_pickle)
+    return _Source(form, file_hash(source)[:16], _of_object(held, source))
 
 
-def _of_folder(folder: Path) -> Iterator[_Found]:
+def _label_of_folder(folder: Path) -> str:
+    paths = sorted(folder.glob("*.npy"))
+    files = [(path.name, path.stat().st_size if path.exists() else 0) for path in paths]
+    return hashlib.sha256(repr(files).encode()).hexdigest()[:16]
+
+
+def _table(folder: Path) -> tuple[dict[str, dict[str, str]], Fraction | None]:
+    """What howto's own export says of its files, by their names, and their features a second."""
+    path = folder / _TABLE
+    if not path.is_file():
+        return {}, None
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        if not rows or not {"file", "video_id", "rate"} <= rows[0].keys():
+            return {}, None  # somebody else's table
+        rates = {Fraction(row["rate"]) for row in rows if row["rate"]}
+    except (csv.Error, ValueError, TypeError, ZeroDivisionError, OSError) as error:
+        raise UsageError(f"{path}: expected the table of an export ({error})") from error
+    return {row["file"]: row for row in rows}, rates.pop() if len(rates) == 1 else None
+
+
+def _of_folder(folder: Path, table: Mapping[str, Mapping[str, str]]) -> Iterator[_Found]:
     for path in sorted(folder.glob("*.npy")):
+        row = table.get(path.name)
+        # An export writes ids as names of files: with %XX for what is no letter.
+        name = row["video_id"] if row else unquote(path.stem, errors="surrogateescape")
         try:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, EOFError, OSError) as error:
+            array: Any = np.lib.format.open_memmap(path, mode="r")
+        except _NPY_DAMAGE as error:
             # Told with the others: taken for an array of no kind that can be features.
-            array = np.array(f"{error}")
-        yield _Found("", path.stem, array)
+            array = np.array(first_line(error))
+        if row and not row["rate"] and array.ndim == 2 and len(array) == 1:
+            array = array[0]
+        yield _Found("", name, array)
 
 
 def _of_object(held: Any, source: Path) -> Iterator[_Found]:
@@ -280,28 +359,6 @@ def _of_list(rows: "list[Any] | tuple[Any, ...]", source: Path) -> Iterator[_Fou
                 yield _Found(stream, unique, row[stream])
 
 
-def load_pth(source: Path, trust: bool) -> Any:
-    """Load a file of torch.save: containers, text, numbers, arrays and tensors alone.
-
-    Args:
-        trust: load whatever it holds. **This runs code of the file's maker.**
-
-    Raises:
-        UsageError: it holds something else, or is damaged.
-    """
-    import torch
-
-    try:
-        return torch.load(source, map_location="cpu", weights_only=not trust)
-    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, TypeError) as error:
-        # numpy's arrays are not let in: a forged type makes numpy take bytes for pointers.
-        first = str(error).strip().splitlines()[0]
-        raise UsageError(
-            f"{source}: expected containers, text, numbers and tensors alone ({first}). "
-            "If you trust its maker: --trust-pickle"
-        ) from error
-
-
 def load_pickle(source: Path, trust: bool) -> Any:
     """Load a pickle of containers, text, numbers and numpy arrays.
 
@@ -311,10 +368,12 @@ def load_pickle(source: Path, trust: bool) -> Any:
     Raises:
         UsageError: it holds something else, or is damaged.
     """
-    if trust:
+    try:
+        if not trust:
+            return load(source)
         with source.open("rb") as file:
             return pickle.load(file, encoding="latin1")  # noqa: S301 it was said to be trusted
-    try:
-        return load(source)
+    except DAMAGE as error:
+        raise UsageError(f"{source} cannot be read: {first_line(error)}") from error
     except PickleError as error:
         raise UsageError(f"{source}: {error}. If you trust its maker: --trust-pickle") from error

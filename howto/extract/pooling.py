@@ -38,10 +38,13 @@ def clip_rows(
         raise ValueError(f"expected as many starts as ends, got {begin.shape} and {finish.shape}")
     if not (np.isfinite(begin).all() and np.isfinite(finish).all()):
         raise ValueError("expected finite starts and ends")
-    factor = float(rate)
-    first = (begin * factor).astype(np.int64)
-    last = (finish * factor).astype(np.int64)
-    return np.clip(first, 0, num_features), np.clip(last + 1, 0, num_features)
+    with np.errstate(over="ignore"):  # what lies past all floats lies past the end, too
+        first, last = np.trunc(begin * float(rate)), np.trunc(finish * float(rate))
+    # Cut as floats: integers would turn round.
+    return (
+        np.clip(first, 0, num_features).astype(np.int64),
+        np.clip(last + 1, 0, num_features).astype(np.int64),
+    )
 
 
 def pool(

@@ -16,14 +16,14 @@ video into feature files, so that a process elsewhere can do the same and report
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from howto.clip.stage import videos_of
-from howto.errors import ItemError, LibraryError, Reason, UsageError
+from howto.errors import ItemError, LibraryError, PluginError, Reason, UsageError
 from howto.extract.choice import Wanted
 from howto.extract.decoding import Again, Decoders, Ended, Frames, ToDecode
 from howto.extract.encoding import Encoder, Encoding
@@ -38,6 +38,7 @@ from howto.extract.features import (
 )
 from howto.extract.store import SetEnd, StoredFeatures
 from howto.library import Library
+from howto.recipe import Recipe
 from howto.records import FrameSpec, Outcome, Stage, State
 from howto.run.local import default_workers
 
@@ -170,6 +171,7 @@ class Extractor:
         time_limit: seconds a decoder may give no frame.
 
     Raises:
+        UsageError: a time limit that is no number of seconds above 0.
         PluginError: a backbone's weights are missing or do not fit.
     """
 
@@ -183,6 +185,9 @@ class Extractor:
         time_limit: float = TIME_LIMIT,
     ) -> None:
         self.wanted = tuple(wanted)
+        for one in self.wanted:
+            if one.not_here:
+                raise PluginError(f"{one.name}: its weights are not here: {one.not_here}")
         self.encoders = [Encoder(one, batch) for one in self.wanted]
         self._state = state
         device = self.wanted[0].device
@@ -286,6 +291,7 @@ def plan(
     only: str | None = None,
     limit: int | None = None,
     retry: bool = False,
+    void: Collection[tuple[Recipe, int]] = (),
 ) -> Plan:
     """Find out what there is to do, and do nothing. The library should be up to date (`refresh`).
 
@@ -293,13 +299,14 @@ def plan(
         only: only videos with a path that matches this glob.
         limit: the most videos to do.
         retry: do those again that failed.
+        void: sets and numbers of videos whose features count as not there.
 
     Raises:
         UsageError: a limit below 0.
     """
     if limit is not None and limit < 0:
         raise UsageError(f"the limit is {limit}, expected 0 or more")
-    sets = [_Before(library, one, retry) for one in wanted]
+    sets = [_Before(library, one, retry, void) for one in wanted]
     unprobed = _unprobed(library)
     probed, captions = _probed(library), _only_captions(library)
     jobs: list[Job] = []
@@ -307,8 +314,8 @@ def plan(
     adopted: dict[int, dict[int, SetEnd]] = {}
     for number, path in videos_of(library, only).items():
         if number not in probed:
-            end = unprobed.get(number, _ONLY_CAPTIONS if number in captions else _NEVER_PROBED)
-            ended[number] = dict.fromkeys(range(len(sets)), end)
+            otherwise = _ONLY_CAPTIONS if number in captions else _NEVER_PROBED
+            ended[number] = dict.fromkeys(range(len(sets)), unprobed.get(number, otherwise))
             continue
         video_id, length = probed[number]
         lacking = []
@@ -330,16 +337,23 @@ def plan(
 class _Before:
     """What a library has of one feature set: rows, and files."""
 
-    def __init__(self, library: Library, wanted: Wanted, retry: bool) -> None:
+    def __init__(
+        self,
+        library: Library,
+        wanted: Wanted,
+        retry: bool,
+        void: Collection[tuple[Recipe, int]],
+    ) -> None:
         self.stored = StoredFeatures(library, wanted.recipe)
         self._retry = retry
+        self._void = {number for recipe, number in void if recipe == wanted.recipe}
         self._rows = self.stored.ends()
         self._files = {path.name for path in files_of(self.stored.folder)}
 
     def ended(self, number: int, video_id: str) -> SetEnd | None:
         """How a video ended, if that still stands."""
         end = self._rows.get(number)
-        if end is None:
+        if end is None or number in self._void:
             return None
         if end.state == State.OK:
             return end if file_name(video_id) in self._files else None
@@ -418,12 +432,14 @@ def extract_videos(
     workers: int | None = None,
     time_limit: float = TIME_LIMIT,
     on_progress: Progress | None = None,
+    on_wait: Callable[[], None] | None = None,
 ) -> Extracted:
     """Make the features that are missing.
 
     Args:
         only, limit, retry: as for `plan`.
         batch, workers, time_limit: as for `Extractor`.
+        on_wait: called once where another process is doing the same and is waited for.
 
     Raises:
         LibraryBusy: another process has been doing this for an hour.
@@ -431,7 +447,7 @@ def extract_videos(
         HowtoError: no decoder can start, or the device's memory is too small.
     """
     began = time.monotonic()
-    with library.exclusive("extract"):
+    with library.exclusive("extract", on_wait=on_wait):
         planned = plan(library, wanted, only=only, limit=limit, retry=retry)
         for one in wanted:
             remove_parts(StoredFeatures(library, one.recipe).folder)

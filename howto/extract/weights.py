@@ -13,10 +13,11 @@ be the published one; where none is published, that of the first download is kep
 import functools
 import hashlib
 import os
-import pickle
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from howto.errors import PluginError
 from howto.extract.download import DownloadFailed, fetch
 from howto.extract.known_weights import KNOWN_WEIGHTS, KnownWeights, known_for
+from howto.extract.pth import DAMAGE, first_line
 
 if TYPE_CHECKING:
     import torch
@@ -32,11 +34,14 @@ __all__ = [
     "FOLDER_VARIABLE",
     "OFFLINE_VARIABLE",
     "ResolvedWeights",
+    "WeightsNotHere",
     "file_hash",
     "fit",
     "load_state_dict",
+    "may_fetch",
     "resolve",
     "weights_folder",
+    "without_downloads",
 ]
 
 FOLDER_VARIABLE = "HOWTO_WEIGHTS"
@@ -48,6 +53,37 @@ _PARALLEL = "module."
 _SINCE_TORCH_0_4 = "num_batches_tracked"
 _TORCHVISION = "torchvision:"
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.")
+
+
+_may_fetch: ContextVar[bool] = ContextVar("may_fetch", default=True)
+
+
+class WeightsNotHere(PluginError):
+    """The file of known weights is not there, and was not fetched.
+
+    Attributes:
+        told: the file and, where it is published, its size.
+    """
+
+    def __init__(self, message: str, known: KnownWeights) -> None:
+        super().__init__(message)
+        size = f", {known.size / 1e6:,.0f} MB" if known.size else ""
+        self.told = f"{known.file_name}{size}"
+
+
+def may_fetch() -> bool:
+    """Whether missing weights may be fetched now; a backbone with a way of its own asks, too."""
+    return _may_fetch.get()
+
+
+@contextmanager
+def without_downloads() -> Iterator[None]:
+    """Inside, `resolve` fetches nothing, whoever calls it."""
+    before = _may_fetch.set(False)
+    try:
+        yield
+    finally:
+        _may_fetch.reset(before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +130,10 @@ def resolve(name_or_path: str | None, backbone: str, *, download: bool = True) -
             raise PluginError(f"weights of backbone {backbone!r}: there is no file {path}")
         return ResolvedWeights(path, file_hash(path), "file")
     known = _known(name_or_path, backbone)
+    if known.backbone not in ("", backbone.removeprefix(_TORCHVISION)):
+        raise PluginError(
+            f"the weights {known.name!r} are those of {known.backbone!r}, not of {backbone!r}"
+        )
     path = weights_folder() / known.file_name
     if not path.is_file():
         _fetch(known, path, download)
@@ -177,15 +217,19 @@ def _of_torchvision(name: str, model: str) -> KnownWeights:
 def _fetch(known: KnownWeights, path: Path, download: bool) -> None:
     offline = os.environ.get(OFFLINE_VARIABLE, "") not in ("", "0")
     if known.address is None:
-        raise PluginError(_how_to_get(known, path, "it has no address to fetch it from"))
+        raise _not_here(known, path, "it has no address to fetch it from")
     if offline:
-        raise PluginError(_how_to_get(known, path, f"{OFFLINE_VARIABLE} is set"))
-    if not download:
-        raise PluginError(_how_to_get(known, path, "not fetched yet"))
+        raise _not_here(known, path, f"{OFFLINE_VARIABLE} is set")
+    if not (download and may_fetch()):
+        raise _not_here(known, path, "not fetched yet")
     try:
         fetch(known.address, path, sha256=known.sha256 or _first_seen(path), size=known.size)
     except DownloadFailed as error:
         raise PluginError(_how_to_get(known, path, str(error))) from error
+
+
+def _not_here(known: KnownWeights, path: Path, why: str) -> WeightsNotHere:
+    return WeightsNotHere(_how_to_get(known, path, why), known)
 
 
 def _how_to_get(known: KnownWeights, path: Path, why: str) -> str:
@@ -269,9 +313,8 @@ def _read_torch(path: Path) -> object:
             # Loading it says better whether a pickle of another protocol can be read.
             warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
             return torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        said = next(iter(str(error).splitlines()), type(error).__name__)
-        raise PluginError(f"{path} cannot be read as weights: {said}") from error
+    except DAMAGE as error:
+        raise PluginError(f"{path} cannot be read as weights: {first_line(error)}") from error
 
 
 def _read_safetensors(path: Path) -> object:

@@ -4,11 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from howto.extract import weights
 from howto.library import Library
 from howto.records import Stage
 
@@ -81,6 +84,99 @@ def test_check_lists_what_to_redo_and_redo_does_it(cli, films: Path) -> None:
     assert cli("extract", films, "--check").code == 0
 
 
+def test_a_dry_run_makes_no_library_of_a_new_folder(cli, films: Path) -> None:
+    ran = cli("extract", films, *BACKBONE, "--dry-run", "--json")
+    assert (ran.code, ran.json["videos"]) == (0, ["a.mp4", "b.mp4"])
+    assert not (films / ".howto").exists()
+
+
+@pytest.mark.parametrize("name", ["resnet152", "resnext101-3d", "torchvision:resnet18"])
+def test_a_dry_run_fetches_no_weights(
+    cli, films: Path, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched = []
+    monkeypatch.setattr(weights, "fetch", lambda address, *_, **__: fetched.append(address))
+    monkeypatch.setenv("HOWTO_WEIGHTS", str(tmp_path / "weights"))
+    monkeypatch.delenv("HOWTO_OFFLINE", raising=False)
+    options = ("--backbone", f"{name},template-mean-colour", "--device", "cpu", "--dry-run")
+    ran = cli("extract", films, *options)
+    assert ran.code == 0
+    assert f"Weights of {name} are not here yet: resne" in ran.err
+    assert f"{name} (weights not here yet), template-mean-colour (" in ran.out
+    missing, there = cli("extract", films, *options, "--json").json["sets"]
+    assert ".pth" in missing["weights_not_here"]
+    assert there["weights_not_here"] is None
+    assert fetched == []
+    assert not (tmp_path / "weights").exists()
+
+
+def features_of(folder: Path, backbone: str) -> dict[Path, bytes]:
+    paths = (folder / ".howto" / "features").glob(f"{backbone}-*/*/*.safetensors")
+    return {path: path.read_bytes() for path in sorted(paths)}
+
+
+def test_redo_leaves_what_it_cannot_make(cli, films: Path, tmp_path: Path) -> None:
+    """Features of the same backbone by another recipe, such as imported ones, stay as they are."""
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    for name in "ab":
+        np.save(theirs / f"{name}.npy", np.ones((5, 6), np.float16))
+    cli("search", "x", films)
+    options = ("--backbone", "template-mean-colour", "--rate", "1")
+    assert cli("features", "import", theirs, "-L", films, *options).code == 0
+    imported = features_of(films, "template-mean-colour")
+    assert len(imported) == 2
+    cli("extract", films, *BACKBONE, "--only", "[ab].mp4", "--workers", "1")
+    made = features_of(films, "template-mean-colour").keys() - imported.keys()
+    assert len(made) == 2
+    for path in (*imported, *made):
+        path.write_bytes(b"half")
+    redo = (*BACKBONE, "--check", "--redo", "--workers", "1")
+    limited = cli("extract", films, *redo, "--only", "[ab].mp4", "--limit", "1", "--json")
+    assert (limited.code, limited.json["made"]) == (1, 1)
+    assert len(limited.json["checked"]["bad"]) == 4
+    assert len(limited.json["checked"]["left"]) == 3
+    assert sum(path.read_bytes() == b"half" for path in made) == 1
+    other = cli("extract", films, *redo, "--only", "c*", "--json")
+    assert (other.code, other.json["made"]) == (0, 0)
+    ran = cli("extract", films, *redo, "--only", "[ab].mp4")
+    assert ran.code == 1
+    assert ran.err.count("Left as it is: template-mean-colour") == 2
+    assert ran.err.count("import it again") == 2
+    assert all(path.read_bytes() != b"half" for path in made)
+    assert all(path.read_bytes() == b"half" for path in imported)
+
+
+def test_a_check_reads_what_is_named(cli, films: Path) -> None:
+    cli("extract", films, *BACKBONE, "--workers", "1")
+    cli("extract", films, "--backbone", "colour-motion", "--only", "a.mp4", "--workers", "1")
+    (damaged,) = features_of(films, "colour-motion")
+    damaged.write_bytes(b"half")
+    assert cli("extract", films, "--check", "--json").json["files"] == 3
+    named = cli("extract", films, "--check", "--backbone", "template-mean-colour", "--json")
+    assert (named.code, named.json) == (0, {"files": 2, "bad": []})
+    some = cli("extract", films, "--check", "--only", "b.mp4", "--json")
+    assert (some.code, some.json["files"]) == (0, 1)
+    refused = cli("extract", films, "--check", "--backbone", "resnet152")
+    assert refused.code == 2
+    assert "There are features of template-mean-colour, colour-motion" in refused.err
+    refused = cli("extract", films, "--check", "--limit", "1")
+    assert (refused.code, "--limit" in refused.err) == (2, True)
+
+
+def test_waiting_for_another_process_is_told(cli, films: Path) -> None:
+    assert cli("search", "x", films).code == 0
+    with Library.open(films) as library:
+        lock = library.exclusive("extract")
+        lock.__enter__()
+        timer = threading.Timer(1, lock.__exit__, (None, None, None))
+        timer.start()
+        ran = cli("extract", films, *BACKBONE, "--only", "a.mp4", "--workers", "1")
+        timer.join()
+    assert ran.code == 0
+    assert "Another howto is at work on this library; waiting for it." in ran.err
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -89,11 +185,14 @@ def test_check_lists_what_to_redo_and_redo_does_it(cli, films: Path) -> None:
         (("--batch", "0"), "--batch 0"),
         (("--workers", "0"), "--workers 0"),
         (("--time-limit", "0"), "--time-limit 0"),
+        (("--time-limit", "inf"), "--time-limit inf"),
+        (("--time-limit", "nan"), "--time-limit nan"),
         (("--redo",), "--check"),
         (("--check", "--dry-run"), "--dry-run"),
         (("--limit", "-1"), "-1"),
         (("--weights", "template-mean-colour"), "NAME=PATH"),
         (("--weights", "other=x.pth"), "weights for 'other'"),
+        (("--weights", "other=x.pth", "--weights", "other=y.pth"), "named twice"),
         (("--device", "tpu"), "no device 'tpu'"),
         (("--precision", "int8"), "no precision 'int8'"),
         (("--protocol", "theirs"), "theirs"),
@@ -109,7 +208,7 @@ def test_what_cannot_be_is_wrong_usage(cli, films: Path, options, said: str) -> 
 
 def test_an_unknown_backbone_is_named_with_those_there_are(cli, films: Path) -> None:
     ran = cli("extract", films, "--backbone", "template-mean-color")
-    assert ran.code == 1
+    assert ran.code == 2
     assert "Did you mean 'template-mean-colour'?" in ran.err
 
 

@@ -5,15 +5,26 @@ one that stalls holds up no other; all of them end with the site.
 """
 
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any
 
-__all__ = ["Answer", "Asked", "Site", "numbered", "serving", "serving_videos", "video_page"]
+__all__ = [
+    "Answer",
+    "Asked",
+    "Site",
+    "carrying",
+    "numbered",
+    "serving",
+    "serving_videos",
+    "video_page",
+]
 
 _LONGEST_STALL = 60.0  # seconds; a test that forgets its site still ends
 
@@ -175,6 +186,38 @@ def serving_videos(
         listed = folder / "addresses.txt"
         listed.write_text("".join(f"{site.url(f'/watch/{n}')}\n" for n in range(count)))
         yield listed, site
+
+
+@contextmanager
+def carrying(port: int) -> Iterator[tuple[str, list[str]]]:
+    """A SOCKS 5 proxy that leads every name to a port of this machine.
+
+    Yields:
+        The proxy's address, and the names that it was asked for.
+    """
+    names: list[str] = []
+
+    class Carrier(StreamRequestHandler):
+        def handle(self) -> None:
+            self.rfile.read(self.rfile.read(2)[1])  # the ways to log in that the client knows
+            self.wfile.write(b"\x05\x00")  # none is needed
+            assert self.rfile.read(4) == b"\x05\x01\x00\x03"  # connect, by name
+            names.append(self.rfile.read(self.rfile.read(1)[0]).decode())
+            self.rfile.read(2)
+            self.wfile.write(b"\x05\x00\x00\x01" + bytes(6))
+            with socket.create_connection(("127.0.0.1", port)) as far:
+                while (line := self.rfile.readline()).strip():
+                    far.sendall(line)
+                far.sendall(line)
+                while block := far.recv(1 << 16):
+                    self.wfile.write(block)
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Carrier) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        yield f"socks5h://127.0.0.1:{server.server_address[1]}", names
+        server.shutdown()
+        thread.join(10)
 
 
 def numbered(media: bytes, number: int) -> bytes:

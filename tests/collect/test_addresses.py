@@ -78,6 +78,12 @@ def test_one_private_address_of_several_is_enough(monkeypatch: pytest.MonkeyPatc
         "http://[::1",
         "http://example.org:port/",
         "http://example.org:70000/",
+        "http://127.0.0%2e1/",
+        "http://%31%32%37.0.0.1/",
+        "http://who@localhos%74:80/",
+        "http://example.org\\@127.0.0.1/",
+        "http://127.0.0.1\\@example.org/",
+        "http://exa mple.org/",
         "",
     ],
 )
@@ -88,7 +94,8 @@ def test_what_is_no_web_address(address: str) -> None:
 
 
 def test_private_addresses_where_they_are_allowed() -> None:
-    assert check_address("http://127.0.0.1/a", allow_private=True) == "http://127.0.0.1/a"
+    for address in ("http://127.0.0.1/a", "http://[fe80::1%25eth0]/a", "http://a%40b:c@localhost/"):
+        assert check_address(address, allow_private=True) == address
 
 
 @given(st.integers(0, 2**32 - 1))

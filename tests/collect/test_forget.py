@@ -148,8 +148,13 @@ def test_a_kill_between_the_rows_and_the_files(full, monkeypatch) -> None:
 
 
 def test_how_videos_are_named(full) -> None:
-    names = ["a", ".howto/media/b.mp4", "abcdefghij_", "youtube-x", "a"]
-    assert named_videos(full.library, names) == ["a", "b", "youtube-abcdefghij_", "youtube-x"]
+    names = ["a", ".howto/media/b.mp4", "abcdefghij_", "youtube-xxxxxxxxxxx", "a"]
+    assert named_videos(full.library, names) == [
+        "a",
+        "b",
+        "youtube-abcdefghij_",
+        "youtube-xxxxxxxxxxx",
+    ]
     with pytest.raises(UsageError, match="there is no video nosuch here"):
         named_videos(full.library, ["nosuch"])
 
@@ -166,3 +171,29 @@ def test_the_command(full, cli) -> None:
     ran = cli("forget", "b", "-L", folder, "--yes", "--json")
     assert ran.json["known"] == ["b"]
     assert cli("forget", "nosuch", "-L", folder, "--yes").code == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["youtube-*", "youtube-???????????", "youtube-/../../../mine", "youtube-[a-z]", "*"]
+)
+def test_a_name_that_is_a_pattern_or_a_path_deletes_nothing(desk, name: str) -> None:
+    desk.source.finds["fold"] = ["youtube-abcdefghijk", "b"]
+    desk.run("fold")
+    own = desk.library.folder / "mine.mp4"
+    own.write_bytes(b"mine")
+    (desk.places.media / "youtube-").mkdir()
+    with pytest.raises(UsageError, match="there is no video"):
+        named_videos(desk.library, [name])
+    with pytest.raises(UsageError, match="is no id of a video"):
+        forget(desk.library, [name])
+    assert own.exists()
+    assert {path.name for path in desk.places.media.glob("*.mp4")} == {
+        "youtube-abcdefghijk.mp4",
+        "b.mp4",
+    }
+
+
+def test_an_id_never_takes_the_files_of_a_longer_one(desk) -> None:
+    desk.source.finds["fold"] = ["a", "ab", "a-b"]
+    desk.run("fold")
+    assert forget(desk.library, ["a"]).deleted == ("captions/a.en.vtt", "media/a.mp4")

@@ -88,7 +88,8 @@ SAID = {
     "No video formats found!": Reason.NO_MEDIA,
     "Requested format is not available. Use --list-formats for a list": Reason.NO_MEDIA,
     "This video is DRM protected": Reason.NO_MEDIA,
-    "The page says something that nobody here has seen": Reason.NO_MEDIA,
+    "The page says something that nobody here has seen": Reason.BLOCKED,
+    "The quota exceeded its bounds": Reason.RATE_LIMITED,
 }
 
 
@@ -117,6 +118,8 @@ def test_enough_of_us_is_never_taken_for_a_dead_video(said: str) -> None:
         (410, Reason.GONE),
         (416, Reason.TRUNCATED),
         (418, Reason.BLOCKED),
+        (408, Reason.NETWORK),
+        (425, Reason.NETWORK),
         (429, Reason.RATE_LIMITED),
         (451, Reason.REGION_BLOCKED),
         (500, Reason.NETWORK),
@@ -155,6 +158,7 @@ def test_words_of_an_address_mean_nothing() -> None:
     [
         (GeoRestrictedError("only there", countries=["DE"]), Reason.REGION_BLOCKED),
         (UserNotLive(), Reason.LIVE),
+        (UserNotLive("nothing runs here"), Reason.LIVE),
         (UnsupportedError("https://example.org/"), Reason.NO_MEDIA),
         (ContentTooShortError(10, 20), Reason.TRUNCATED),
         (IncompleteRead(10, 20), Reason.TRUNCATED),
@@ -205,6 +209,7 @@ def test_causes_in_a_circle_end() -> None:
     assert refusal_of(first).reason is Reason.NETWORK
 
 
+WEEK = 7 * 86400.0
 NOW = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
 
 
@@ -222,7 +227,13 @@ NOW = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
         ("soon", None),
         ("-5", None),
         ("1.5", None),
-        ("9" * 30, None),
+        ("999999999", WEEK),
+        ("9" * 30, WEEK),
+        ("9" * 400, WEEK),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", WEEK),
+        ("Fri, 31 Dec 9999 23:59:59 -1200", WEEK),
+        ("Mon, 01 Jan 0001 00:00:00 +1200", 0.0),
+        (f"Sat, 31 Jan {'9' * 12} 12:00:00 GMT", None),
     ],
 )
 def test_retry_after(value: str | None, seconds: float | None) -> None:
@@ -232,7 +243,13 @@ def test_retry_after(value: str | None, seconds: float | None) -> None:
 @given(st.text())
 def test_any_retry_after_is_read_or_not(value: str) -> None:
     seconds = retry_after(value, NOW)
-    assert seconds is None or seconds >= 0
+    assert seconds is None or 0 <= seconds <= WEEK
+
+
+@given(st.integers(0, 10**30), st.integers(-9999, 9999))
+def test_any_year_and_zone_is_read_or_not(year: int, zone: int) -> None:
+    seconds = retry_after(f"Sat, 31 Jan {year} 12:00:00 {zone:+05d}", NOW)
+    assert seconds is None or 0 <= seconds <= WEEK
 
 
 @given(st.text())

@@ -11,14 +11,17 @@ from typing import Any
 
 import av
 import pytest
+from yt_dlp.networking.common import Request
+from yt_dlp.networking.exceptions import RequestError
 
-from howto.collect import addresses, ytdlp
+from howto.collect import addresses, guard, ytdlp
 from howto.collect.fetched import Candidate, CaptionTrack, Described, hashed_id
+from howto.collect.guard import GuardedYoutubeDL
 from howto.collect.sources.urls import UrlsSource
 from howto.errors import ItemError, Reason, RetryLater
 from howto.media.probe import probe
 from howto.records import Kind
-from tests.collect.site import Answer, Site, serving, video_page
+from tests.collect.site import Answer, Site, carrying, serving, video_page
 
 # yt-dlp leaves a connection that broke off to the garbage collector.
 pytestmark = pytest.mark.filterwarnings(
@@ -461,6 +464,49 @@ def test_a_name_that_changes_its_mind(site: Site, monkeypatch: pytest.MonkeyPatc
     assert site.paths() == ["/page"]
 
 
+# 127.0.0.1, and a name of it, in ways that only some programs read.
+ENCODED = ["127.0.0%2e1", "127%2E0.0.1", "%31%32%37.0.0.1", "localhos%74", "127.0.0.1%20"]
+
+
+@pytest.mark.parametrize("user", ["", "me@", "m%65:x@"])
+@pytest.mark.parametrize("host", [*ENCODED, "127.0.0.1", "localhost"])
+def test_an_encoded_host_is_not_asked(site: Site, host: str, user: str) -> None:
+    guarded = source(allow_private=False)
+    error = refusal(lambda: guarded.describe(candidate(site.url("/page", f"{user}{host}"))))
+    assert error.reason is Reason.REFUSED_ADDRESS
+    assert site.asked == []
+
+
+@pytest.mark.usefixtures("one_public_address")
+@pytest.mark.parametrize("user", ["", "me@", "m%65:x@"])
+@pytest.mark.parametrize("host", ["127.0.0%2e2", "%31%32%37.0.0.2", "127.0.0.2"])
+def test_a_redirect_to_an_encoded_host(site: Site, host: str, user: str) -> None:
+    target = {"Location": site.url("/page", f"{user}{host}")}
+    site.answers["/away"] = Answer(status=302, headers=target)
+    error = refusal(lambda: source(allow_private=False).describe(candidate(site.url("/away"))))
+    assert error.reason is Reason.REFUSED_ADDRESS
+    assert site.paths() == ["/away"]
+
+
+def test_the_lock_does_not_rest_on_the_reading_of_addresses(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where an address reads as harmless, what is connected to is judged all the same."""
+    monkeypatch.setattr(guard, "check_address", lambda address, **_: address)
+    with GuardedYoutubeDL({"quiet": True}) as ydl:
+        for host in (*ENCODED[:4], "m%65@127.0.0.1"):
+            with pytest.raises(RequestError):
+                ydl.urlopen(site.url("/page", host))
+    assert site.asked == []
+
+
+def test_a_page_names_no_proxy(site: Site) -> None:
+    headers = {"Ytdl-Request-Proxy": site.url("")}
+    with GuardedYoutubeDL({"quiet": True}) as ydl, pytest.raises(RequestError):
+        ydl.urlopen(Request("http://films.invalid/page", headers=headers))
+    assert site.asked == []
+
+
 # --- proxies and cookies ---
 
 
@@ -477,6 +523,18 @@ def test_a_proxy_is_used_and_judges_no_less(site: Site, tmp_path: Path, media: b
             Reason.REFUSED_ADDRESS
         )
     assert len(site.asked) == 2
+
+
+def test_a_proxy_that_carries_any_connection(site: Site, tmp_path: Path, media: bytes) -> None:
+    with carrying(site.port) as (proxy, names):
+        asked = source(allow_private=False, proxy=proxy)
+        found = asked.describe(candidate("http://films.invalid/page"))
+        assert asked.media(found, HEIGHT, tmp_path).read_bytes() == media
+        assert names == ["films.invalid"] * 2
+        for near in ("localhost", "10.0.0.1", "127.0.0%2e1"):
+            error = refusal(lambda near=near: asked.describe(candidate(f"http://{near}/page")))
+            assert error.reason is Reason.REFUSED_ADDRESS
+    assert len(names) == 2
 
 
 def test_cookies_are_sent_and_their_file_is_left_alone(

@@ -97,6 +97,17 @@ def test_nothing_is_known_of_a_video() -> None:
     assert (found.license, found.uploaded, found.tracks, found.live) == ("", "", (), False)
 
 
+@pytest.mark.parametrize("number", [10**30, 2**63, 10**400, -1, float("nan"), "7", None])
+def test_numbers_that_cannot_be(number: Any) -> None:
+    found = described(CANDIDATE, {"view_count": number, "duration": number})
+    assert (found.views, found.duration) == (None, None)
+
+
+def test_the_largest_numbers() -> None:
+    found = described(CANDIDATE, {"view_count": 2**63 - 1, "duration": 1e18})
+    assert (found.views, found.duration) == (2**63 - 1, 1e18)
+
+
 def test_its_captions() -> None:
     tracks = described(CANDIDATE, INFO).tracks
     assert {one.form for one in tracks} == {"json3"}

@@ -1,7 +1,11 @@
 """Decoder processes: the frames of one pass; and what dies, hangs or is killed costs one video."""
 
+import contextlib
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -9,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from howto.errors import Reason
+from howto.errors import Reason, UsageError
 from howto.extract.decoding import Again, Decoders, Ended, Frames, ToDecode
 from howto.media.decode import decode
 from howto.records import FrameSpec
@@ -127,12 +131,110 @@ def test_a_decoder_that_hangs_is_ended_by_the_time_limit(tmp_path, grey_video) -
     assert ends == {0: Ended(Reason.TIME_LIMIT, "no frame within 1 s, twice"), 1: Ended()}
 
 
+def test_a_decoder_that_stops_within_a_message_is_ended_too(tmp_path, grey_video) -> None:
+    """A frame larger than a pipe: once its first bytes are read, the rest never comes."""
+    path = grey_video(tmp_path / "a.mp4", 60, size=320)
+    spec = FrameSpec(Fraction(2), 320)
+    stopped: set[int] = set()
+    number = 0
+    with Decoders(1, time_limit=2) as decoders:
+        for _, event in decoders.run([ToDecode(0, path, (spec,))]):
+            number = number + 1 if isinstance(event, Frames) else 0
+            new = set(decoders.process_ids) - stopped
+            if number == 3 and new:
+                time.sleep(1)  # by now the pipe is full, in the middle of the next message
+                stopped |= new
+                os.kill(*new, signal.SIGSTOP)
+            last = event
+    assert last == Ended(Reason.TIME_LIMIT, "no frame within 2 s, twice")
+
+
+DRIVER = """
+import sys
+import threading
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import howto.media.decode
+from howto.extract.decoding import Decoders, ToDecode
+from howto.records import FrameSpec
+
+PLACE = Path(sys.argv[1])
+
+
+def hanging(*args, **named):
+    (PLACE / "decoding").touch()
+    time.sleep(600)
+    yield
+
+
+howto.media.decode.decode = hanging  # in the decoder too, which imports this file again
+
+
+def tell(decoders):
+    while not (PLACE / "decoding").exists():
+        time.sleep(0.05)
+    print(*decoders.process_ids, flush=True)
+
+
+if __name__ == "__main__":
+    with Decoders(1) as decoders:
+        threading.Thread(target=tell, args=(decoders,)).start()
+        list(decoders.run([ToDecode(0, PLACE, (FrameSpec(Fraction(2), 16),))]))
+"""
+
+
+def test_a_decoder_that_hangs_ends_with_its_driver(tmp_path: Path) -> None:
+    """Killed, the driver cannot end it; and it sends nothing, so no closed pipe tells it."""
+    (tmp_path / "driver.py").write_text(DRIVER)
+    command = [sys.executable, tmp_path / "driver.py", tmp_path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as driver:
+        assert driver.stdout is not None
+        process = int(driver.stdout.readline())
+        assert is_running(process)
+        driver.kill()
+    try:
+        until(lambda: not is_running(process))
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+
+
+def until(is_so) -> None:
+    for _ in range(600):
+        if is_so():
+            return
+        time.sleep(0.05)
+    pytest.fail("it did not come about within 30 s")
+
+
+def is_running(process: int) -> bool:
+    """Whether a process is there and no zombie, which nobody here may be left to wait for."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{process}/stat")
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.parametrize("limit", [0, -1, float("inf"), float("nan")])
+def test_a_time_limit_is_a_number_of_seconds(limit: float) -> None:
+    with pytest.raises(UsageError, match="the time limit is"):
+        Decoders(1, time_limit=limit)
+
+
+def test_a_time_limit_may_be_longer_than_a_system_call_can_wait(tmp_path, grey_video) -> None:
+    path = grey_video(tmp_path / "a.mp4", 4)
+    with Decoders(1, time_limit=1e12) as decoders:
+        assert collected(decoders.run([ToDecode(0, path, (SMALL,))]))[0][-1] == Ended()
+
+
 def test_a_decoder_that_is_waited_on_for_long_is_not_hanging(
     tmp_path: Path, grey_video, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The limit runs while this process listens, not while it computes."""
-    import time
-
     path = grey_video(tmp_path / "a.mp4", 60)
     with Decoders(1, time_limit=0.5) as decoders:
         slept = False

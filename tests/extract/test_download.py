@@ -24,6 +24,7 @@ class Server(ThreadingHTTPServer):
         self.cut_after: list[int] = []  # bytes after which to hang up, a request each
         self.errors: list[int] = []  # statuses to answer with first
         self.ranges = True
+        self.shift = 0  # bytes that a range begins before what was asked for
         self.asked: list[tuple[str, str | None]] = []
 
     def address(self, path: str = "/file") -> str:
@@ -55,7 +56,7 @@ class Handler(BaseHTTPRequestHandler):
         start, total = 0, len(server.body)
         same = self.headers["If-Range"] in (None, server.etag)
         if wanted and server.ranges and same:
-            start = int(wanted.removeprefix("bytes=").rstrip("-"))
+            start = int(wanted.removeprefix("bytes=").rstrip("-")) - server.shift
             if start >= total:
                 self.send_response(416)
                 self.send_header("Content-Range", f"bytes */{total}")
@@ -189,3 +190,20 @@ def test_a_folder_that_cannot_be_made_is_no_network_error(server: Server, tmp_pa
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(DownloadFailed, match="taken"):
         fetch(server.address(), tmp_path / "taken" / "file")
+
+
+def test_a_server_that_breaks_off_ever_and_begins_anew_is_given_up(
+    server: Server, tmp_path: Path
+) -> None:
+    """What came before is thrown away each time, so more bytes than the last time are no gain."""
+    server.ranges, server.cut_after = False, [200, 300] * 20
+    with pytest.raises(DownloadFailed, match="ended before the file"):
+        fetch(server.address(), tmp_path / "file", sha256=HASH, pause=no_pause)
+    assert len(server.asked) == 5
+
+
+def test_a_range_that_begins_elsewhere_is_not_appended(server: Server, tmp_path: Path) -> None:
+    server.cut_after, server.shift = [1_000_000], 100
+    fetch(server.address(), tmp_path / "file", sha256=HASH, pause=no_pause)
+    assert (tmp_path / "file").read_bytes() == BODY
+    assert [wanted for _, wanted in server.asked] == [None, "bytes=1000000-", None]

@@ -160,3 +160,41 @@ def test_half_written_files_are_removed(tmp_path: Path) -> None:
     part.write_bytes(b"half")
     remove_parts(set_folder(tmp_path, "net", RECIPE))
     assert sorted(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("video_id", [".", "..", ".hidden", "../../x", "a/b"])
+def test_dots_and_slashes_in_ids_and_names(video_id: str) -> None:
+    path = feature_path(Path("/state"), "../../net/x", RECIPE, video_id)
+    assert path.parts[:3] == ("/", "state", "features")
+    assert len(path.parts) == 6
+    assert not path.name.startswith(".")
+
+
+def test_a_folder_in_a_files_place_costs_that_file(tmp_path: Path) -> None:
+    (tmp_path / "a.safetensors").mkdir()
+    with pytest.raises(LibraryError, match=r"a\.safetensors cannot be read"):
+        read(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize("header", [b"[" * 200_000, b"1e999", b"{}", b"[1]"])
+def test_a_header_of_anything_costs_that_file(tmp_path: Path, header: bytes) -> None:
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(LibraryError, match="damaged or no feature file"):
+        read(path)
+
+
+def test_a_cut_file_is_called_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    write(path, some())
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(LibraryError, match="cut off"):
+        read(path)
+
+
+def test_nothing_is_left_of_a_file_that_could_not_be_put_there(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    path.mkdir()
+    with pytest.raises(OSError, match="irectory"):
+        write(path, some())
+    assert [*tmp_path.iterdir()] == [path]

@@ -108,3 +108,11 @@ def test_clip_vectors_have_the_bits_of_the_authors_loader() -> None:
     found = clip_vectors([(flat, 1), (deep, Fraction(3, 2))], starts, ends)
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, torch.stack(expected).numpy())
+
+
+@pytest.mark.parametrize("end", [1e19, 1e300, 1.7e308])
+def test_times_beyond_all_integers_lie_past_the_end(end: float) -> None:
+    first, after = clip_rows(10, 1.5, [2.0, end, -end], [end, end, end])
+    assert first.tolist() == [3, 10, 0]
+    assert after.tolist() == [10, 10, 10]
+    assert clip_rows(10, 1.5, [-end], [-end])[1].tolist() == [0]

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -163,7 +164,35 @@ class FailingBackbone(PlainBackbone):
             return features * 1e9 + 1e9
         if self.how == "memory":
             raise torch.OutOfMemoryError("too much")
+        if self.how == "device":
+            raise torch.AcceleratorError("CUDA error: misaligned address\nof a kernel")
         return features[:, :2]
+
+
+def test_a_device_that_fails_ends_the_run_and_costs_no_video(library: Library) -> None:
+    wanted = wanted_of(FailingBackbone("device"))
+    with pytest.raises(HowtoError, match=r"failing: cpu failed.*CUDA error: misaligned.*go on$"):
+        extract_videos(library, [wanted], workers=1)
+    assert StoredFeatures(library, wanted.recipe).ends() == {}
+    assert not [one for one in library.outcomes() if one.stage == Stage.EXTRACT]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_fp32_is_not_tf32(precision: str) -> None:
+    """Of convolutions on a GPU; elsewhere the setting alone can be seen."""
+    backbone = PlainBackbone()
+    plain, seen = backbone.encode, []
+
+    def encode(frames: torch.Tensor) -> torch.Tensor:
+        seen.append(torch.backends.cudnn.allow_tf32)
+        return plain(frames)
+
+    backbone.encode = encode
+    before = torch.backends.cudnn.allow_tf32
+    wanted = replace(wanted_of(backbone), precision=precision)
+    Encoder(wanted, 4).encode(np.zeros((4, 8, 8, 3), np.uint8))
+    assert seen == [before and precision != "fp32"]
+    assert torch.backends.cudnn.allow_tf32 == before is True
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_a_path_and_its_hash(tmp_path: Path) -> None:
 def test_what_is_not_here_says_which_file_to_put_where(name: str, folder: Path) -> None:
     known = KNOWN_WEIGHTS[name]
     with pytest.raises(PluginError) as caught:
-        resolve(name, "s3d")
+        resolve(name, known.backbone or "s3d")
     assert str(folder / known.file_name) in str(caught.value)
     assert (known.address or known.page) in str(caught.value)
     assert not folder.exists()  # and nothing was fetched
@@ -229,3 +229,25 @@ def test_names_are_unique_and_each_backbone_has_one_default() -> None:
     backbones = [known.backbone for known in KNOWN_WEIGHTS.values() if known.backbone]
     assert len(backbones) == len(set(backbones))
     assert len(KNOWN_WEIGHTS) == len(known_weights._ALL)
+
+
+def test_weights_of_another_backbone_are_not_fetched(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HOWTO_OFFLINE")
+    monkeypatch.setattr(weights, "fetch", lambda *_, **__: pytest.fail("fetched"))
+    with pytest.raises(PluginError, match=r"'s3d\.howto100m' are those of 's3d', not of 'resnet"):
+        resolve("s3d.howto100m", "resnet152")
+    with pytest.raises(PluginError, match="not fetched yet"):
+        resolve("resnet152.imagenet1k-v1", "torchvision:resnet152", download=False)
+
+
+def test_a_file_damaged_anywhere_is_refused_or_read(tmp_path: Path) -> None:
+    torch.save(STATE, tmp_path / "w.pth", _use_new_zipfile_serialization=False)
+    whole = (tmp_path / "w.pth").read_bytes()
+    for at in range(0, len(whole), 7):
+        (tmp_path / "w.pth").write_bytes(whole[:at] + b"\xff" + whole[at + 1 :])
+        try:
+            load_state_dict(ResolvedWeights(tmp_path / "w.pth", "", "file"))
+        except PluginError as error:
+            assert "w.pth" in str(error)  # noqa: PT017 some bytes are numbers, which are read

@@ -276,7 +276,7 @@ def test_missing_weights_are_named_and_nothing_is_fetched(
     with pytest.raises(PluginError, match=r"no file .*ls960\.pth\. Put https://download\.pytorch"):
         model.emissions(np.zeros(16_000, np.float32))
     made = plugins.create("aligners", "ctc:WAV2VEC2_ASR_BASE_960H", weights=str(tmp_path))
-    with pytest.raises(PluginError, match="or by HOWTO_CTC_WEIGHTS"):
+    with pytest.raises(PluginError, match="or HOWTO_CTC_WEIGHTS"):
         made.weights_hash()
 
 

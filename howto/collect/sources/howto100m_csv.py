@@ -24,10 +24,14 @@ class HowTo100MCsvSource:
         csv: the list; it is read as it is asked for, a row at a time.
         task_names: task_ids.csv, which has the names of the tasks.
         cookies, proxy, timeout: as for `YouTubeSource`.
+
+    Attributes:
+        site, keep_free: as of `YouTubeSource`.
     """
 
     name: ClassVar[str] = "howto100m-csv"
     polite: ClassVar[Pace] = PACE
+    site: ClassVar[str] = "youtube"
 
     def __init__(
         self,
@@ -39,6 +43,7 @@ class HowTo100MCsvSource:
     ) -> None:
         self._csv = csv
         self._task_names = task_names
+        self.keep_free = 0
         self._site = youtube_site(cookies, proxy, timeout)
 
     def hits(self) -> Iterator[tuple[Task, Candidate]]:
@@ -62,7 +67,7 @@ class HowTo100MCsvSource:
         return self._site.captions(described, track, into)
 
     def media(self, described: Described, height: int, into: Path) -> Path:
-        return self._site.media(described, height, into)
+        return self._site.media(described, height, into, self.keep_free)
 
 
 def _each_once(candidates: Iterator[Candidate]) -> Iterator[Candidate]:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from howto.collect.addresses import check_address
 from howto.collect.fetched import Candidate, CaptionTrack, Described, Pace, Task, hashed_id
-from howto.collect.lists import lines_of, youtube_candidate, youtube_id
+from howto.collect.lists import lines_of, nothing_in, youtube_candidate, youtube_id
 from howto.collect.ytdlp import Asking, Site
 from howto.errors import ItemError, Reason, UsageError
 
@@ -25,6 +25,9 @@ class UrlsSource:
         urls: a file with one address a line.
         cookies, proxy, timeout: as for `YouTubeSource`.
         allow_private: ask addresses on this machine and in its network too.
+
+    Attributes:
+        keep_free: as of `YouTubeSource`.
     """
 
     name: ClassVar[str] = "urls"
@@ -40,6 +43,7 @@ class UrlsSource:
     ) -> None:
         self._urls = urls
         self._allow_private = allow_private
+        self.keep_free = 0
         self._site = Site(
             Asking(
                 cookies=cookies,
@@ -65,7 +69,7 @@ class UrlsSource:
         return self._site.captions(described, track, into)
 
     def media(self, described: Described, height: int, into: Path) -> Path:
-        return self._site.media(described, height, into)
+        return self._site.media(described, height, into, self.keep_free)
 
     def _candidates(self, path: Path) -> Iterator[Candidate]:
         seen: set[str] = set()
@@ -79,3 +83,5 @@ class UrlsSource:
             if made.video_id not in seen:
                 seen.add(made.video_id)
                 yield made
+        if not seen:
+            raise nothing_in(path)

@@ -29,10 +29,15 @@ class YouTubeSource:
         cookies: a Netscape cookie file; only for videos that need an account, which may be banned.
         proxy: such as `socks5://localhost:1080`.
         timeout: seconds without a byte after which a connection is given up.
+
+    Attributes:
+        site: what is asked, where several sources ask the same.
+        keep_free: bytes of the disk that stay free while a file is fetched; may be set.
     """
 
     name: ClassVar[str] = "youtube"
     polite: ClassVar[Pace] = PACE
+    site: ClassVar[str] = "youtube"
 
     def __init__(
         self,
@@ -42,6 +47,7 @@ class YouTubeSource:
         timeout: float = 20.0,
     ) -> None:
         self._ids = ids
+        self.keep_free = 0
         self._site = youtube_site(cookies, proxy, timeout)
 
     def find(self, task: Task | None, limit: int) -> Iterator[Candidate]:
@@ -61,7 +67,7 @@ class YouTubeSource:
         return self._site.captions(described, track, into)
 
     def media(self, described: Described, height: int, into: Path) -> Path:
-        return self._site.media(described, height, into)
+        return self._site.media(described, height, into, self.keep_free)
 
 
 def youtube_site(cookies: Path | None, proxy: str | None, timeout: float) -> Site:

@@ -22,7 +22,7 @@ BLOCKS = (3, 4, 23, 3)  # of each stage: 3 convolutions each, with the first and
 WIDTHS = (128, 256, 512, 1024)  # of the grouped convolution in each stage
 EXPANSION = 2
 STEM = 64
-MEAN = (110.6, 103.2, 96.3)  # red, green, blue of ActivityNet, in 0..255
+MEAN = (110.6, 103.2, 96.3)  # red, green, blue of Kinetics, in 0..255
 
 
 class _Block(nn.Module):

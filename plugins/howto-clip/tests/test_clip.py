@@ -365,3 +365,14 @@ def test_a_tokenizer_that_would_be_fetched_is_refused(kind: str) -> None:
 def test_more_words_than_the_network_reads(max_words: int) -> None:
     with pytest.raises(UsageError, match=f"max_words={max_words}: expected 3 to 77"):
         plugins.create("text_encoders", "clip:tiny", max_words=max_words)
+
+
+def test_places_that_open_clip_would_read_from_are_no_architectures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """open_clip would ask the hub for the one, and read the other, to learn what it is."""
+    (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": TINY}))
+    monkeypatch.setattr(open_clip.factory, "_get_hf_config", lambda *_: pytest.fail("asked"))
+    for name in (f"local-dir:{tmp_path}", "hf-hub:nobody/tiny", "hf-hub:nobody/tiny.openai"):
+        with pytest.raises(UnknownPlugin, match="has no architecture"):
+            plugins.create("backbones", f"clip:{name}")

@@ -429,7 +429,7 @@ class Harmful:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (object_array([Harmful()]), r"the pickle names (posix|nt)\.system"),
+        (object_array([Harmful()]), r"it names (posix|nt)\.system"),
         (object_array(["fold", 3]), "expected words, got other things too"),
         (np.zeros((2, 2)), "expected an array of words"),
         (b"no numpy file", "cannot be read as a vocabulary"),

@@ -69,11 +69,13 @@ def lookup(argument: str) -> Named:
     import open_clip
 
     architecture, dot, tag = argument.partition(".")
-    config = open_clip.get_model_config(architecture) if architecture else None
+    # Asked of its list first: open_clip takes `hf-hub:` and `local-dir:` for places to read from.
+    known = open_clip.list_models()
+    config = open_clip.get_model_config(architecture) if architecture in known else None
     if config is None:
         raise UnknownPlugin(
             f"open_clip has no architecture {architecture!r}."
-            f"{_nearest(architecture, open_clip.list_models())} Expected ARCHITECTURE.TAG, such as "
+            f"{_nearest(architecture, known)} Expected ARCHITECTURE.TAG, such as "
             "clip:ViT-B-32.openai"
         )
     tags = open_clip.list_pretrained_tags_by_model(architecture)

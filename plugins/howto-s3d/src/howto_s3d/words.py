@@ -33,23 +33,23 @@ def read_vocabulary(path: Path) -> dict[str, int]:
         words = _read(path)
     except (PickleError, ValueError, EOFError, OSError) as error:
         raise PluginError(f"{path} cannot be read as a vocabulary: {error}") from error
-    if not isinstance(words, np.ndarray) or words.ndim != 1:
+    if not isinstance(words, list) or any(isinstance(word, list) for word in words):
         raise PluginError(f"{path} is no vocabulary: expected an array of words, one after another")
-    listed = words.tolist()
-    if not all(isinstance(word, str) for word in listed):
+    if not all(isinstance(word, str) for word in words):
         raise PluginError(f"{path} is no vocabulary: expected words, got other things too")
-    return {word: number for number, word in enumerate(listed, 1)}
+    return {word: number for number, word in enumerate(words, 1)}
 
 
 def _read(path: Path) -> Any:
+    """An array of text or of objects, as a list; nested for more than one dimension."""
     with path.open("rb") as file:
         version = npy.read_magic(file)
         header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         _, _, dtype = header(file)
         if dtype.hasobject:
-            return np.asarray(load(file.read()))
+            return load(file.read())
         file.seek(0)
-        return np.load(file, allow_pickle=False)
+        return np.load(file, allow_pickle=False).tolist()
 
 
 def word_ids(captions: Sequence[str], vocabulary: Mapping[str, int], length: int) -> torch.Tensor:

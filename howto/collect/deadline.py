@@ -1,0 +1,62 @@
+"""An end to work that cannot be asked to stop.
+
+A site that sends a byte now and then passes every timeout of a connection, for as long as it likes.
+"""
+
+import contextlib
+import ctypes
+import threading
+from collections.abc import Iterator
+
+from howto.errors import ItemError, Reason
+
+__all__ = ["time_limit"]
+
+_AGAIN = 5.0  # seconds; where Python drops an exception, as in a destructor, another one is raised
+
+
+class _TimeIsUp(BaseException):
+    """Raised in the thread that works; nothing that catches errors takes it for one of its own."""
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Break off what runs inside when its time is up.
+
+    It ends at the next step of Python: a single call that waits, such as for a byte, is not cut
+    short and needs a timeout of its own.
+
+    Raises:
+        ItemError: TIME_LIMIT.
+    """
+    worker, over = threading.get_ident(), threading.Event()
+    watcher = threading.Thread(target=_watch, args=(worker, over, seconds), daemon=True)
+
+    def end() -> None:
+        over.set()
+        watcher.join()
+        _raise_in(worker, None)  # what was raised while the work ended, and has not arrived
+
+    watcher.start()
+    try:
+        try:
+            yield
+        finally:
+            end()
+    except _TimeIsUp:
+        end()  # it may have arrived in the other one
+        raise ItemError(Reason.TIME_LIMIT, f"not done after {seconds:g} s") from None
+
+
+def _watch(worker: int, over: threading.Event, seconds: float) -> None:
+    """Raise in the thread that works when the time is up, until that thread says it is over."""
+    wait = seconds
+    while not over.wait(wait):
+        _raise_in(worker, _TimeIsUp)
+        wait = _AGAIN
+
+
+def _raise_in(worker: int, kind: type[BaseException] | None) -> None:
+    """Raise in another thread; None takes back what has not arrived there yet."""
+    raised = None if kind is None else ctypes.py_object(kind)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(worker), raised)
