@@ -314,10 +314,10 @@ def fine_tuning(seeds: int, steps: int) -> tuple[Claim, Gap, Gap]:
     of_alone = gap(_coarse(after), _coarse(alone))
     text = (
         f"Pre-trained and fine-tuned, less pre-trained alone: coarse {of_before.text} points; less "
-        f"the target set alone: {of_alone.text}. Fine-tuning has as many steps, at the same rate, as "
-        "the others have in all, so that both together have twice as many; with a quarter of them at "
-        "a third of the rate, tried first on 3 seeds, it was no better than the target set alone "
-        "(-2.8, -7.2 to +1.6). That a fifth of the target set is enough is not shown."
+        f"the target set alone: {of_alone.text}. Fine-tuning has as many steps, at the same rate, "
+        "as the others have in all, so that both together have twice as many; with a quarter of "
+        "them at a third of the rate, tried first on 3 seeds, it was no better than the target set "
+        "alone (-2.8, -7.2 to +1.6). That a fifth of the target set is enough is not shown."
     )
     rows = [
         ("narration of the other domain alone", before),
