@@ -250,9 +250,7 @@ class Ledger:
 
     # What is next.
 
-    def next_video(
-        self, source: str, now: float, parked: Collection[str] = ()
-    ) -> Work | None:
+    def next_video(self, source: str, now: float, parked: Collection[str] = ()) -> Work | None:
         """The next video of a source that may be worked on.
 
         Args:
@@ -456,9 +454,9 @@ class Ledger:
         """What is done stays done: it lacks nothing but the media that may have been wanted."""
         closed = state in (Step.DONE, Step.REJECTED, Step.FAILED)
         self.connection.execute(
-            "UPDATE candidates SET state = CASE state WHEN 'done' THEN state ELSE ? END, reason = ?, detail = ?, not_before = ?"
-            " WHERE candidate = ?",
-            (state, reason, storable(detail), None if closed else 0, number),
+            "UPDATE candidates SET reason = ?, detail = ?, not_before = ?,"
+            " state = CASE state WHEN 'done' THEN state ELSE ? END WHERE candidate = ?",
+            (reason, storable(detail), None if closed else 0, state, number),
         )
 
     def reject(
@@ -556,9 +554,9 @@ class Ledger:
             )
             self.connection.executemany(
                 # Who was given up has no attempt counted for it, and is taken up again.
-                "UPDATE candidates SET attempts = attempts - (not_before IS NOT NULL), not_before = ?,"
-                " state = CASE state WHEN 'done' THEN state ELSE 'later' END, forgiven = 1"
-                " WHERE candidate = ? AND forgiven = 0",
+                "UPDATE candidates SET attempts = attempts - (not_before IS NOT NULL),"
+                " not_before = ?, state = CASE state WHEN 'done' THEN state ELSE 'later' END,"
+                " forgiven = 1 WHERE candidate = ? AND forgiven = 0",
                 [(parked.until, number) for number in forgiven if number > 0],
             )
             self.connection.executemany(
@@ -591,9 +589,7 @@ class Ledger:
         with self.library.writing():
             self._reconsider(rules, own or {}, also)
 
-    def _reconsider(
-        self, rules: Rules, own: Mapping[str, Rules], also: Collection[Reason]
-    ) -> None:
+    def _reconsider(self, rules: Rules, own: Mapping[str, Rules], also: Collection[Reason]) -> None:
         self._reconsider_by("source NOT IN (SELECT value FROM json_each(?))", [*own], rules)
         for source, its_rules in own.items():
             self._reconsider_by("source IN (SELECT value FROM json_each(?))", [source], its_rules)

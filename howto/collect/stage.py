@@ -359,6 +359,8 @@ class _Run:
             self.ledger.reject(work, Reason.EXCLUDED, "")
             raise _Rejected(Reason.EXCLUDED)
         check_room(self.places, rules.keep_free)
+        if hasattr(source, "keep_free"):  # those that can also look while they fetch
+            source.keep_free = rules.keep_free
         described = self._ask(
             source, work.site, "requests", partial(source.describe, work.candidate)
         )
@@ -471,9 +473,7 @@ class _Run:
             self._count_streak(work.candidate.source, site, policy, error, work.number)
             return state
         if not isinstance(error, _Rejected):
-            self.ledger.reject(
-                work, error.reason, error.detail, asked=self._rules(work).asked
-            )
+            self.ledger.reject(work, error.reason, error.detail, asked=self._rules(work).asked)
         self.places.clear(work.candidate.video_id)
         if not work.done:
             self.places.clear_captions(work.candidate.video_id)
@@ -569,9 +569,7 @@ def rows_of(source: Source) -> Iterator[tuple[Task | None, Candidate]]:
         yield None, candidate
 
 
-def rows_outside(
-    library: Library, source: Source
-) -> Iterator[tuple[Task | None, Candidate]]:
+def rows_outside(library: Library, source: Source) -> Iterator[tuple[Task | None, Candidate]]:
     """All that a list holds but for files that lie in the library: they are in it already."""
     for task, candidate in rows_of(source):
         path = Path(candidate.address)

@@ -149,7 +149,12 @@ def test_a_kill_between_the_rows_and_the_files(full, monkeypatch) -> None:
 
 def test_how_videos_are_named(full) -> None:
     names = ["a", ".howto/media/b.mp4", "abcdefghij_", "youtube-xxxxxxxxxxx", "a"]
-    assert named_videos(full.library, names) == ["a", "b", "youtube-abcdefghij_", "youtube-xxxxxxxxxxx"]
+    assert named_videos(full.library, names) == [
+        "a",
+        "b",
+        "youtube-abcdefghij_",
+        "youtube-xxxxxxxxxxx",
+    ]
     with pytest.raises(UsageError, match="there is no video nosuch here"):
         named_videos(full.library, ["nosuch"])
 
