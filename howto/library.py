@@ -111,7 +111,9 @@ class Library:
         except sqlite3.DatabaseError as error:
             raise LibraryError(
                 f"{state / 'library.db'} cannot be read as a library ({error}). Move it away and "
-                "run the command again: it is rebuilt from the videos, which howto never changes."
+                "run the command again: it is rebuilt from the videos, which howto never changes. "
+                "What was collected and what was forgotten stands there alone: take that from a "
+                "copy, where there is one."
             ) from error
 
     def close(self) -> None:

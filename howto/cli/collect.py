@@ -17,11 +17,21 @@ from howto.cli.console import errors, output, print_json, progress
 from howto.collect.ledger import Ledger, Parked, Step
 from howto.collect.place import measured
 from howto.collect.plan import Plan, plan
-from howto.collect.rules import GIB, License, Rules, is_excluded
+from howto.collect.rules import (
+    GIB,
+    License,
+    Rules,
+    is_excluded,
+    made_of,
+    own_rules,
+    remember,
+    remembered,
+    together,
+)
 from howto.collect.stage import KEPT, Collected, Event
 from howto.collect.stage import collect as collect_videos
 from howto.collect.tasks import Judged, judge_all, read_ids, read_tasks
-from howto.errors import LibraryError, Reason, UsageError
+from howto.errors import NoLibrary, Reason, UsageError
 from howto.library import Library
 from howto.search.phrases import about, counted, named
 
@@ -69,16 +79,31 @@ def collect(
     min_narration_words: Annotated[
         int | None, typer.Option(help="Fewer words: the video is left out.", show_default="100")
     ] = None,
-    language: Annotated[str, typer.Option(help="Spoken in the videos, such as en.")] = "en",
+    language: Annotated[
+        str | None, typer.Option(help="Spoken in the videos, such as en.", show_default="en")
+    ] = None,
     license_: Annotated[
-        License, typer.Option("--license", help="any, or only what states cc-by.")
-    ] = License.ANY,
-    height: Annotated[int, typer.Option(help="The tallest picture wanted, in pixels.")] = 360,
+        License | None,
+        typer.Option("--license", help="any, or only what states cc-by.", show_default="any"),
+    ] = None,
+    height: Annotated[
+        int | None,
+        typer.Option(help="The tallest picture wanted, in pixels.", show_default="360"),
+    ] = None,
     captions_only: Annotated[
-        bool, typer.Option("--captions-only", help="No media; a later run may fetch it.")
-    ] = False,
+        bool | None,
+        typer.Option("--captions-only/--media", help="No media; a later run may fetch it."),
+    ] = None,
     allow_translated: Annotated[
-        bool, typer.Option("--allow-translated", help="Captions that a program translated will do.")
+        bool | None,
+        typer.Option(
+            "--allow-translated/--no-translated",
+            help="Captions that a program translated will do.",
+        ),
+    ] = None,
+    default_rules: Annotated[
+        bool,
+        typer.Option("--default-rules", help="Forget the filters that earlier runs named."),
     ] = False,
     visual_only: Annotated[
         bool, typer.Option("--visual-only", help="Only tasks whose main verb is a physical action.")
@@ -97,8 +122,9 @@ def collect(
         bool, typer.Option("--allow-private", help="With --urls: addresses in this network too.")
     ] = False,
     keep_free: Annotated[
-        float, typer.Option(metavar="GIB", help="Of the disk, that stay free.")
-    ] = 1.0,
+        float | None,
+        typer.Option(metavar="GIB", help="Of the disk, that stay free.", show_default="1"),
+    ] = None,
     limit: Annotated[int | None, typer.Option(help="The most videos to look at now.")] = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Sleep where it would be parked, and go on.")
@@ -150,33 +176,60 @@ def collect(
             if value is not None
         },
     )
-    # A person's own files are wanted as they are, unless a filter is named.
-    own = set(wanted.lists) == {"folder"} and not wanted.tasks
-    rules = Rules(
-        top=top,
-        min_views=_or(min_views, 0 if own else 100),
-        max_seconds=_or(max_seconds, float("inf") if own else 2000.0),
-        min_words=_or(min_narration_words, 0 if own else 100),
-        language=language,
-        license=license_,
-        height=height,
-        captions_only=captions_only,
-        allow_translated=allow_translated,
-        keep_free=_bytes(keep_free),
-        exclude=frozenset().union(*map(read_ids, exclude or ())),
-    )
+    named_rules = {
+        name: value
+        for name, value in (
+            ("min_views", min_views),
+            ("max_seconds", max_seconds),
+            ("min_words", min_narration_words),
+            ("language", language),
+            ("license", license_),
+            ("height", height),
+            ("captions_only", captions_only),
+            ("allow_translated", allow_translated),
+            ("keep_free", None if keep_free is None else _bytes(keep_free)),
+            ("exclude", frozenset().union(*map(read_ids, exclude)) if exclude else None),
+        )
+        if value is not None
+    }
+    made_of({**named_rules, "top": top})  # a wrong one is told before anything is kept
+    asked = _Asked(top, named_rules, default_rules, retry=retry, allow_private=allow_private)
     _check(limit, as_csv=as_csv, report=report)
     if dry_run:
         with _if_there(place, state_dir) as opened_or_none:
-            _dry_run(opened_or_none, place, wanted, rules, limit, json=json)
+            _dry_run(opened_or_none, place, wanted, asked, limit, json=json)
         return
     with Library.open(place, state_dir) as opened:
         if opened.is_outside:
             errors.print(f"{opened.folder} is kept in {opened.state}", style="dim", markup=False)
-        _collect(opened, wanted, rules, limit, wait=wait, retry=retry, json=json)
+        _collect(opened, wanted, asked, limit, wait=wait, json=json)
 
 
 # What was asked for.
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The rules that this run names, and what it looks at again.
+
+    Attributes:
+        named: by the names of `Rules`; what was named before stays, and the rest is a default.
+        afresh: nothing that was named before counts.
+    """
+
+    top: int
+    named: Mapping[str, Any]
+    afresh: bool
+    retry: bool
+    allow_private: bool
+
+    def all_named(self, library: Library | None) -> dict[str, Any]:
+        before = {} if library is None or self.afresh else remembered(library)
+        return together(before, self.named)
+
+    @property
+    def reopen(self) -> tuple[Reason, ...]:
+        return (Reason.REFUSED_ADDRESS,) if self.allow_private else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,10 +311,6 @@ def _tasks(path: Path | None, *, visual_only: bool, keep: Path | None) -> tuple[
     return judged if visual_only else tuple(Judged(one.task, one.verdict, True) for one in judged)
 
 
-def _or(value: float | None, default: float) -> Any:
-    return default if value is None else value
-
-
 def _bytes(gib: float) -> int:
     if not 0 <= gib < 2**40:
         raise UsageError(f"--keep-free {gib:g}: expected GiB, 0 or more")
@@ -283,7 +332,7 @@ def _if_there(place: Path, state_dir: Path | None) -> Iterator[Library | None]:
     """The library where there is one; nothing is made."""
     try:
         opened = Library.open(place, state_dir, create=False)
-    except LibraryError:
+    except NoLibrary:
         yield None
         return
     with opened:
@@ -294,12 +343,14 @@ def _dry_run(
     library: Library | None,
     place: Path,
     wanted: _Wanted,
-    rules: Rules,
+    asked: _Asked,
     limit: int | None,
     *,
     json: bool,
 ) -> None:
-    known = Ledger(library).sources() if library is not None else ()
+    known = Ledger(library).sources_of_all() if library is not None else ()
+    every = asked.all_named(library)
+    rules = made_of({**every, "top": asked.top})
     sources = wanted.make_sources(known)
     slowest = max((one.polite for one in sources.values()), key=lambda one: one.media, default=None)
     if slowest is None:
@@ -312,8 +363,11 @@ def _dry_run(
         search=wanted.search,
         lists=wanted.make_lists(),
         limit=limit,
+        retry=asked.retry,
+        own=own_rules(every),
+        reopen=asked.reopen,
     )
-    parked = list(Ledger(library).parked().values()) if library is not None else []
+    parked = [] if library is None or asked.retry else list(Ledger(library).parked().values())
     if json:
         print_json(
             {
@@ -354,28 +408,33 @@ class _Tally:
     Attributes:
         outcomes: videos by outcome.
         last: the last outcome of each video: one that was tried again counts once.
+        lost: searches that were given up.
     """
 
     last: dict[str, Event] = field(default_factory=dict)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    lost: list[Event] = field(default_factory=list)
     searched: int = 0
     hits: int = 0
     ended: int = 0
 
     @property
-    def outcomes(self) -> Counter[str]:
-        return Counter(one.outcome for one in self.last.values())
-
-    @property
     def failed(self) -> list[Event]:
-        return [one for one in self.last.values() if one.state == Step.FAILED]
+        return [*self.lost, *(one for one in self.last.values() if one.state == Step.FAILED)]
 
     def add(self, event: Event) -> None:
         if event.what == "searched" and event.outcome.isdigit():
             self.searched += 1
             self.hits += int(event.outcome)
+        elif event.what == "searched" and event.state == Step.FAILED:
+            self.lost.append(event)
         elif event.what == "video":
             # Until it ends, a video that waits for another attempt is none that ended.
+            if (before := self.last.get(event.video_id)) is not None:
+                self.outcomes[before.outcome] -= 1
+            self.outcomes = +self.outcomes
             self.last[event.video_id] = event
+            self.outcomes[event.outcome] += 1
             self.ended += event.state in (Step.DONE, Step.REJECTED, Step.FAILED)
 
     def line(self) -> str:
@@ -385,21 +444,24 @@ class _Tally:
 def _collect(
     library: Library,
     wanted: _Wanted,
-    rules: Rules,
+    asked: _Asked,
     limit: int | None,
     *,
     wait: bool,
-    retry: bool,
     json: bool,
 ) -> None:
+    every = asked.all_named(library)
+    rules = made_of({**every, "top": asked.top})
     ledger = Ledger(library)
     sources = wanted.make_sources(ledger.sources_of_all())
     if not sources:
         raise UsageError("there is nothing to do; name tasks or a list: --tasks FILE")
+    remember(library, every)
     _tell_dropped(wanted)
     _tell_before(ledger, sources, rules)
     tally = _Tally()
     ended: Collected | None = None
+    stopped = False
     try:
         with progress("Collecting") as show:
             ended = collect_videos(
@@ -411,21 +473,24 @@ def _collect(
                 lists=wanted.make_lists(),
                 limit=limit,
                 wait=wait,
-                retry=retry,
+                retry=asked.retry,
+                own=own_rules(every),
+                reopen=asked.reopen,
                 on_event=_Teller(ledger, tally, show, limit, wait=wait),
             )
         _refresh(library)
     except KeyboardInterrupt:
+        stopped = True
         errors.print("Stopped. What is done is kept; run the same command to go on.")
     if json:
         print_json(_as_json(library, wanted, tally, ended))
     else:
         _show(tally, ended)
-    _exit(tally, ended)
+    _exit(tally, ended, stopped=stopped)
 
 
-def _exit(tally: _Tally, ended: Collected | None) -> None:
-    if ended is None:
+def _exit(tally: _Tally, ended: Collected | None, *, stopped: bool) -> None:
+    if ended is None or stopped:
         raise typer.Exit(EXIT_STOPPED)
     if not ended.is_finished:
         raise typer.Exit(EXIT_PARKED)
@@ -458,7 +523,7 @@ class _Teller:
         self.show(self.tally.ended, total, f"{self.tally.line()}  {named(event.name)[:40]}")
         if event.what == "parked" and self.wait:
             errors.print(
-                f"Parked: {event.name}: {event.outcome}, {event.detail}",
+                f"Parked: {named(event.name)}: {event.outcome}, {named(event.detail)}",
                 markup=False,
                 soft_wrap=True,
             )
@@ -532,6 +597,10 @@ def _as_json(
         "failed": [
             {"video_id": one.video_id, "reason": one.outcome, "detail": one.detail}
             for one in tally.failed
+            if one.what == "video"
+        ],
+        "failed_searches": [
+            {"task": one.name, "reason": one.outcome, "detail": one.detail} for one in tally.lost
         ],
         "dropped_tasks": _dropped_as_json(wanted),
         "left": ended and {"searches": ended.searches, "videos": ended.videos},
@@ -554,10 +623,10 @@ def _show(tally: _Tally, ended: Collected | None) -> None:
         for outcome, count in tally.outcomes.most_common():
             table.add_row(outcome, str(count), _meaning(outcome))
         output.print(table)
-    elif ended is not None and ended.is_finished:
+    elif ended is not None and ended.is_finished and not (tally.searched or tally.lost):
         output.print("There was nothing to do.")
     for event in tally.failed[:MOST_SHOWN]:
-        what = f"Failed: {event.video_id}: {event.outcome}: {event.detail}"
+        what = f"Failed: {event.video_id or event.name}: {event.outcome}: {event.detail}"
         errors.print(Text(named(what)), soft_wrap=True)
     if len(tally.failed) > MOST_SHOWN:
         errors.print(f"and {len(tally.failed) - MOST_SHOWN} more: howto status --json lists them")

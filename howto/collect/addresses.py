@@ -24,7 +24,8 @@ def check_address(address: str, *, allow_private: bool = False) -> str:
 
     Raises:
         ItemError: REFUSED_ADDRESS: not http or https, no host, one that programs read in different
-            ways (`127.0.0%2e1`), or one written as a number that is not public. A name is judged when it is connected to, by `public_addresses`.
+            ways (`127.0.0%2e1`), or one written as a number that is not public. A name is judged
+            when it is connected to, by `public_addresses`.
     """
     try:
         parts = urlsplit(address)

@@ -3,14 +3,16 @@
 A site that sends a byte now and then passes every timeout of a connection, for as long as it likes.
 """
 
-import contextlib
 import ctypes
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable
+from typing import TypeVar
 
 from howto.errors import ItemError, Reason
 
-__all__ = ["time_limit"]
+__all__ = ["in_time"]
+
+Returned = TypeVar("Returned")
 
 _AGAIN = 5.0  # seconds; where Python drops an exception, as in a destructor, another one is raised
 
@@ -19,9 +21,8 @@ class _TimeIsUp(BaseException):
     """Raised in the thread that works; nothing that catches errors takes it for one of its own."""
 
 
-@contextlib.contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Break off what runs inside when its time is up.
+def in_time(seconds: float, work: Callable[[], Returned]) -> Returned:
+    """Do some work, and break it off when its time is up.
 
     It ends at the next step of Python: a single call that waits, such as for a byte, is not cut
     short and needs a timeout of its own.
@@ -37,10 +38,12 @@ def time_limit(seconds: float) -> Iterator[None]:
         watcher.join()
         _raise_in(worker, None)  # what was raised while the work ended, and has not arrived
 
-    watcher.start()
+    # A function and no context manager: there is no step between the work and these lines at which
+    # the exception could arrive and be nobody's.
     try:
         try:
-            yield
+            watcher.start()
+            return work()
         finally:
             end()
     except _TimeIsUp:

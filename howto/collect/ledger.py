@@ -454,9 +454,9 @@ class Ledger:
         """What is done stays done: it lacks nothing but the media that may have been wanted."""
         closed = state in (Step.DONE, Step.REJECTED, Step.FAILED)
         self.connection.execute(
-            "UPDATE candidates SET state = CASE state WHEN 'done' THEN state ELSE ? END, reason = ?, detail = ?, not_before = ?"
-            " WHERE candidate = ?",
-            (state, reason, storable(detail), None if closed else 0, number),
+            "UPDATE candidates SET reason = ?, detail = ?, not_before = ?,"
+            " state = CASE state WHEN 'done' THEN state ELSE ? END WHERE candidate = ?",
+            (reason, storable(detail), None if closed else 0, state, number),
         )
 
     def reject(
@@ -554,9 +554,9 @@ class Ledger:
             )
             self.connection.executemany(
                 # Who was given up has no attempt counted for it, and is taken up again.
-                "UPDATE candidates SET attempts = attempts - (not_before IS NOT NULL), not_before = ?,"
-                " state = CASE state WHEN 'done' THEN state ELSE 'later' END, forgiven = 1"
-                " WHERE candidate = ? AND forgiven = 0",
+                "UPDATE candidates SET attempts = attempts - (not_before IS NOT NULL),"
+                " not_before = ?, state = CASE state WHEN 'done' THEN state ELSE 'later' END,"
+                " forgiven = 1 WHERE candidate = ? AND forgiven = 0",
                 [(parked.until, number) for number in forgiven if number > 0],
             )
             self.connection.executemany(

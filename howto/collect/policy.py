@@ -32,7 +32,7 @@ class Policy:
             source is parked, doubled each time that it has to be parked again at once; 0: until
             there is a change here, as with a full disk.
         attempts: how many there are before the video is given up. STOP: before it is taken that it
-            is this video alone that the site refuses so.
+            is this video alone that the site refuses so; 0: never.
         in_a_row: LATER: so many videos after one another mean that it is not the videos: the source
             is parked, and these attempts do not count, once for each video. 0: never.
     """
@@ -83,7 +83,7 @@ POLICIES = {
     Reason.UNREADABLE_FILE: Policy(Then.LATER, 10 * MINUTE, attempts=2, in_a_row=5),
     Reason.RATE_LIMITED: Policy(Then.STOP, HOUR, attempts=10),
     Reason.BOT_CHECK: Policy(Then.STOP, 6 * HOUR, attempts=10),
-    Reason.DISK_FULL: Policy(Then.STOP),
+    Reason.DISK_FULL: Policy(Then.STOP, attempts=0),
 }
 """Every reason that a source or the collecting of one video may end with."""
 

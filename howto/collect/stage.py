@@ -359,6 +359,8 @@ class _Run:
             self.ledger.reject(work, Reason.EXCLUDED, "")
             raise _Rejected(Reason.EXCLUDED)
         check_room(self.places, rules.keep_free)
+        if hasattr(source, "keep_free"):  # those that can also look while they fetch
+            source.keep_free = rules.keep_free
         described = self._ask(
             source, work.site, "requests", partial(source.describe, work.candidate)
         )

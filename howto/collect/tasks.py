@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from howto.collect.fetched import Task
+from howto.collect.lists import youtube_id
 from howto.collect.verbs import Verdict, judge
 from howto.errors import UsageError
 from howto.transcribe.text import decode
@@ -25,6 +26,8 @@ _COLUMNS = {
     "task_id": "task_id",
 }
 _LONGEST_NAME = 300
+_ID_COLUMNS = ("video_id", "youtube_id", "id", "video")
+_OTHER_ID = re.compile(r"(?:[a-z0-9-]+-)?[0-9a-f]{16,64}")  # as `hashed_id` and contents give
 
 
 def query_of(name: str) -> str:
@@ -48,7 +51,10 @@ def read_tasks(path: Path) -> tuple[Task, ...]:
     if delimiter is None:
         rows = [(number, {"name": line}) for number, line in lines]
     else:
-        rows = list(_table(lines, delimiter))
+        try:
+            rows = list(_table(lines, delimiter))
+        except csv.Error as error:
+            raise UsageError(f"{path} cannot be read as a table: {error}") from error
     tasks: dict[tuple[str, str], Task] = {}
     for number, row in rows:
         name = " ".join(row.get("name", "").split())
@@ -67,13 +73,39 @@ def read_tasks(path: Path) -> tuple[Task, ...]:
 
 
 def read_ids(path: Path) -> frozenset[str]:
-    """Read a list of video ids, one a line; what follows a comma, a tab or a space is not read.
+    """Read a list of videos: YouTube ids or addresses, or ids of a library, one a line.
+
+    A table will do: its column is `video_id`, `youtube_id`, `id` or `video` where the first row
+    names one of these, else the first. What follows a comma, a tab, a semicolon or a space is
+    another column.
+
+    Returns:
+        Ids as they stand in a library: with `youtube-` in front.
 
     Raises:
-        UsageError: there is no such file, or it cannot be read.
+        UsageError: there is no such file, it cannot be read, it names no video, or a line names
+            none; it says which line.
     """
-    found = (re.split(r"[,;\t ]", line, maxsplit=1)[0].strip() for _, line in _lines(path))
-    return frozenset(filter(None, found))
+    found: set[str] = set()
+    column: int | None = None
+    for number, line in _lines(path):
+        cells = [one.strip().strip("\"'") for one in re.split(r"[,;\t ]", line.strip())]
+        if column is None:
+            names = [cell.lower() for cell in cells]
+            column = next((names.index(one) for one in _ID_COLUMNS if one in names), 0)
+            if names[column] in _ID_COLUMNS:
+                continue
+        cell = cells[column] if column < len(cells) else ""
+        bare = youtube_id(cell)
+        if bare is None and not _OTHER_ID.fullmatch(cell):
+            raise UsageError(
+                f"{path}, line {number}: {cell[:80]!r} is no YouTube id, no address of a YouTube "
+                "video and no id of a library"
+            )
+        found.add(cell if bare is None else f"youtube-{bare}")
+    if not found:
+        raise UsageError(f"there is no video in {path}; write one id a line")
+    return frozenset(found)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -91,9 +123,15 @@ def _table(
     lines: Iterable[tuple[int, str]], delimiter: str
 ) -> Iterator[tuple[int, dict[str, str]]]:
     names: list[str] = []
-    for number, line in lines:
-        (cells,) = csv.reader([line], delimiter=delimiter)
-        cells = [cell.strip() for cell in cells]
+    number = 0
+
+    def texts() -> Iterator[str]:
+        nonlocal number
+        for number, line in lines:  # noqa: B007 the row that is read ends there
+            yield f"{line}\n"
+
+    for row in csv.reader(texts(), delimiter=delimiter):
+        cells = [cell.strip() for cell in row]
         if not names:
             stated = [_COLUMNS.get(cell.lower(), "") for cell in cells]
             if "name" in stated:

@@ -9,10 +9,10 @@ import contextlib
 import io
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from yt_dlp import YoutubeDL
@@ -22,7 +22,7 @@ from yt_dlp.networking.exceptions import HTTPError
 from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 from yt_dlp.utils import DownloadError
 
-from howto.collect.deadline import time_limit
+from howto.collect.deadline import in_time
 from howto.collect.faults import on_disk
 from howto.collect.fetched import Candidate, CaptionTrack, Described
 from howto.collect.formats import choose_formats
@@ -35,6 +35,8 @@ from howto.errors import HowtoError, ItemError, MediaError, Reason, UsageError
 from howto.media.probe import probe
 
 __all__ = ["Asking", "Site", "what_is_missing"]
+
+Returned = TypeVar("Returned")
 
 _NO_PROGRAM = "/nonexistent/ffmpeg"  # yt-dlp then goes on without
 _RENEW_AFTER = 500  # videos: yt-dlp keeps a little of each that it has seen
@@ -111,14 +113,9 @@ class Site:
             ItemError: the site refuses, or cannot be reached; after some entries, or before.
         """
         ydl = self._opened()
-        with self._in_time():
-            found = ydl.extract_info(query, download=False, process=False) or {}
-            entries = iter(found.get("entries") or ())
-        while True:
-            with self._in_time():  # not around a `yield`: what is done there is none of theirs
-                entry = next(entries, _END)
-            if entry is _END:
-                return
+        found = self._ask(lambda: ydl.extract_info(query, download=False, process=False)) or {}
+        entries = iter(found.get("entries") or ())
+        while (entry := self._ask(lambda: next(entries, _END))) is not _END:
             if isinstance(entry, Mapping):
                 yield entry
 
@@ -131,8 +128,7 @@ class Site:
         self._videos += 1
         self._heard.clear()
         ydl = self._opened()
-        with self._in_time():
-            info = ydl.extract_info(candidate.address, download=False)
+        info = self._ask(lambda: ydl.extract_info(candidate.address, download=False))
         if not info:
             raise ItemError(Reason.NO_MEDIA, self._heard.last())
         found = described(candidate, _only_one(info))
@@ -201,15 +197,13 @@ class Site:
 
     def _downloaded(self, part: Path, info: Mapping[str, Any], seconds: float) -> bool:
         ydl = self._opened()
-        with _no_such_file(), time_limit(seconds), _theirs(), _no_programs():
-            done, _ = ydl.dl(str(part), dict(info))
+        with _no_such_file(), _no_programs():
+            done, _ = in_time(seconds, _theirs()(lambda: ydl.dl(str(part), dict(info))))
         return bool(done)
 
-    @contextlib.contextmanager
-    def _in_time(self) -> Iterator[None]:
+    def _ask(self, work: Callable[[], Returned]) -> Returned:
         """Let nothing out of yt-dlp but as an error of ours, and not later than is allowed."""
-        with time_limit(self._asking.longest), _theirs():
-            yield
+        return in_time(self._asking.longest, _theirs()(work))
 
     def _check_room(self, _: Mapping[str, Any]) -> None:
         """Called by yt-dlp with every block of a file."""
@@ -224,13 +218,12 @@ class Site:
         target, _ = ydl._parse_impersonate_targets(entry.get("impersonate"))
         if target is not None:
             request.extensions["impersonate"] = target
-        with (
-            self._in_time(),
-            _no_such_track(),
-            contextlib.closing(ydl.urlopen(request)) as answer,
-        ):
-            body: bytes = answer.read(_LARGEST_CAPTIONS + 1)
-            headers, address = answer.headers, answer.url
+
+        def fetched() -> tuple[bytes, Mapping[str, str], str]:
+            with _no_such_track(), contextlib.closing(ydl.urlopen(request)) as answer:
+                return answer.read(_LARGEST_CAPTIONS + 1), answer.headers, answer.url
+
+        body, headers, address = self._ask(fetched)
         if not body.strip():
             raise ItemError(Reason.TOKEN_NEEDED, "an empty answer in place of captions")
         _refuse_other_lengths(body, headers)
@@ -435,8 +428,7 @@ def _no_such_file() -> Iterator[None]:
     except ItemError as error:
         if error.reason is not Reason.GONE:
             raise
-        # From its cause: the status of the answer is looked for there.
-        raise ItemError(Reason.NETWORK, error.detail) from error.__cause__
+        raise ItemError(Reason.NETWORK, error.detail) from error
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import pytest
 
 from howto.collect.fetched import Pace
 from howto.collect.sources.urls import UrlsSource
+from howto.collect.sources.youtube import YouTubeSource
 from howto.library import Library
 from tests.collect.site import Answer, Site, serving_videos
 from tests.conftest import vtt
@@ -95,7 +96,7 @@ def test_a_rate_limit_parks_the_run(cli, shop) -> None:
     ran = cli(*arguments(addresses, folder), "--json")
     assert (ran.code, ran.json["outcomes"]) == (3, {})
     (parked,) = ran.json["parked"]
-    assert (parked["source"], parked["reason"]) == ("urls", "rate_limited")
+    assert (parked["site"], parked["reason"]) == ("127.0.0.1", "rate_limited")
     assert len(site.asked) == asked
     with Library.open(folder) as library:
         library.connection.execute("UPDATE parked SET until = 1")
@@ -219,3 +220,86 @@ def test_what_is_here_and_to_be_left_out_is_told(cli, shop, tmp_path: Path) -> N
     (tmp_path / "exclude.txt").write_text(f"{row[0]}\n")
     ran = cli(*arguments(addresses, folder), "--exclude", tmp_path / "exclude.txt")
     assert f"howto forget {row[0]}" in ran.err
+
+
+def test_filters_that_were_named_hold_until_others_are(cli, shop) -> None:
+    addresses, _, folder = shop
+    ran = cli(*arguments(addresses, folder), "--license", "cc-by", "--limit", "1", "--json")
+    assert ran.json["outcomes"] == {"licence_unfit": 1}
+    ran = cli("collect", "-L", folder, "--allow-private", "--json")
+    assert ran.json["outcomes"] == {"licence_unfit": 3}
+    planned = cli("collect", "-L", folder, "--license", "any", "--dry-run", "--json").json
+    assert planned["waiting"] == 4
+    assert cli("collect", "-L", folder, "--dry-run", "--json").json["waiting"] == 0
+    ran = cli("collect", "-L", folder, "--allow-private", "--default-rules", "--json")
+    assert ran.json["outcomes"] == {"kept": 4}
+
+
+def test_captions_alone_stay_so_until_media_is_asked_for(cli, shop) -> None:
+    addresses, site, folder = shop
+    cli(*arguments(addresses, folder), "--captions-only", "--limit", "2")
+    cli("collect", "-L", folder, "--allow-private")
+    assert not any("/media/" in path for path in site.paths())
+    assert cli("status", folder, "--json").json["collecting"] == {"done": 4}
+    cli("collect", "-L", folder, "--allow-private", "--media")
+    status = cli("status", folder, "--json").json
+    assert (status["videos"], status["collecting"]) == (4, {"done": 4})
+
+
+def test_a_wrong_filter_is_not_kept(cli, shop) -> None:
+    addresses, _, folder = shop
+    assert cli(*arguments(addresses, folder), "--height", "0").code == 2
+    assert cli(*arguments(addresses, folder), "--dry-run").code == 0
+
+
+def test_private_addresses_go_on_when_they_are_allowed(cli, shop) -> None:
+    addresses, _, folder = shop
+    cli(*arguments(addresses, folder), "--limit", "1")
+    cli("collect", "-L", folder)
+    ran = cli("collect", "-L", folder, "--allow-private", "--json")
+    assert ran.json["outcomes"] == {"kept": 3}
+
+
+def test_a_list_beside_own_files_keeps_its_filters(cli, shop, videos) -> None:
+    addresses, site, folder = shop
+    for number in range(4):
+        site.answers[f"/captions/{number}.en.vtt"] = Answer(
+            vtt((0, 2, WORDS)).encode(), kind="text/vtt"
+        )
+    ran = cli(*arguments(addresses, folder), "--json")
+    assert ran.json["outcomes"] == {"too_few_words": 4}
+    ran = cli("collect", "--folder", videos, "-L", folder, "--allow-private", "--json")
+    assert ran.json["outcomes"] == {"kept": 3}
+
+
+def test_a_search_in_vain_is_named_and_ends_with_1(cli, tmp_path: Path, monkeypatch) -> None:
+    def broken(self, task, limit):
+        raise ValueError("an odd page")
+
+    monkeypatch.setattr(YouTubeSource, "find", broken)
+    (tmp_path / "tasks.txt").write_text("fold a shirt\n")
+    command = ["collect", "--tasks", tmp_path / "tasks.txt", "-L", tmp_path]
+    ran = cli(*command)
+    assert (ran.code, "nothing to do" in ran.out) == (1, False)
+    assert "Failed: fold a shirt: internal_error: ValueError: an odd page" in ran.err
+    ran = cli("collect", "-L", tmp_path, "--retry", "--json")
+    assert [one["task"] for one in ran.json["failed_searches"]] == ["fold a shirt"]
+
+
+def test_ctrl_c_while_files_are_looked_at_ends_with_130(cli, shop, monkeypatch) -> None:
+    addresses, _, folder = shop
+
+    def interrupted(*_arguments, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("howto.search.refresh.refresh", interrupted)
+    assert cli(*arguments(addresses, folder)).code == 130
+
+
+def test_a_damaged_library_is_not_planned_as_none(cli, shop) -> None:
+    addresses, _, folder = shop
+    (folder / ".howto").mkdir()
+    (folder / ".howto" / "library.db").write_bytes(b"no database" * 1000)
+    ran = cli(*arguments(addresses, folder), "--dry-run")
+    assert ran.code != 0
+    assert "What was collected and what was forgotten stands there alone" in ran.err

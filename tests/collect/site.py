@@ -38,6 +38,7 @@ class Answer:
         length: what Content-Length claims; None for the truth, -1 for no such header.
         cut: so many bytes of the body are sent, and the connection is closed; None for all.
         stall: so many bytes are sent, and then nothing while the connection stays open.
+        drip: so many seconds pass between two bytes.
     """
 
     body: bytes = b""
@@ -48,6 +49,7 @@ class Answer:
     length: int | None = None
     cut: int | None = None
     stall: int | None = None
+    drip: float | None = None
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def _send(self, body: bytes, answer: Answer, site: Site) -> None:
+        if answer.drip is not None:
+            self._drip(body, answer.drip, site)
+            return
         limit = answer.cut if answer.stall is None else answer.stall
         try:
             self.wfile.write(body if limit is None else body[:limit])
@@ -144,6 +149,15 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if answer.stall is not None:
             site.over.wait(_LONGEST_STALL)
+
+    def _drip(self, body: bytes, seconds: float, site: Site) -> None:
+        for number in range(len(body)):
+            if site.over.wait(seconds):
+                return
+            try:
+                self.wfile.write(body[number : number + 1])
+            except OSError:
+                return
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""

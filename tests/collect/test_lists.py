@@ -34,6 +34,9 @@ HEADER = "video_id,category_1,category_2,rank,task_id"
         f"https://www.youtube.com/shorts/{ID}",
         f"https://www.youtube.com/embed/{ID}?rel=0",
         f"https://www.youtube.com/live/{ID}",
+        f"https://www.youtube.com/live/{ID}/more",
+        f"https://www.youtube.com/v/{ID}",
+        f"https://www.youtube.com/e/{ID}",
         f"https://www.youtube-nocookie.com/embed/{ID}",
     ],
 )
@@ -50,6 +53,8 @@ def test_all_the_ways_to_name_a_video(text: str) -> None:
         "UCsXVk37bltHxD1rDPwtNM8Q",
         "https://www.youtube.com/playlist?list=PL123",
         "https://www.youtube.com/@somebody",
+        f"https://www.youtube.com/embed/{ID}x",
+        f"https://www.youtube.com/c/embed/{ID}",
         f"https://notyoutube.com/watch?v={ID}",
         f"https://youtube.com.example.org/watch?v={ID}",
         f"https://example.org/?u=youtube.com/watch?v={ID}",
@@ -105,6 +110,21 @@ def test_a_list_that_cannot_be_read(tmp_path: Path, make) -> None:
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00\x00")
     with pytest.raises(UsageError, match="binary: cannot be read"):
         list(make(tmp_path / "binary").find(None, 5))
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda path: YouTubeSource(ids=path), ""),
+        (lambda path: YouTubeSource(ids=path), "# none\n\n"),
+        (lambda path: UrlsSource(urls=path), "\n"),
+        (lambda path: HowTo100MCsvSource(csv=path), f"{HEADER}\n"),
+    ],
+)
+def test_an_empty_list_is_a_mistake(tmp_path: Path, make, text: str) -> None:
+    (tmp_path / "empty").write_text(text)
+    with pytest.raises(UsageError, match="empty: no video is listed in it"):
+        list(make(tmp_path / "empty").find(None, 5))
 
 
 def test_addresses_have_one_id_each_and_youtube_s_its_own(tmp_path: Path) -> None:

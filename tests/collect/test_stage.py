@@ -321,7 +321,7 @@ def test_many_failures_in_a_row_are_not_the_videos_fault(desk, trouble) -> None:
 
 def test_searches_are_not_given_up_while_the_net_is_down(desk, trouble) -> None:
     queries = [f"task {number}" for number in range(7)]
-    desk.source.trouble["find", "*"] = trouble(Reason.NETWORK, 60)
+    desk.source.trouble["find", "*"] = trouble(Reason.NETWORK, 40)
     assert desk.run(*queries, wait=True).is_finished
     assert set(desk.source.count("find")) == set(queries)
     failed = desk.library.connection.execute("SELECT count(*) FROM searches WHERE reason NOT NULL")

@@ -92,9 +92,49 @@ def test_how_to_is_put_in_front_once(name: str, query: str) -> None:
     assert query_of(name) == query
 
 
-def test_ids_end_where_the_line_goes_on(tmp_path: Path) -> None:
-    path = write(tmp_path, "ids.csv", "# test\nabc,1\ndef\tx\n\nghi jkl\nyoutube-mno\n")
-    assert read_ids(path) == {"abc", "def", "ghi", "youtube-mno"}
+IDS = {"youtube-abcdefghijk", "youtube-ABCDEFGHIJ_", "folder-0123456789abcdef"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# test\nabcdefghijk,1\nABCDEFGHIJ_\tx\n\nfolder-0123456789abcdef jkl\n",
+        "https://youtu.be/abcdefghijk?t=3\nhttps://www.youtube.com/watch?v=ABCDEFGHIJ_&x=1\n"
+        "folder-0123456789abcdef\n",
+        "\"abcdefghijk\"\n'ABCDEFGHIJ_'\nfolder-0123456789abcdef\r\n",
+        "n,video_id\n1,abcdefghijk\n2,youtube-ABCDEFGHIJ_\n3,folder-0123456789abcdef\n",
+    ],
+)
+def test_ids_as_people_write_them(tmp_path: Path, text: str) -> None:
+    assert read_ids(write(tmp_path, "ids.csv", text)) == IDS
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("abcdefghijk\n1,abcdefghijk\n", "line 2: '1' is no YouTube id"),
+        (b"\x00\x01\xff\xfe\x80", "line 1"),
+        ("https://example.org/watch?v=abcdefghijk\n", "line 1"),
+        ("", "there is no video in"),
+        ("video_id\n", "there is no video in"),
+    ],
+)
+def test_a_list_that_would_leave_out_nothing_is_refused(tmp_path: Path, text, said) -> None:
+    with pytest.raises(UsageError, match=said):
+        read_ids(write(tmp_path, "ids.txt", text))
+
+
+def test_a_cell_may_hold_the_end_of_a_line(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.csv", 'task,category\n"Fold\n a Shirt",Home\nIron,Home\n,x\n')
+    with pytest.raises(UsageError, match="line 5: there is no task"):
+        read_tasks(path)
+    path = write(tmp_path, "b.csv", 'task,category\n"Fold\n a Shirt",Home\nIron,Home\n')
+    assert [task.name for task in read_tasks(path)] == ["Fold a Shirt", "Iron"]
+
+
+def test_a_cell_of_any_length_is_our_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read as a table"):
+        read_tasks(write(tmp_path, "a.csv", "x" * 200_000))
 
 
 def test_no_verb_is_in_both_lists() -> None:

@@ -4,9 +4,12 @@ Where the server has to count as one on the web, 127.0.0.1 is said to be public 
 127.0.0.0/8 stays what it is.
 """
 
+import gzip
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -14,7 +17,7 @@ import pytest
 from yt_dlp.networking.common import Request
 from yt_dlp.networking.exceptions import RequestError
 
-from howto.collect import addresses, guard, ytdlp
+from howto.collect import addresses, guard, place, ytdlp
 from howto.collect.fetched import Candidate, CaptionTrack, Described, hashed_id
 from howto.collect.guard import GuardedYoutubeDL
 from howto.collect.sources.urls import UrlsSource
@@ -334,7 +337,8 @@ def test_a_site_that_cannot_continue_begins_anew(site: Site, tmp_path: Path, med
         ({"cut": 100, "ranges": False}, Reason.TRUNCATED),
         ({"length": 10_000_000}, Reason.TRUNCATED),
         ({"body": b""}, Reason.TRUNCATED),
-        ({"status": 404}, Reason.GONE),
+        ({"status": 404}, Reason.NETWORK),  # its page was there
+        ({"status": 410}, Reason.NETWORK),
         ({"status": 403}, Reason.BLOCKED),
         ({"status": 503}, Reason.NETWORK),
     ],
@@ -347,6 +351,91 @@ def test_a_file_that_does_not_come(
     found = asked.describe(candidate(site.url("/page")))
     assert refusal(lambda: asked.media(found, HEIGHT, tmp_path)).reason is reason
     assert not list(tmp_path.glob("*.mp4"))
+
+
+def test_a_piece_that_is_not_there(site: Site, tmp_path: Path) -> None:
+    site.answers["/0.ts"] = Answer(b"x" * 188, "video/mp2t")
+    playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:3.3,\n/0.ts\n#EXTINF:3.3,\n/1.ts\n"
+    site.answers["/live.m3u8"] = Answer(
+        f"{playlist}#EXT-X-ENDLIST\n".encode(), "application/x-mpegurl"
+    )
+    asked = source()
+    found = asked.describe(candidate(site.url("/live.m3u8")))
+    assert refusal(lambda: asked.media(found, HEIGHT, tmp_path)).reason is Reason.NETWORK
+    assert "/1.ts" in site.paths()
+
+
+def a_hurried_source(seconds: float) -> UrlsSource:
+    asked = source()
+    asked._site = ytdlp.Site(
+        ytdlp.Asking(longest=seconds, longest_file=seconds, guarded=True, allow_private=True)
+    )
+    return asked
+
+
+def test_a_site_that_sends_a_byte_now_and_then(site: Site, tmp_path: Path, media: bytes) -> None:
+    found = source().describe(candidate(site.url("/page")))
+    page = site.answers["/page"]
+    site.answers["/slow"] = Answer(page.body, drip=0.02)
+    site.answers["/c.vtt"] = Answer(b"WEBVTT\n\n" * 1000, VTT, drip=0.02)
+    site.answers["/v.mp4"] = Answer(media, MP4, drip=0.02)
+    hurried = a_hurried_source(0.3)
+    for attempt in (
+        lambda: hurried.describe(candidate(site.url("/slow"))),
+        lambda: hurried.captions(found, found.tracks[0], tmp_path),
+        lambda: hurried.media(replace(found, duration=0.2), HEIGHT, tmp_path),
+    ):
+        assert refusal(attempt).reason is Reason.TIME_LIMIT
+    site.answers["/v.mp4"] = Answer(media, MP4)
+    assert hurried.media(found, HEIGHT, tmp_path).read_bytes() == media
+
+
+def test_a_film_may_take_as_long_as_it_plays(site: Site, tmp_path: Path, media: bytes) -> None:
+    found = source().describe(candidate(site.url("/page")))
+    hurried = a_hurried_source(0.0)
+    path = hurried.media(replace(found, duration=6.0), HEIGHT, tmp_path)
+    assert path.read_bytes() == media
+
+
+def test_the_disk_fills_while_a_file_is_fetched(
+    site: Site, tmp_path: Path, media: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = source()
+    asked.keep_free = 1000
+    found = asked.describe(candidate(site.url("/page")))
+    free = [1000]
+    monkeypatch.setattr(place.shutil, "disk_usage", lambda _: SimpleNamespace(free=free[0]))
+    path = asked.media(found, HEIGHT, tmp_path)
+    assert path.read_bytes() == media
+    path.unlink()
+    free[0] = 999
+    site.answers["/v.mp4"] = Answer(media, MP4, stall=len(media) // 2)
+    assert refusal(lambda: asked.media(found, HEIGHT, tmp_path)).reason is Reason.DISK_FULL
+    site.answers["/v.mp4"] = Answer(media, MP4)
+    asked.keep_free = 0
+    assert asked.media(found, HEIGHT, tmp_path).read_bytes() == media
+
+
+def test_endless_captions(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = source()
+    found = asked.describe(candidate(site.url("/page")))
+    monkeypatch.setattr(ytdlp, "_LARGEST_CAPTIONS", 100)
+    site.answers["/c.vtt"] = Answer(b"WEBVTT\n\n" + b"x" * 93, VTT)
+    error = refusal(lambda: asked.captions(found, found.tracks[0], tmp_path))
+    assert error.reason is Reason.UNREADABLE_CAPTIONS
+    body = b"WEBVTT\n\n" + b"x" * 92
+    site.answers["/c.vtt"] = Answer(body, VTT)
+    assert asked.captions(found, found.tracks[0], tmp_path).read_bytes() == body
+
+
+def test_captions_that_come_packed(site: Site, tmp_path: Path) -> None:
+    body = b"WEBVTT\n\n"
+    packed = gzip.compress(body)
+    assert len(packed) > len(body)  # the length that is stated is that of what was packed
+    site.answers["/c.vtt"] = Answer(packed, VTT, headers={"Content-Encoding": "gzip"})
+    asked = source()
+    found = asked.describe(candidate(site.url("/page")))
+    assert asked.captions(found, found.tracks[0], tmp_path).read_bytes() == body
 
 
 def test_a_length_that_is_too_small_gives_no_whole_file(

@@ -1,6 +1,7 @@
 """YouTube's answers in the shape that yt-dlp gives them. Small ones, written by hand; the site
 itself is asked by nobody here."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from howto.collect import ytdlp
+from howto.collect.deadline import in_time
 from howto.collect.fetched import Candidate, CaptionTrack, Task
 from howto.collect.infos import described, entry_of
 from howto.collect.lists import youtube_candidate
+from howto.collect.sources.howto100m_csv import HowTo100MCsvSource
 from howto.collect.sources.youtube import YouTubeSource, hits
 from howto.collect.tracks import choose
 from howto.errors import ItemError, Reason, UsageError
@@ -292,6 +295,28 @@ def test_a_search_that_breaks_off(site: type[FakeYoutubeDL]) -> None:
     assert caught.value.seconds == 30.0
 
 
+def test_a_search_that_never_ends(
+    site: type[FakeYoutubeDL], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pages() -> Iterator[dict[str, Any]]:
+        yield entry(ID)
+        while True:
+            time.sleep(0.005)
+
+    site.answer = {"entries": pages()}
+    monkeypatch.setattr(ytdlp, "in_time", lambda _, work: in_time(0.05, work))
+    found = YouTubeSource().find(Task("x", query="how to x"), 10)
+    assert next(found).rank == 1
+    time.sleep(0.1)  # what is done between two hits is none of the search's time
+    with pytest.raises(ItemError) as caught:
+        next(found)
+    assert caught.value.reason is Reason.TIME_LIMIT
+
+
+def test_sources_of_one_site_say_so() -> None:
+    assert YouTubeSource.site == HowTo100MCsvSource.site == "youtube"
+
+
 @pytest.mark.parametrize("task", [None, Task("x")])
 def test_nothing_to_search_for(task: Task | None) -> None:
     with pytest.raises(UsageError, match="--tasks or --ids"):
@@ -353,7 +378,28 @@ def test_a_list_of_one(site: type[FakeYoutubeDL]) -> None:
     assert YouTubeSource().describe(CANDIDATE).title == INFO["title"]
 
 
-# --- cookies ---
+# --- proxies and cookies ---
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    ["garbage", "localhost:1080", "ftp://localhost", "socks5://", "http://x:port", "http://[::1"],
+)
+def test_what_is_no_proxy(proxy: str) -> None:
+    with pytest.raises(UsageError, match="is no address of a proxy: expected one such as"):
+        YouTubeSource(proxy=proxy)
+
+
+@pytest.mark.parametrize(
+    "proxy", ["socks5://localhost:1080", "SOCKS5h://u:p@h", "http://[::1]:8080", "", None]
+)
+def test_what_is_a_proxy(proxy: str | None) -> None:
+    assert YouTubeSource(proxy=proxy).name == "youtube"
+
+
+def test_cookies_are_read_before_anything_is_asked(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"cookies cannot be read.*directory"):
+        YouTubeSource(cookies=tmp_path)
 
 
 HEADER = "# Netscape HTTP Cookie File\n"

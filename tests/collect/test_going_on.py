@@ -1,0 +1,351 @@
+"""What a run of weeks depends on: bad videos stop nobody, rules last, finished work is not lost."""
+
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from howto.collect.fetched import Candidate, Task
+from howto.collect.ledger import Step, site_of
+from howto.collect.plan import plan
+from howto.collect.rules import License, Rules, made_of, own_rules, remember, remembered, together
+from howto.collect.stage import KEPT, Clock, collect
+from howto.errors import ItemError, Reason, RetryLater
+from tests.collect.conftest import Desk, MemorySource
+
+DAY = 86400.0
+CAPTIONS = Rules(keep_free=0, captions_only=True)
+
+
+class Always(list[Exception]):
+    """An error that does not go away."""
+
+    def __init__(self, reason: Reason) -> None:
+        self.reason = reason
+
+    def __bool__(self) -> bool:
+        return True
+
+    def pop(self, _index: Any = -1) -> Exception:
+        return ItemError(self.reason)
+
+
+def days(desk: Desk, count: int) -> None:
+    """As cron does it: a run every hour at first, then every six."""
+    for _ in range(count * 4):
+        desk.run()
+        desk.clock.time += DAY / 4
+
+
+@pytest.mark.parametrize(
+    ("reason", "bad"),
+    [
+        (Reason.BLOCKED, 3),
+        (Reason.NETWORK, 5),
+        (Reason.INTERNAL_ERROR, 5),
+        (Reason.NO_MEDIA, 5),
+        (Reason.RATE_LIMITED, 1),
+        (Reason.BOT_CHECK, 2),
+    ],
+)
+def test_bad_ones_at_the_head_stop_nobody_and_end(desk, reason: Reason, bad: int) -> None:
+    ids = [f"v{number}" for number in range(12)]
+    desk.source.finds["fold"] = ids
+    for one in ids[:bad]:
+        desk.source.trouble["describe", one] = Always(reason)
+    desk.run("fold")
+    days(desk, 2)
+    assert {desk.row(one)["state"] for one in ids[bad:]} == {"done"}
+    days(desk, 40)
+    assert {desk.row(one)["state"] for one in ids[:bad]} == {"failed"}
+    assert desk.run().is_finished
+
+
+def test_bad_searches_at_the_head_stop_nobody_and_end(desk) -> None:
+    queries = [f"task {number}" for number in range(9)]
+    desk.source.finds = {query: [f"v{n}"] for n, query in enumerate(queries)}
+    for query in queries[:5]:
+        desk.source.trouble["find", query] = Always(Reason.NETWORK)
+    desk.run(*queries)
+    days(desk, 2)
+    assert {desk.row(f"v{n}")["state"] for n in range(5, 9)} == {"done"}
+    days(desk, 30)
+    assert desk.run().is_finished
+
+
+def test_a_finished_search_is_not_asked_again_when_others_fail(desk, trouble) -> None:
+    queries = [f"task {number}" for number in range(6)]
+    desk.source.trouble["find", "task 0"] = trouble(Reason.NETWORK)
+    for query in queries[1:5]:
+        desk.source.trouble["find", query] = trouble(Reason.NETWORK, 6)
+    desk.run(*queries, wait=True)
+    assert desk.source.count("find")["task 5"] == 1
+    assert desk.source.count("find")["task 0"] == 2
+
+
+def test_searches_that_work_end_a_row_of_failures(desk, trouble) -> None:
+    queries = [f"task {number}" for number in range(10)]
+    for query in queries[::2]:
+        desk.source.trouble["find", query] = trouble(Reason.NETWORK)
+    desk.run(*queries)
+    assert not [event for event in desk.events if event.what == "parked"]
+
+
+def test_a_search_that_is_given_up_says_so(desk, trouble) -> None:
+    desk.source.trouble["find", "fold"] = trouble(Reason.INTERNAL_ERROR)
+    desk.run("fold")
+    (event,) = [event for event in desk.events if event.what == "searched"]
+    assert (event.outcome, event.state) == (Reason.INTERNAL_ERROR, Step.FAILED)
+
+
+def test_retry_asks_again_where_a_search_found_nothing(desk) -> None:
+    desk.run("fold")
+    desk.source.finds["fold"] = ["a"]
+    desk.run("fold")
+    assert desk.outcomes == {}
+    desk.run(retry=True)
+    assert desk.outcomes == {"a": KEPT}
+    desk.run(retry=True)
+    assert desk.source.count("find") == {"fold": 2}
+
+
+def test_retry_parks_nobody_any_more(desk) -> None:
+    desk.source.finds["fold"] = ["a"]
+    desk.source.trouble["describe", "a"] = [RetryLater(Reason.RATE_LIMITED, "429", 400 * DAY)]
+    assert not desk.run("fold").is_finished
+    assert desk.run(retry=True).is_finished
+    assert desk.outcomes == {"a": KEPT}
+
+
+def test_the_limit_does_not_hide_that_a_site_is_parked(desk, trouble) -> None:
+    desk.source.finds["fold"] = ["a", "b", "c"]
+    desk.source.trouble["describe", "b"] = trouble(Reason.RATE_LIMITED)
+    ended = desk.run("fold", limit=2)
+    assert (ended.limited, ended.is_finished, len(ended.parked)) == (True, False, 1)
+
+
+# Media for what has captions.
+
+
+def test_a_video_of_captions_stays_whole_while_its_media_is_fetched(desk, trouble) -> None:
+    desk.source.finds["fold"] = ["a", "b", "c", "d"]
+    desk.run("fold", rules=CAPTIONS)
+    desk.source.trouble["media", "a"] = trouble(Reason.NO_MEDIA, 99)
+    desk.source.trouble["describe", "b"] = trouble(Reason.GONE)
+    desk.source.trouble["media", "c"] = trouble(Reason.INTERNAL_ERROR)
+    desk.run(limit=1)
+    assert {desk.row(one)["state"] for one in "abcd"} == {"done"}
+    desk.run(wait=True)
+    assert {one: desk.row(one)["state"] for one in "abcd"} == dict.fromkeys("abcd", "done")
+    assert [desk.row(one)["media"] for one in "abcd"] == [None, None, None, "d.mp4"]
+    assert len(list(desk.places.captions.iterdir())) == 4
+    asked = list(desk.source.asked)
+    assert desk.run().is_finished
+    assert desk.source.asked == asked, "what failed is not asked for in every run"
+    desk.source.trouble.clear()
+    desk.run(retry=True)
+    assert {desk.row(one)["media"] for one in "abcd"} == {f"{one}.mp4" for one in "abcd"}
+    assert set(desk.source.count("captions").values()) == {1}
+
+
+def test_media_that_is_no_longer_wanted_is_not_waited_for(desk) -> None:
+    desk.source.finds["fold"] = ["a"]
+    desk.run("fold", rules=CAPTIONS)
+    assert desk.run(limit=0).videos == 1
+    assert desk.run(rules=CAPTIONS).is_finished
+    assert desk.source.count("media") == {}
+
+
+# What a page may say.
+
+
+@pytest.mark.parametrize("fact", [{"views": 10**30}, {"views": 2**63}])
+@pytest.mark.parametrize("more", [{}, {"duration": 9000.0}])
+def test_facts_that_cannot_be_kept_cost_that_video(desk, fact: Mapping[str, Any], more) -> None:
+    desk.source.finds["fold"] = ["a", "b"]
+    desk.source.facts["a"] = {**fact, **more}
+    assert desk.run("fold").is_finished
+    assert desk.outcomes == {"a": Reason.INTERNAL_ERROR, "b": KEPT}
+
+
+# Rules.
+
+
+def test_rules_that_change_midway_hold_for_videos_with_captions_too(desk, trouble) -> None:
+    desk.source.finds["fold"] = ["a"]
+    desk.source.trouble["media", "a"] = trouble(Reason.RATE_LIMITED)
+    desk.run("fold")
+    assert desk.row("a")["caption_sha256"]
+    desk.clock.time += DAY
+    desk.run(rules=Rules(keep_free=0, min_words=121))
+    assert desk.outcomes == {"a": Reason.TOO_FEW_WORDS}
+    assert desk.source.count("media") == {"a": 1}
+    desk.run()
+    assert desk.outcomes == {"a": KEPT}
+
+
+def test_nothing_stays_of_a_video_that_is_refused_late(desk, trouble) -> None:
+    desk.source.finds["fold"] = ["a", "a-b"]
+    desk.source.trouble["media", "a"] = trouble(Reason.GONE)
+    desk.run("fold")
+    assert [path.name for path in desk.places.captions.iterdir()] == ["a-b.en.vtt"]
+    desk.run(retry=True)
+    assert desk.outcomes == {"a": KEPT, "a-b": KEPT}
+    assert desk.source.count("captions") == {"a": 2, "a-b": 1}
+
+
+def test_rules_are_kept_with_the_library_and_never_loosened_unasked(desk) -> None:
+    first = {"license": License.CC_BY, "exclude": frozenset({"a"}), "captions_only": True}
+    remember(desk.library, first)
+    assert remembered(desk.library) == first
+    every = together(remembered(desk.library), {"min_views": 5, "exclude": frozenset({"b"})})
+    remember(desk.library, every)
+    rules = made_of(remembered(desk.library))
+    assert (rules.license, rules.captions_only, rules.min_views) == (License.CC_BY, True, 5)
+    assert rules.exclude == {"a", "b"}
+    assert rules.max_seconds == 2000
+    own = own_rules(every)["folder"]
+    assert (own.license, own.min_views, own.max_seconds) == (License.CC_BY, 5, float("inf"))
+
+
+class Folder(MemorySource):
+    """A source with rules of its own."""
+
+    name = "folder"
+
+
+def test_own_files_have_their_own_rules_and_others_keep_theirs(desk) -> None:
+    desk.source.finds["fold"] = ["a"]
+    desk.source.facts["a"] = {"views": 3}
+    desk.run("fold")
+    folder = Folder(finds={"": ["f"]}, facts={"f": {"views": 3, "tracks": ()}})
+    desk.source.asked.clear()
+    collect(
+        desk.library,
+        {"memory": desk.source, "folder": folder},
+        Rules(keep_free=0),
+        own=own_rules({"keep_free": 0}),
+        lists=[("", folder)],
+        clock=Clock(desk.clock.now, desk.clock.sleep),
+        on_event=desk.events.append,
+    )
+    assert desk.outcomes == {"a": Reason.TOO_FEW_VIEWS, "f": KEPT}
+    assert desk.source.asked == []
+
+
+def test_files_that_lie_in_the_library_are_not_listed_again(desk, tmp_path: Path) -> None:
+    class Files(MemorySource):
+        def find(self, task: Task | None, limit: int) -> Any:
+            for folder in (desk.library.folder, tmp_path):
+                yield Candidate(folder.name, "memory", f"{folder}/film.mp4", 0)
+
+    source = Files()
+    lists = [("", source)]
+    assert plan(desk.library, Rules(), source.polite, lists=lists).listed == 1
+    desk.run(lists=lists)
+    assert desk.ledger.known([desk.library.folder.name, tmp_path.name]) == {tmp_path.name}
+
+
+# Sites.
+
+
+@pytest.mark.parametrize(
+    ("video_id", "address", "site"),
+    [
+        ("youtube-abcdefghijk", "https://www.youtube.com/watch?v=abcdefghijk", "youtube"),
+        ("urls-0", "https://Example.org:8080/a", "example.org"),
+        ("urls-0", "http://u:p@example.org/a", "example.org"),
+        ("urls-0", "https://[bad/a", "urls"),
+        ("folder-0", "/films/a.mp4", "urls"),
+    ],
+)
+def test_whom_an_address_asks(video_id: str, address: str, site: str) -> None:
+    assert site_of(Candidate(video_id, "urls", address, 0)) == site
+
+
+class Second(MemorySource):
+    """Another list of the same site."""
+
+    name = "second"
+
+
+class Web(MemorySource):
+    """Addresses of several hosts: the part of an id before the dash."""
+
+    def find(self, task: Task | None, limit: int) -> Any:
+        for one in self.finds[""]:
+            yield Candidate(one, "memory", f"https://{one.partition('-')[0]}.example/{one}", 0)
+
+
+def run_all(desk: Desk, sources: list[MemorySource], **options: Any) -> Any:
+    return collect(
+        desk.library,
+        {one.name: one for one in sources},
+        Rules(keep_free=0),
+        lists=[("", one) for one in sources],
+        clock=Clock(desk.clock.now, desk.clock.sleep),
+        chance=random.Random(0),
+        on_event=desk.events.append,
+        **options,
+    )
+
+
+def test_one_site_is_parked_and_paced_whichever_list_named_it(desk, trouble) -> None:
+    first, second = desk.source, Second()
+    first.finds[""], second.finds[""] = ["youtube-aaaaaaaaaaa"], ["youtube-bbbbbbbbbbb"]
+    first.trouble["describe", "youtube-aaaaaaaaaaa"] = trouble(Reason.BOT_CHECK)
+    (parked,) = run_all(desk, [first, second]).parked
+    assert (parked.site, second.asked[1:]) == ("youtube", [])
+    desk.clock.time = parked.until + 1
+    desk.clock.slept.clear()
+    assert run_all(desk, [first, second]).is_finished
+    assert len([wait for wait in desk.clock.slept if wait >= 0.9]) == 5
+
+
+def test_one_host_is_parked_and_the_others_go_on(desk, trouble) -> None:
+    web = Web(finds={"": ["one-1", "one-2", "two-1", "two-2"]})
+    web.trouble["describe", "one-1"] = trouble(Reason.RATE_LIMITED)
+    ended = run_all(desk, [web])
+    assert [parked.site for parked in ended.parked] == ["one.example"]
+    assert ended.next_time == ended.parked[0].until
+    assert desk.outcomes == {"one-1": Reason.RATE_LIMITED, "two-1": KEPT, "two-2": KEPT}
+    assert run_all(desk, [web], wait=True).is_finished
+    assert set(desk.outcomes.values()) == {KEPT}
+
+
+# Lists and plans.
+
+
+def test_a_list_with_and_without_names_has_its_tasks_once(desk) -> None:
+    def rows(**names: str) -> list[tuple[Task, Candidate]]:
+        return [
+            (Task(names.get(f"t{n}", str(n)), "Food", str(n)), Candidate(f"v{n}", "m", "a", 1))
+            for n in range(2)
+        ]
+
+    names = {"t0": "Fold", "t1": "Iron"}
+    for given in ({}, names, {}, names):
+        desk.ledger.put_list(rows(**given))
+    found = desk.library.connection.execute("SELECT name, task_id FROM tasks ORDER BY task_id")
+    assert found.fetchall() == [("Fold", "0"), ("Iron", "1")]
+    assert desk.library.connection.execute("SELECT count(*) FROM hits").fetchone() == (2,)
+
+
+def test_a_plan_looks_again_at_what_the_run_would(desk, trouble) -> None:
+    desk.source.finds["fold"] = ["a", "b", "c"]
+    desk.source.facts["a"] = {"views": 3}
+    desk.source.trouble["describe", "b"] = trouble(Reason.PRIVATE)
+    desk.run("fold")
+    pace = desk.source.polite
+
+    def waiting(rules: Rules, **options: Any) -> int:
+        return plan(desk.library, rules, pace, search="memory", **options).waiting
+
+    assert waiting(Rules()) == 0
+    assert waiting(Rules(min_views=3)) == 1
+    assert waiting(Rules(), retry=True) == 1
+    assert waiting(Rules(min_views=3), retry=True) == 2
+    assert waiting(Rules(), reopen=[Reason.PRIVATE]) == 1
+    assert desk.ledger.num_open() == (0, 0), "a plan writes nothing"
