@@ -132,7 +132,9 @@ def test_the_rate_of_each_step_is_the_schedules(made_problem: Make, tmp_path: Pa
     assert rates[2:] == sorted(rates[2:], reverse=True)
 
 
-@pytest.mark.parametrize("loss", [MaxMarginLoss(), MilNceLoss(), InfoNceLoss()], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "loss", [MaxMarginLoss(), MilNceLoss(), InfoNceLoss()], ids=lambda one: one.name
+)
 @pytest.mark.parametrize("sampler", [HardSampler(), UniformSampler()], ids=lambda one: one.name)
 def test_every_loss_and_sampler_trains(
     made_problem: Make, made_pack: Any, tmp_path: Path, loss: Any, sampler: Any
