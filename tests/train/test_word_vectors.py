@@ -321,7 +321,7 @@ def test_a_pickle_that_runs_something_is_refused(tmp_path: Path) -> None:
             return (Path.touch, (tmp_path / "ran",))
 
     torch.save(Evil(), tmp_path / "v.pt")
-    refused(tmp_path / "v.pt", "expected containers, text, numbers, tensors and arrays of numbers alone")
+    refused(tmp_path / "v.pt", "expected containers, text, numbers, tensors and arrays of numbers")
     assert not (tmp_path / "ran").exists()
 
 
