@@ -65,3 +65,18 @@ class TestVideoMember(_Family):
 
 class TestColourMotion(BackboneContract):
     plugin = "colour-motion"
+
+
+needs_gpu = pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="needs a CUDA device, and there is none"
+)
+
+
+@needs_gpu
+class TestImageMemberOnAGpu(TestImageMember):
+    device = "cuda"
+
+
+@needs_gpu
+class TestVideoMemberOnAGpu(TestVideoMember):
+    device = "cuda"
