@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from howto import plugins
 from howto.errors import PluginError, UnknownPlugin, UsageError
+from howto.extract.choice import Choice, choose
 from howto.media.scale import Scaler
 from howto.testing import BackboneContract, JointModelContract, TextEncoderContract
 
@@ -306,6 +307,15 @@ def test_what_was_asked_for_is_fetched(
     with pytest.raises(PluginError, match="are not here"):
         model.weights_hash("download")
     assert len(asked) == 1
+
+
+def test_a_dry_run_fetches_nothing_though_asked(
+    tagged: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_clip, "download_pretrained", lambda _: pytest.fail("fetched"))
+    choice = Choice(("clip:tiny.random_1",), "cpu", weights={"clip:tiny.random_1": "download"})
+    with pytest.raises(PluginError, match="A dry run fetches nothing"):
+        choose(choice, download=False)
 
 
 def test_a_download_that_fails_says_what_to_do(

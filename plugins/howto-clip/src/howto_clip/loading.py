@@ -12,6 +12,7 @@ from howto.extract.weights import (
     file_hash,
     fit,
     load_state_dict,
+    may_fetch,
     resolve,
     weights_folder,
 )
@@ -97,6 +98,8 @@ def _fetched(named: Named) -> Path:
     """Let open_clip fetch the file into its own cache: the only call that reaches the network."""
     import open_clip
 
+    if not may_fetch():
+        raise PluginError(f"{_how_to_get(named)}. A dry run fetches nothing")
     published = open_clip.get_pretrained_cfg(named.architecture, named.tag)
     try:
         return Path(open_clip.download_pretrained(published))
