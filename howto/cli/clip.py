@@ -16,11 +16,13 @@ from howto.cli.console import (
     print_json,
     progress,
 )
+from howto.cli.engines import OnOption, ResourcesOption, stdout_to_ourselves
 from howto.clip.pairs import PairOptions
 from howto.clip.stage import Clipped, Plan, clip_videos, plan
 from howto.errors import Reason, UsageError
 from howto.library import Library
 from howto.records import State
+from howto.run.engine import Engine, engine_of
 from howto.search.phrases import about, counted
 
 if TYPE_CHECKING:
@@ -95,6 +97,8 @@ def clip(
     seed: Annotated[
         int | None, typer.Option(help="With --audit: another number, other pairs.")
     ] = None,
+    on: OnOption = "local",
+    resources: ResourcesOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
     state_dir: Annotated[
         Path | None, typer.Option(help="Keep what howto knows here instead of FOLDER/.howto.")
@@ -107,6 +111,7 @@ def clip(
 
     Example:  howto clip my_videos/ --audit 40 --sheet audit.html
     """
+    engine = engine_of(on, resources)
     options = PairOptions(clipper, min_seconds, min_words, candidates, words, drop_below)
     if audit is None and (sheet is not None or seed is not None):
         raise UsageError("--sheet and --seed go with --audit N")
@@ -129,7 +134,7 @@ def clip(
         if realign is not None:
             _realign(opened, realign, options, only, json=json)
             return
-        clipped = _clip(opened, options, chosen, limit)
+        clipped = _clip(opened, options, chosen, limit, engine)
         exported = _export(opened, clipped, export, to, media=media)
         audited = _audit(opened, clipped, audit, page, chance)
     if json:
@@ -211,14 +216,18 @@ def _check(
         check_audit(audit, sheet)
 
 
-def _clip(library: Library, options: PairOptions, chosen: _Chosen, limit: int | None) -> Clipped:
+def _clip(
+    library: Library, options: PairOptions, chosen: _Chosen, limit: int | None, engine: Engine
+) -> Clipped:
     from howto.search.refresh import refresh
 
     try:
         with progress("Looking at new files") as show:
             refresh(library, on_progress=show)
-        with progress("Making pairs") as show:
-            return clip_videos(library, options, limit=limit, on_progress=show, **chosen.as_options)
+        with stdout_to_ourselves(engine), progress("Making pairs") as show:
+            return clip_videos(
+                library, options, engine=engine, limit=limit, on_progress=show, **chosen.as_options
+            )
     except KeyboardInterrupt:
         errors.print("Stopped. What was made is kept; run the same command to go on.")
         raise typer.Exit(EXIT_STOPPED) from None

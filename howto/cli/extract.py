@@ -16,9 +16,11 @@ from howto.cli.console import (
     progress,
     show_outcomes,
 )
+from howto.cli.engines import OnOption, ResourcesOption, stdout_to_ourselves
 from howto.errors import UsageError
 from howto.library import Library
 from howto.records import State
+from howto.run.engine import Engine, engine_of
 from howto.search.phrases import about, clock, counted
 
 if TYPE_CHECKING:
@@ -66,11 +68,19 @@ def extract(
         int | None, typer.Option(help="Frames in one call of a network, by default 32.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Decoder processes, by default all cores but one.")
+        int | None,
+        typer.Option(help="Decoder processes, by default all cores but one; on Ray actors."),
     ] = None,
-    on: Annotated[
-        str, typer.Option(help="local: processes of this machine. Others come later.")
-    ] = "local",
+    features_at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PLACE",
+            help="Keep feature files in this folder, or at s3://, gs://, ..., from now on; by "
+            "default, and with library again, in the library.",
+        ),
+    ] = None,
+    on: OnOption = "local",
+    resources: ResourcesOption = None,
     time_limit: Annotated[
         float, typer.Option(metavar="S", help="Seconds a decoder may go without a frame.")
     ] = 120.0,
@@ -103,8 +113,9 @@ def extract(
 
     Example:  howto extract my_videos/ --backbone colour-motion
     """
-    _refuse(on, batch, workers, time_limit, check=check, redo=redo, dry_run=dry_run)
-    choice = _choice(backbone, device, precision, weights or [], protocol)
+    engine = engine_of(on, resources)
+    _refuse(batch, workers, time_limit, check=check, redo=redo, dry_run=dry_run)
+    choice = _choice(backbone, _device(device, engine), precision, weights or [], protocol)
     place = chosen_folder(folder, library)
     if check and not redo:
         _refuse_beside_check(limit, retry=retry)
@@ -117,16 +128,18 @@ def extract(
             errors.print(f"{opened.folder} is kept in {opened.state}", style="dim", markup=False)
         from howto.extract.choice import choose
 
-        wanted = choose(choice, download=not dry_run)
+        wanted = choose(choice, download=not dry_run, elsewhere=engine.kind == "ray")
         if dry_run:
             from howto.extract.stage import plan
 
             planned = plan(opened, wanted, only=only, limit=limit, retry=retry)
             _show_plan(opened, planned, state_dir, json=json)
             return
+        if features_at is not None:
+            _keep_at(opened, features_at)
         _refresh(opened, retry=retry)
         redone = _check_and_forget(opened, wanted, only, limit, retry) if redo else None
-        done = _extract(opened, wanted, only, limit, retry, batch, workers, time_limit)
+        done = _extract(opened, wanted, engine, only, limit, retry, batch, workers, time_limit)
     if json:
         print_json(_as_json(opened, wanted, done, redone))
     else:
@@ -149,7 +162,6 @@ class _Redone:
 
 
 def _refuse(
-    on: str,
     batch: int | None,
     workers: int | None,
     time_limit: float,
@@ -159,9 +171,6 @@ def _refuse(
     dry_run: bool,
 ) -> None:
     """Refuse what cannot be done before any work is."""
-    if on != "local":
-        what = "is not there yet" if on == "ray" else "is no engine"
-        raise UsageError(f"--on {on} {what}; --on local uses the processes of this machine")
     for name, value in (("--batch", batch), ("--workers", workers)):
         if value is not None and value < 1:
             raise UsageError(f"{name} {value}: expected 1 or more")
@@ -171,6 +180,13 @@ def _refuse(
         raise UsageError("--redo goes with --check")
     if check and dry_run:
         raise UsageError("--check alone changes nothing; leave --dry-run out")
+
+
+def _device(device: str, engine: Engine) -> str:
+    """On Ray `auto` is a GPU where an actor takes one: those of its machine are not to be seen."""
+    if engine.kind == "local" or device != "auto":
+        return device
+    return "cuda" if engine.resources["gpu"] > 0 else "cpu"
 
 
 def _refuse_beside_check(limit: int | None, *, retry: bool) -> None:
@@ -239,6 +255,18 @@ def _check_and_forget(
     return _Redone(checked, tuple(one for one in checked.bad if one not in again))
 
 
+def _keep_at(library: Library, features_at: str) -> None:
+    from howto.extract.store import features_root, put_features_at
+
+    before = features_root(library)
+    place = put_features_at(library, features_at)
+    if place != before:
+        note = (
+            f"Features are kept at {place} from now on; those at {before} stay, and are not used."
+        )
+        errors.print(note, markup=False, soft_wrap=True)
+
+
 def _refresh(library: Library, *, retry: bool) -> None:
     from howto.search.refresh import refresh
 
@@ -261,6 +289,7 @@ def _stopped() -> NoReturn:
 def _extract(
     library: Library,
     wanted: "tuple[Wanted, ...]",
+    engine: Engine,
     only: str | None,
     limit: int | None,
     retry: bool,
@@ -271,7 +300,7 @@ def _extract(
     from howto.extract.stage import BATCH, extract_videos
 
     try:
-        with progress("Extracting") as show:
+        with stdout_to_ourselves(engine), progress("Extracting") as show:
             return extract_videos(
                 library,
                 wanted,
@@ -281,6 +310,7 @@ def _extract(
                 batch=batch or BATCH,
                 workers=workers,
                 time_limit=time_limit,
+                engine=engine,
                 on_progress=show,
                 on_wait=_waiting,
             )

@@ -131,8 +131,9 @@ def _list(library: Library, *, json: bool) -> None:
 
 def _on_disk(library: Library) -> "list[FeatureSet]":
     from howto.extract.features import sets
+    from howto.extract.store import features_root
 
-    return sets(library.state)
+    return sets(features_root(library))
 
 
 # export

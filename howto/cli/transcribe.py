@@ -18,12 +18,14 @@ from howto.cli.console import (
     progress,
     show_outcomes,
 )
+from howto.cli.engines import OnOption, ResourcesOption, stdout_to_ourselves
 from howto.collect.scan import MEDIA_SUFFIXES
 from howto.errors import CaptionError, ItemError, UsageError
 from howto.library import Library
 from howto.plugin_options import Option, of_plugin, parse_options
 from howto.recipe import Recipe
 from howto.records import Narration, Outcome, State
+from howto.run.engine import Engine, engine_of
 from howto.search.phrases import about, counted
 from howto.transcribe import json3
 from howto.transcribe.ask import QUICK_SOURCES, Wish, make_sources
@@ -108,6 +110,8 @@ def transcribe(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done and how long it takes.")
     ] = False,
+    on: OnOption = "local",
+    resources: ResourcesOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
     srt: Annotated[bool, typer.Option("--srt", help="Print the captions as SubRip.")] = False,
     vtt: Annotated[bool, typer.Option("--vtt", help="Print the captions as WebVTT.")] = False,
@@ -125,6 +129,7 @@ def transcribe(
 
     Example:  howto transcribe my_videos/ --asr sidecar,embedded,whisper
     """
+    engine = engine_of(on, resources)
     forms = [name for name, wanted in (("srt", srt), ("vtt", vtt), ("csv", csv)) if wanted]
     if len(forms) + json > 1:
         raise UsageError("--json, --srt, --vtt and --csv are one or the other")
@@ -138,7 +143,9 @@ def transcribe(
         raise UsageError(f"--min-narration-words {min_narration_words}: expected 0 or more")
     names = _names(asr)
     if files:
-        of_folders = (asr, library, limit, min_narration_words, state_dir, dry_run or None)
+        elsewhere = on if engine.kind == "ray" else None
+        of_stage = (asr, library, limit, min_narration_words, state_dir, dry_run or None)
+        of_folders = (*of_stage, elsewhere)
         if any(one is not None for one in of_folders) or len(files) < len(sources or ()):
             raise UsageError("caption files are printed alone, without a folder and its options")
         _check_files(files, forms, only, align)
@@ -171,7 +178,7 @@ def transcribe(
         if dry_run:
             _show_plan(opened, asked, json=json)
         else:
-            _transcribe_folder(opened, asked, json=json)
+            _transcribe_folder(opened, asked, engine, json=json)
 
 
 def _names(asr: str | None) -> tuple[str, ...]:
@@ -405,7 +412,7 @@ def _asked(
     return _Asked(choice, wish, aligner, recipe, only, limit)
 
 
-def _transcribe_folder(library: Library, asked: _Asked, *, json: bool) -> None:
+def _transcribe_folder(library: Library, asked: _Asked, engine: Engine, *, json: bool) -> None:
     outcomes: list[Outcome] = []
     stopped = False
     try:
@@ -414,12 +421,14 @@ def _transcribe_folder(library: Library, asked: _Asked, *, json: bool) -> None:
         _refresh(library)
         planned = asked.plan(library)
         total = len(planned.unprobed) + len(planned.done) + len(planned.jobs)
-        with progress("Transcribing") as show:
-            for outcome in transcribe_videos(library, planned, min_words=asked.choice.min_words):
+        with stdout_to_ourselves(engine), progress("Transcribing") as show:
+            for outcome in transcribe_videos(
+                library, planned, min_words=asked.choice.min_words, engine=engine
+            ):
                 outcomes.append(outcome)
                 show(len(outcomes), total, outcome.paths[0])
         if asked.aligner is not None:
-            _align(library, asked.aligner, asked.only, asked.limit, outcomes)
+            _align(library, asked.aligner, asked.only, asked.limit, engine, outcomes)
     except KeyboardInterrupt:
         stopped = True
         errors.print("Stopped. What is done is kept; run the same command to go on.")
@@ -438,6 +447,7 @@ def _align(
     aligner: _Aligner,
     only: str | None,
     limit: int | None,
+    engine: Engine,
     outcomes: list[Outcome],
 ) -> None:
     """Align what there is to align; how each video ended is appended."""
@@ -446,8 +456,8 @@ def _align(
 
     planned = plan_alignment(library, *aligner, only=only, limit=limit)
     total = len(planned.videos) + len(planned.silent) + len(planned.done)
-    with progress("Aligning") as show:
-        for done, outcome in enumerate(align_videos(library, planned), start=1):
+    with stdout_to_ourselves(engine), progress("Aligning") as show:
+        for done, outcome in enumerate(align_videos(library, planned, engine=engine), start=1):
             outcomes.append(outcome)
             show(done, total, outcome.paths[0])
     for path, _, problem in library.problems():

@@ -19,6 +19,7 @@ from howto.errors import ItemError, Reason
 from howto.library import Library
 from howto.recipe import Recipe
 from howto.records import Narration, Outcome, Stage, State, Video
+from howto.run.engine import LOCAL, Engine, run
 
 __all__ = ["Clipped", "Plan", "Progress", "clip_videos", "plan", "videos_of"]
 
@@ -212,6 +213,7 @@ def clip_videos(
     rank_at_most: int | None = None,
     limit: int | None = None,
     workers: int | None = None,
+    engine: Engine = LOCAL,
     on_progress: Progress | None = None,
 ) -> Clipped:
     """Make the pairs that are missing or out of date.
@@ -219,6 +221,7 @@ def clip_videos(
     Args:
         only, rank_at_most, limit: as for `plan`.
         workers: processes for a clipper that looks at the videos; by default one for each core.
+        engine: where; on Ray every clipper works in its actors.
 
     Raises:
         LibraryBusy: another process has been doing this for an hour.
@@ -230,7 +233,7 @@ def clip_videos(
         store = StoredSet(library, planned.recipe)
         outcomes = _put_skipped(library, store, planned)
         current = set(planned.current)
-        made = _made(_tasks(library, planned, paths, options), options, workers)
+        made = _made(_tasks(library, planned, paths, options), options, engine, workers)
         for done, (task, result) in enumerate(made, start=1):
             outcome = _commit(library, store, task, result, planned.to_do[task.number])
             outcomes.append(outcome)
@@ -268,16 +271,14 @@ def _tasks(
 
 
 def _made(
-    tasks: Iterator[_Task], options: PairOptions, workers: int | None
+    tasks: Iterator[_Task], options: PairOptions, engine: Engine, workers: int | None
 ) -> Iterator[tuple[_Task, _Made]]:
     clipper = options.make_clipper()
-    if not _watches(clipper):
+    if engine.kind == "local" and not _watches(clipper):
         for task in tasks:
             yield task, _pairs_of(task, clipper)
         return
-    from howto.run.local import run_local
-
-    for ended in run_local(_pairs_of, tasks, workers=workers, time_limit=3600):
+    for ended in run(engine, _pairs_of, tasks, workers=workers, time_limit=3600):
         if ended.result is not None:
             yield ended.item, ended.result
         else:

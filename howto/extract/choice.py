@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 
     from howto.contracts import Backbone
 
-__all__ = ["DEFAULT_BACKBONES", "PRECISIONS", "Choice", "Wanted", "choose", "chosen_device"]
+__all__ = [
+    "DEFAULT_BACKBONES",
+    "PRECISIONS",
+    "Choice",
+    "Wanted",
+    "choose",
+    "chosen_device",
+    "wanted_for",
+]
 
 DEFAULT_BACKBONES = ("resnet152", "resnext101-3d")
 """The paper's 2D and 3D networks."""
@@ -97,12 +105,13 @@ class Wanted:
         return dtype
 
 
-def choose(choice: Choice, *, download: bool = True) -> tuple[Wanted, ...]:
+def choose(choice: Choice, *, download: bool = True, elsewhere: bool = False) -> tuple[Wanted, ...]:
     """Find the backbones and say what each will make; no network is loaded.
 
     Args:
         download: fetch weights that are not there. False: such a set says so in `not_here`, and can
             be planned but not made.
+        elsewhere: other machines compute, whose devices are not looked at.
 
     Raises:
         UsageError: no or a repeated backbone, weights for one that is not chosen, a device that is
@@ -110,7 +119,7 @@ def choose(choice: Choice, *, download: bool = True) -> tuple[Wanted, ...]:
         PluginError: a backbone or its weights cannot be had.
     """
     _check(choice)
-    device = chosen_device(choice.device)
+    device = _device_elsewhere(choice) if elsewhere else chosen_device(choice.device)
     if download:
         return tuple(_wanted(name, choice, device) for name in choice.backbones)
     with without_downloads():
@@ -154,6 +163,22 @@ def chosen_device(device: str) -> str:
     return device
 
 
+def _device_elsewhere(choice: Choice) -> str:
+    """The device meant on machines that cannot be asked: Ray gives an actor its GPU as the first.
+
+    Raises:
+        UsageError: what only the machine itself could say.
+    """
+    if choice.device not in ("cpu", "cuda"):
+        raise UsageError(f"--device {choice.device}: on other machines it is cpu or cuda")
+    if choice.device == "cuda" and choice.precision == "auto":
+        raise UsageError(
+            "--precision auto looks at the GPU, and those of other machines are not looked at: "
+            "say bf16 (Ampere or newer), fp16 or fp32"
+        )
+    return choice.device
+
+
 def _precision(precision: str, device: str, backbone: Any) -> str:
     """What a backbone computes in; one may have an attribute `precisions` of those it can."""
     offered: tuple[str, ...] = getattr(backbone, "precisions", tuple(_TYPES))
@@ -176,7 +201,21 @@ def _is_quick_at_bf16(device: str) -> bool:
 
 
 def _wanted(name: str, choice: Choice, device: str) -> Wanted:
-    backbone: Backbone = plugins.create("backbones", name)
+    return wanted_for(plugins.create("backbones", name), name, choice, device)
+
+
+def wanted_for(backbone: "Backbone", name: str, choice: Choice, device: str) -> Wanted:
+    """Say what a backbone that is constructed, and not loaded, will make.
+
+    Args:
+        name: under which its features are kept.
+        choice: its precision, protocol and weights; which backbones it names does not matter.
+        device: as `chosen_device` gives it.
+
+    Raises:
+        UsageError: it does not compute in that precision.
+        PluginError: its weights are not there, where they may be fetched and cannot be.
+    """
     precision = _precision(choice.precision, device, backbone)
     weights = choice.weights.get(name)
     sizing: Literal["displayed", "coded"] = "coded" if choice.protocol == "authors" else "displayed"

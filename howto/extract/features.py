@@ -1,14 +1,16 @@
 """Feature files: one safetensors file a video, which says by itself what it is.
 
-    <state>/features/<backbone>-<recipe8>/<ab>/<video_id>.safetensors
+    <root>/<backbone>-<recipe8>/<ab>/<video_id>.safetensors
 
 holds `features` float16 (T, D), `times` float64 (T,), and as metadata the recipe, the video's id,
 its duration and the rate. `ab` are the first two digits of the SHA-256 of the id: ids that begin
-with a site's name would all fall into one folder by their own. A file is written beside, flushed
-and renamed, so at any instant it is absent or whole; many machines may write at once.
+with a site's name would all fall into one folder by their own. At any instant a file is absent or
+whole (`howto.extract.storage`); many machines may write at once. The root is the folder `features`
+of a library's state, or an address of object storage.
 """
 
 import hashlib
+import io
 import json
 import math
 import os
@@ -23,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howto.errors import LibraryError
+from howto.extract.storage import files_below, is_folder_path, read_whole, write_whole
 from howto.recipe import Recipe
 
 __all__ = [
@@ -85,19 +88,19 @@ class FeatureSet:
         return str(self.recipe.parts["backbone"])
 
 
-def set_folder(state: Path, backbone: str, recipe: Recipe) -> Path:
+def set_folder(root: Path, backbone: str, recipe: Recipe) -> Path:
     """The folder of a feature set; a family's member `torchvision:resnet18` has an underscore."""
-    return state / "features" / f"{quote(backbone.replace(':', '_'), safe='')}-{recipe.short}"
+    return root / f"{quote(backbone.replace(':', '_'), safe='')}-{recipe.short}"
 
 
-def feature_path(state: Path, backbone: str, recipe: Recipe, video_id: str) -> Path:
+def feature_path(root: Path, backbone: str, recipe: Recipe, video_id: str) -> Path:
     """Where the features of one video lie, whatever its id holds.
 
     Args:
-        state: the library's state folder.
+        root: of all feature sets of a library (`howto.extract.store.features_root`).
         backbone: its name, such as `torchvision:r2plus1d_18`.
     """
-    folder = set_folder(state, backbone, recipe)
+    folder = set_folder(root, backbone, recipe)
     return folder / _digest(video_id)[:2] / file_name(video_id)
 
 
@@ -123,6 +126,7 @@ def write(path: Path, features: Features) -> None:
 
     Raises:
         ValueError: shapes or types that are not those of `Features`, or values that are not finite.
+        ItemError: NETWORK, an address does not take it.
     """
     from safetensors.numpy import save
 
@@ -141,17 +145,7 @@ def write(path: Path, features: Features) -> None:
             "rate": "" if features.rate is None else str(features.rate),
         },
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name[-_LONGEST_NAME:]}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    _flush_folder(path.parent)
+    write_whole(path, data)
 
 
 def _check(features: Features) -> None:
@@ -164,32 +158,29 @@ def _check(features: Features) -> None:
         raise ValueError("expected finite features and times")
 
 
-def _flush_folder(folder: Path) -> None:
-    """Make the new name itself last; only POSIX systems open folders."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
 def read(path: Path) -> Features:
-    """Open a feature file; its arrays are memory-mapped, so only what is used is read.
+    """Open a feature file; its arrays are memory-mapped, so only what is used is read. One at an
+    address is read whole.
 
     Raises:
         LibraryError: the file is missing, damaged, or no feature file; the message names it.
     """
     try:
-        with path.open("rb") as file:
-            header, begin = _header(file.read(_LENGTH), file)
-            size = os.fstat(file.fileno()).st_size
+        data = None
+        if is_folder_path(path):
+            with path.open("rb") as file:
+                header, begin = _header(file.read(_LENGTH), file)
+                size = os.fstat(file.fileno()).st_size
+        else:
+            data = read_whole(path)
+            header, begin = _header(data[:_LENGTH], io.BytesIO(data[_LENGTH:]))
+            size = len(data)
         told = header["__metadata__"]
         rate = str(told["rate"])
         return Features(
             json.loads(told["video_id"]),
-            _mapped(path, header["features"], begin, size, "F16", 2),
-            _mapped(path, header["times"], begin, size, "F64", 1),
+            _array(data or path, header["features"], begin, size, "F16", 2),
+            _array(data or path, header["times"], begin, size, "F64", 1),
             Recipe.of(**json.loads(told["recipe"])),
             float(told["duration"]),
             Fraction(rate) if rate else None,
@@ -216,10 +207,15 @@ def _header(length: bytes, file: Any) -> tuple[dict[str, Any], int]:
     return header, _LENGTH + size
 
 
-def _mapped(
-    path: Path, told: dict[str, Any], begin: int, size: int, dtype: str, dimensions: int
+def _array(
+    source: Path | bytes,
+    told: dict[str, Any],
+    begin: int,
+    size: int,
+    dtype: str,
+    dimensions: int,
 ) -> NDArray[Any]:
-    """An array inside the file, after a look whether it can be there."""
+    """An array inside the file, after a look whether it can be there: mapped from a path."""
     shape = tuple(told["shape"])
     start, end = told["data_offsets"]
     if told["dtype"] != dtype or len(shape) != dimensions or min(shape) < 0:
@@ -229,12 +225,18 @@ def _mapped(
         raise ValueError("cut off")
     if not length:
         return np.empty(shape, _DTYPES[dtype])
-    mapped: NDArray[Any] = np.memmap(path, _DTYPES[dtype], "r", begin + start, shape)
+    if isinstance(source, bytes):
+        count = math.prod(shape)
+        return np.frombuffer(source, _DTYPES[dtype], count, begin + start).reshape(shape)
+    mapped: NDArray[Any] = np.memmap(source, _DTYPES[dtype], "r", begin + start, shape)
     return mapped
 
 
 def files_of(folder: Path) -> Iterator[Path]:
     """The feature files of a set, in no order."""
+    if not is_folder_path(folder):
+        yield from (path for path, _ in files_below(folder) if path.name.endswith(SUFFIX))
+        return
     if not folder.is_dir():
         return
     with os.scandir(folder) as parts:
@@ -247,24 +249,35 @@ def files_of(folder: Path) -> Iterator[Path]:
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove what killed runs left half-written. Only while nobody writes there."""
+    """Remove what killed runs left half-written. Only while nobody writes there. At an address
+    nothing is ever half-written."""
+    if not is_folder_path(folder):
+        return
     for part in folder.glob(f"*/.*{SUFFIX}.*.part"):
         part.unlink(missing_ok=True)
 
 
-def sets(state: Path) -> list[FeatureSet]:
-    """The feature sets that lie in a state folder, by folder name; the first readable file of each
-    says its recipe, and a folder without one is left out."""
+def sets(root: Path) -> list[FeatureSet]:
+    """The feature sets that lie below a root, by folder name; the first readable file of each says
+    its recipe, and a folder without one is left out."""
+    files: dict[str, list[tuple[Path, int]]] = {}
+    for path, size in _all_files(root):
+        files.setdefault(path.parent.parent.name, []).append((path, size))
     found = []
-    for folder in sorted((state / "features").glob("*")):
-        recipe, count, size = None, 0, 0
-        for path in files_of(folder):
-            count += 1
-            size += path.stat().st_size
-            recipe = recipe or _recipe_of(path)
+    for name in sorted(files):
+        recipe = next(filter(None, (_recipe_of(path) for path, _ in files[name])), None)
         if recipe is not None:
-            found.append(FeatureSet(folder, recipe, count, size))
+            total = sum(size for _, size in files[name])
+            found.append(FeatureSet(root / name, recipe, len(files[name]), total))
     return found
+
+
+def _all_files(root: Path) -> Iterator[tuple[Path, int]]:
+    if is_folder_path(root):
+        for folder in root.glob("*"):
+            yield from ((path, path.stat().st_size) for path in files_of(folder))
+    else:
+        yield from ((path, size) for path, size in files_below(root) if path.name.endswith(SUFFIX))
 
 
 def _recipe_of(path: Path) -> Recipe | None:

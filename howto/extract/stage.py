@@ -14,9 +14,18 @@ Done is what has a row and a file of the same recipe. `Extractor` knows no libra
 video into feature files, so that a process elsewhere can do the same and report back.
 """
 
+import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -36,10 +45,11 @@ from howto.extract.features import (
     remove_parts,
     write,
 )
-from howto.extract.store import SetEnd, StoredFeatures
+from howto.extract.store import SetEnd, StoredFeatures, features_root
 from howto.library import Library
 from howto.recipe import Recipe
 from howto.records import FrameSpec, Outcome, Stage, State
+from howto.run.engine import LOCAL, Engine
 from howto.run.local import default_workers
 
 __all__ = [
@@ -67,7 +77,7 @@ Progress = Callable[[int, int, str], None]
 """Called with videos done, videos to do, and the path just finished."""
 
 # These say something about the run, not about the content of a file: tried again by themselves.
-_PASSING = {Reason.UNREADABLE_FILE}
+_PASSING = {Reason.UNREADABLE_FILE, Reason.NETWORK}
 
 _NEVER_PROBED = SetEnd(State.FAILED, Reason.UNREADABLE_FILE, "it could not be looked at")
 _ONLY_CAPTIONS = SetEnd(State.SKIPPED, Reason.NO_VIDEO_STREAM, "only its captions were collected")
@@ -165,7 +175,7 @@ class Extractor:
 
     Args:
         wanted: the feature sets; the jobs name them by position.
-        state: the folder under which feature files are written.
+        root: the folder or address under which feature files are written.
         batch: most frames in one call of a backbone.
         workers: decoder processes; None: as many as `workers_for` says.
         time_limit: seconds a decoder may give no frame.
@@ -178,7 +188,7 @@ class Extractor:
     def __init__(
         self,
         wanted: Sequence[Wanted],
-        state: Path,
+        root: Path,
         *,
         batch: int = BATCH,
         workers: int | None = None,
@@ -189,7 +199,7 @@ class Extractor:
             if one.not_here:
                 raise PluginError(f"{one.name}: its weights are not here: {one.not_here}")
         self.encoders = [Encoder(one, batch) for one in self.wanted]
-        self._state = state
+        self._root = root
         device = self.wanted[0].device
         self.decoders = Decoders(workers or workers_for(device), time_limit=time_limit)
 
@@ -235,7 +245,7 @@ class Extractor:
             elif isinstance(event, Again):
                 works[task.key] = _Work(self, works[task.key].job)
             else:
-                yield works.pop(task.key).finish(event, self._state)
+                yield works.pop(task.key).finish(event, self._root)
 
 
 class _Work:
@@ -431,6 +441,7 @@ def extract_videos(
     batch: int = BATCH,
     workers: int | None = None,
     time_limit: float = TIME_LIMIT,
+    engine: Engine = LOCAL,
     on_progress: Progress | None = None,
     on_wait: Callable[[], None] | None = None,
 ) -> Extracted:
@@ -438,7 +449,8 @@ def extract_videos(
 
     Args:
         only, limit, retry: as for `plan`.
-        batch, workers, time_limit: as for `Extractor`.
+        batch, workers, time_limit: as for `Extractor`; on Ray the workers are actors.
+        engine: where. On Ray the machines see the library's folder under the same path.
         on_wait: called once where another process is doing the same and is waited for.
 
     Raises:
@@ -456,10 +468,9 @@ def extract_videos(
         now: dict[int, Outcome] = {}
         files, length = 0, 0.0
         if planned.jobs:
-            with Extractor(
-                wanted, library.state, batch=batch, workers=workers, time_limit=time_limit
-            ) as extractor:
-                for made in _timed(library, extractor, planned.jobs):
+            makes = _makes(library, planned, engine, batch, workers, time_limit)
+            with contextlib.closing(makes):
+                for made in makes:
                     number = made.job.number
                     now[number] = _commit(library, planned, made)
                     files += sum(end.state == State.OK for end in made.ends.values())
@@ -472,6 +483,29 @@ def extract_videos(
     )
     unchanged = sum(one.state == State.OK for one in before.values())
     return Extracted(files, unchanged, time.monotonic() - began, length, outcomes)
+
+
+def _makes(
+    library: Library,
+    planned: Plan,
+    engine: Engine,
+    batch: int,
+    workers: int | None,
+    time_limit: float,
+) -> Generator[Made]:
+    """Do the jobs where they are to be done."""
+    wanted, root = planned.wanted, features_root(library)
+    if engine.kind == "local":
+        with Extractor(
+            wanted, root, batch=batch, workers=workers, time_limit=time_limit
+        ) as extractor:
+            yield from _timed(library, extractor, planned.jobs)
+        return
+    from howto.extract.actors import made_on_ray
+
+    yield from made_on_ray(
+        engine, wanted, root, planned.jobs, batch=batch, workers=workers, time_limit=time_limit
+    )
 
 
 def _timed(library: Library, extractor: Extractor, jobs: Sequence[Job]) -> Iterator[Made]:

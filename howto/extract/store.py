@@ -13,7 +13,20 @@ from howto.library import Library
 from howto.recipe import Recipe
 from howto.records import State
 
-__all__ = ["SetEnd", "StoredFeatures", "feature_sets"]
+__all__ = [
+    "FEATURES_AT",
+    "IN_LIBRARY",
+    "SetEnd",
+    "StoredFeatures",
+    "feature_sets",
+    "features_root",
+    "put_features_at",
+]
+
+FEATURES_AT = "features_at"
+"""The library's setting: the address at which its feature files lie; absent: in its own folder."""
+
+IN_LIBRARY = "library"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +60,13 @@ class StoredFeatures:
         """Where its files lie."""
         from howto.extract.features import set_folder
 
-        return set_folder(self.library.state, self.backbone, self.recipe)
+        return set_folder(features_root(self.library), self.backbone, self.recipe)
 
     def path(self, video_id: str) -> Path:
         """Where the features of a video lie, or would."""
         from howto.extract.features import feature_path
 
-        return feature_path(self.library.state, self.backbone, self.recipe, video_id)
+        return feature_path(features_root(self.library), self.backbone, self.recipe, video_id)
 
     @property
     def key(self) -> int | None:
@@ -108,6 +121,47 @@ class StoredFeatures:
             (self.recipe.text,),
         ).fetchone()
         return row[0] if row else None
+
+
+def features_root(library: Library) -> Path:
+    """Where the feature files of a library lie: its own folder, or an address.
+
+    Raises:
+        UsageError: the address cannot be used here.
+    """
+    from howto.extract.storage import place_of
+
+    address = library.setting(FEATURES_AT)
+    return library.state / "features" if address is None else place_of(address)
+
+
+def put_features_at(library: Library, address: str) -> Path:
+    """Keep feature files at another place from now on; what lies elsewhere stays there, unused.
+
+    Args:
+        address: a folder, an address such as s3://bucket/films, or `library` for its own folder.
+
+    Returns:
+        The place.
+
+    Raises:
+        UsageError: an address that cannot be used here.
+        LibraryError: its server does not answer.
+    """
+    from howto.extract.storage import check_place, place_of
+
+    if address == IN_LIBRARY:
+        place = library.state / "features"
+    else:
+        place = place_of(address)
+        check_place(place)
+        address = str(place)
+    with library.writing():
+        if address == IN_LIBRARY:
+            library.connection.execute("DELETE FROM settings WHERE name = ?", (FEATURES_AT,))
+        else:
+            library.put_setting(FEATURES_AT, address)
+    return place
 
 
 def feature_sets(library: Library) -> list[tuple[StoredFeatures, Mapping[str, int]]]:

@@ -19,7 +19,7 @@ from howto.errors import HowtoError, ItemError, Reason
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-__all__ = ["Ended", "default_workers", "run_local"]
+__all__ = ["Ended", "LocalPool", "default_workers", "run_local"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -69,36 +69,62 @@ def run_local(
         DECODER_CRASHED, or INTERNAL_ERROR for an exception that escaped the function: a bug, and it
         still costs one item only.
     """
-    from pebble import ProcessPool
-
-    workers = workers or default_workers()
-    pool = ProcessPool(
-        max_workers=workers,
-        context=multiprocessing.get_context("spawn"),
-        initializer=_leave_interrupts_to_the_driver,
-    )
-    seconds = time_limit if callable(time_limit) else lambda _: time_limit
-    pending: dict[Future[Any], Item] = {}
-    source = iter(items)
+    pool = LocalPool(function, workers or default_workers(), time_limit)
     try:
+        yield from pool.run(items)
+    finally:
+        pool.close()
+
+
+class LocalPool(Generic[Item, Result]):
+    """Worker processes that stay, with what they have loaded, from one `run` to the next.
+
+    Args:
+        function, workers, time_limit: as for `run_local`.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[Item], Result],
+        workers: int,
+        time_limit: float | Callable[[Item], float],
+    ) -> None:
+        from pebble import ProcessPool
+
+        self._function = function
+        self._workers = workers
+        self._seconds = time_limit if callable(time_limit) else lambda _: time_limit
+        self._pool = ProcessPool(
+            max_workers=workers,
+            context=multiprocessing.get_context("spawn"),
+            initializer=_leave_interrupts_to_the_driver,
+        )
+
+    def close(self) -> None:
+        """End the workers at once: they are idle, or what they do is not wanted any more."""
+        self._pool.stop()  # type: ignore[no-untyped-call]
+        self._pool.join()
+
+    def run(self, items: Iterable[Item]) -> Iterator[Ended[Item, Result]]:
+        """As `run_local`; all of it is to be taken before the next."""
+        pending: dict[Future[Any], Item] = {}
+        source = iter(items)
         while True:
-            while len(pending) < workers * _WAITING_PER_WORKER:
+            while len(pending) < self._workers * _WAITING_PER_WORKER:
                 try:
                     item = next(source)
                 except StopIteration:
                     break
-                pending[pool.schedule(function, args=[item], timeout=seconds(item))] = item
+                future: Future[Any] = self._pool.schedule(
+                    self._function, args=[item], timeout=self._seconds(item)
+                )
+                pending[future] = item
             if not pending:
                 return
             done, _ = wait(pending, return_when=FIRST_COMPLETED)
             for future in done:
                 item = pending.pop(future)
-                yield _ended(future, item, seconds(item))
-    finally:
-        # Ends workers at once: when the run is over they are idle, and when it was left they are
-        # not wanted.
-        pool.stop()  # type: ignore[no-untyped-call]
-        pool.join()
+                yield _ended(future, item, self._seconds(item))
 
 
 def _ended(future: "Future[Result]", item: Item, time_limit: float) -> Ended[Item, Result]:

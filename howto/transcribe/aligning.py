@@ -23,6 +23,7 @@ from howto.library import Library
 from howto.plugin_options import Option, of_plugin
 from howto.recipe import Recipe
 from howto.records import Narration, Outcome, Stage, State, Video
+from howto.run.engine import LOCAL, Engine, run
 from howto.search.units import indexing, keep_narration
 from howto.transcribe.align import RATE, align_narration, aligner_recipe, lacks_words
 
@@ -157,11 +158,13 @@ def _wordless_seconds(library: Library) -> dict[int, float]:
     )
 
 
-def align_videos(library: Library, planned: AlignmentPlan) -> Iterator[Outcome]:
+def align_videos(
+    library: Library, planned: AlignmentPlan, *, engine: Engine = LOCAL
+) -> Iterator[Outcome]:
     """Align as planned; each video is committed when it is yielded.
 
-    One worker does it, which keeps the aligner loaded; one that crashes or hangs costs one video. A
-    narration that changes meanwhile is left for the next run.
+    One worker does it, or one in each actor of a cluster, which keeps the aligner loaded; one that
+    crashes or hangs costs one video. A narration that changes meanwhile is left for the next run.
 
     Yields:
         How each video ended, with its paths; the done ones and those without sound first.
@@ -169,8 +172,6 @@ def align_videos(library: Library, planned: AlignmentPlan) -> Iterator[Outcome]:
     Raises:
         HowtoError: the aligner cannot be used at all.
     """
-    from howto.run.local import run_local
-
     paths = library.paths()
     numbers = library.numbers(one.video_id for one in planned.silent)
     yield from planned.done
@@ -182,10 +183,11 @@ def align_videos(library: Library, planned: AlignmentPlan) -> Iterator[Outcome]:
         return
     rate = _aligner(planned.aligner, planned.options).sound_per_second
     with library.exclusive("listen"):
-        for ended in run_local(
+        for ended in run(
+            engine,
             _aligned,
             _tasks(library, planned),
-            workers=1,
+            workers=1 if engine.kind == "local" else None,
             time_limit=lambda task: _LOADING_SECONDS + _SLOWER * task.seconds / rate,
         ):
             if (committed := _commit(library, planned, ended)) is not None:

@@ -1,8 +1,9 @@
 """Asking narration sources about many videos, in worker processes.
 
 Decoders and recognisers are native code that reads what strangers wrote: one that crashes or hangs
-costs its own process and that one video. Where a source listens there is one worker, which keeps
-its model loaded from video to video; one that took its place loads the model anew.
+costs its own process and that one video. Where a source listens there is one worker, or one in each
+actor of a cluster, which keeps its model loaded from video to video; one that took its place loads
+the model anew.
 """
 
 import functools
@@ -11,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from howto.records import Outcome, Stage, State, Video
+from howto.run.engine import LOCAL, Engine, run
 from howto.transcribe.ask import NO_SOURCE, Answer, Wish, ask, make_sources
 
 if TYPE_CHECKING:
@@ -34,13 +36,19 @@ class _Question:
 
 
 def answers(
-    questions: Iterable[tuple[Video, Wish]], wish: Wish, *, workers: int | None = None
+    questions: Iterable[tuple[Video, Wish]],
+    wish: Wish,
+    *,
+    workers: int | None = None,
+    engine: Engine = LOCAL,
 ) -> Iterator[tuple[Video, Answer]]:
     """Ask about each video; a crash, a hang or a bug is that video's outcome.
 
     Args:
         questions: each video with its wish: `wish`, or fewer of its sources.
-        workers: processes, by default one for each core; where a source listens it is one.
+        workers: processes, by default one for each core; where a source listens it is one. On Ray:
+            actors, as many as there is room for.
+        engine: where.
 
     Raises:
         HowtoError: a source cannot be had, or cannot be used at all; no worker can start.
@@ -48,12 +56,11 @@ def answers(
     Yields:
         Each video with its answer, in the order in which they end.
     """
-    from howto.run.local import run_local
-
     sources = make_sources(wish)
-    if any(source.listens for source in sources):
+    if engine.kind == "local" and any(source.listens for source in sources):
         workers = 1
-    ends = run_local(
+    ends = run(
+        engine,
         _answer,
         (_Question(video, own) for video, own in questions),
         workers=workers,

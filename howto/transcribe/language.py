@@ -1,9 +1,10 @@
 """Language tags as files and containers write them: `en`, `pt-BR`, `pt_br`, `eng`, `English`."""
 
+import difflib
 import locale
 import re
 
-__all__ = ["language_tag", "primary", "same_language", "translation"]
+__all__ = ["language_tag", "nearest_tag", "primary", "same_language", "translation"]
 
 _CODES = """
     aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy
@@ -124,6 +125,12 @@ def translation(text: str) -> tuple[str, str] | None:
     if "_".join(found.groups()) in locale.locale_alias:
         return None
     return to, source
+
+
+def nearest_tag(text: str) -> str | None:
+    """Return the tag that a text most likely means: `de` for Germann; None: nothing is near."""
+    near = difflib.get_close_matches(text.strip().lower(), [*_LONG, *_ISO_639_1], n=1)
+    return language_tag(text) or (language_tag(near[0]) if near else None)
 
 
 def primary(tag: str) -> str:

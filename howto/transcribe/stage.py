@@ -24,6 +24,7 @@ from howto.errors import Reason, UsageError
 from howto.library import Library
 from howto.recipe import Recipe
 from howto.records import Outcome, Stage, State, Video
+from howto.run.engine import LOCAL, Engine
 from howto.search.units import keep_answer, keep_nothing
 from howto.transcribe.aligning import ALIGNED
 from howto.transcribe.ask import (
@@ -228,7 +229,12 @@ def _seconds(job: Job, listening: "Mapping[str, NarrationSource]") -> float:
 
 
 def transcribe(
-    library: Library, planned: Plan, *, min_words: int = 0, workers: int | None = None
+    library: Library,
+    planned: Plan,
+    *,
+    min_words: int = 0,
+    workers: int | None = None,
+    engine: Engine = LOCAL,
 ) -> Iterator[Outcome]:
     """Ask for narration as planned; each video is committed and searchable when it is yielded.
 
@@ -239,7 +245,8 @@ def transcribe(
     Args:
         min_words: HowTo100M has 100.
         workers: processes that read captions, by default one for each core; where a source listens
-            there is one.
+            there is one. On Ray they are actors.
+        engine: where; the machines of a cluster see the same files under the same paths.
 
     Raises:
         HowtoError: a source cannot be used at all.
@@ -265,7 +272,9 @@ def transcribe(
     with library.exclusive("listen"):
         jobs = {job.video.video_id: job for job in planned.jobs}
         questions = [(job.video, job.wish) for job in planned.jobs]
-        asked = answers(questions, planned.wish, workers=workers) if questions else ()
+        if not questions:
+            return
+        asked = answers(questions, planned.wish, workers=workers, engine=engine)
         for video, answer in asked:
             outcome = _commit(library, jobs[video.video_id], answer, min_words)
             yield replace(outcome, paths=tuple(paths[numbers[video.video_id]]))

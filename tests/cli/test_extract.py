@@ -180,8 +180,7 @@ def test_waiting_for_another_process_is_told(cli, films: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--on", "ray"), "not there yet"),
-        (("--on", "spark"), "no engine"),
+        (("--on", "spark"), "expected local, ray"),
         (("--batch", "0"), "--batch 0"),
         (("--workers", "0"), "--workers 0"),
         (("--time-limit", "0"), "--time-limit 0"),

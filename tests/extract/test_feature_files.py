@@ -56,7 +56,7 @@ def test_where_it_lies(tmp_path: Path) -> None:
     path = feature_path(tmp_path, "torchvision:r2plus1d_18", RECIPE, "abc")
     # sha256("abc") begins with ba78.
     assert path.relative_to(tmp_path) == Path(
-        f"features/torchvision_r2plus1d_18-{RECIPE.short}/ba/abc.safetensors"
+        f"torchvision_r2plus1d_18-{RECIPE.short}/ba/abc.safetensors"
     )
 
 
@@ -137,7 +137,7 @@ def test_sets_are_found_on_the_disk(tmp_path: Path) -> None:
         for video_id in ids:
             path = feature_path(tmp_path, recipe.parts["backbone"], recipe, video_id)
             write(path, Features(video_id, *arrays_of(some()), recipe, 1.0, None))
-    (tmp_path / "features" / "stray").mkdir()
+    (tmp_path / "stray").mkdir()
     found = {one.backbone: one for one in sets(tmp_path)}
     assert {name: one.files for name, one in found.items()} == {
         "torchvision:r2plus1d_18": 3,
@@ -165,8 +165,8 @@ def test_half_written_files_are_removed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("video_id", [".", "..", ".hidden", "../../x", "a/b"])
 def test_dots_and_slashes_in_ids_and_names(video_id: str) -> None:
     path = feature_path(Path("/state"), "../../net/x", RECIPE, video_id)
-    assert path.parts[:3] == ("/", "state", "features")
-    assert len(path.parts) == 6
+    assert path.parts[:2] == ("/", "state")
+    assert len(path.parts) == 5
     assert not path.name.startswith(".")
 
 

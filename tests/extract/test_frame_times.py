@@ -20,7 +20,7 @@ def times_of(path: Path, rates: list[Fraction], state: Path, per: int = 1) -> li
     with Extractor([wanted_of(one) for one in backbones], state, workers=1) as extractor:
         made = extractor.extract(Job(0, "video", path, 0.0, tuple(range(len(rates)))))
     assert {end.reason for end in made.ends.values()} == {None}
-    folders = sorted((state / "features").iterdir())
+    folders = sorted(state.iterdir())
     return [np.array(read(next(one.glob("*/*.safetensors"))).times) for one in folders]
 
 

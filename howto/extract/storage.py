@@ -1,0 +1,150 @@
+"""Where feature files lie: a folder, or an address of object storage, such as s3://bucket/films.
+
+A file is whole or absent in either: a folder gets it by a rename, object storage by one PUT (or a
+multi-part upload, which shows nothing until it is complete). What is read from an address is read
+whole, into memory: features of ten minutes of video are a few MB.
+
+Paths at an address are those of universal_pathlib, which has the methods of `pathlib.Path` used
+here; the signatures say Path for both.
+"""
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+from howto.errors import ItemError, LibraryError, Reason, UsageError
+
+__all__ = ["check_place", "files_below", "is_folder_path", "place_of", "read_whole", "write_whole"]
+
+_LONGEST_NAME = 200  # of what a half-written file is called after; file systems take 255 bytes
+_ATTEMPTS = 3
+"""Of an upload, besides those of the client underneath."""
+
+
+def is_folder_path(path: Path) -> bool:
+    """It lies in a file system of this machine."""
+    return isinstance(path, Path)
+
+
+def place_of(address: str) -> Path:
+    """A folder or an address as a path; nothing is asked of a server.
+
+    Args:
+        address: `s3://bucket/prefix`, `gs://...`, any that fsspec knows; or a folder, or file://.
+
+    Raises:
+        UsageError: an address of a kind that is unknown, or whose package is not installed.
+    """
+    scheme, sign, rest = address.partition("://")
+    if not sign or scheme == "file":
+        folder = Path(rest if sign else address).expanduser()
+        return folder.resolve()
+    try:
+        from upath import UPath
+    except ImportError as error:
+        raise UsageError(
+            f"{address}: features at an address need universal_pathlib: pip install 'howto[remote]'"
+        ) from error
+    try:
+        made = UPath(address)
+        made.fs  # noqa: B018 its package is imported, and its options are looked at
+    except (ImportError, ValueError) as error:
+        raise UsageError(f"{address} cannot be used: {error}") from error
+    return cast("Path", made)
+
+
+def check_place(place: Path) -> None:
+    """Ask an address for what it holds, so that a wrong one is told before any work.
+
+    Raises:
+        LibraryError: there is no such bucket, or its server does not answer.
+    """
+    if is_folder_path(place):
+        return
+    remote = cast("Any", place)
+    bucket = remote.path.lstrip("/").partition("/")[0]
+    try:
+        there = remote.fs.exists(bucket)
+    except Exception as error:  # clients raise what their libraries raise, of many kinds
+        raise LibraryError(f"{place} does not answer: {type(error).__name__}: {error}") from error
+    if not there:
+        raise LibraryError(f"{place}: there is no {bucket}, or it may not be seen; make it first")
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file, whole or not at all; one that is there is replaced.
+
+    Raises:
+        ItemError: NETWORK, an address took it in none of three attempts.
+        OSError: a folder cannot be written.
+    """
+    if is_folder_path(path):
+        _write_beside(path, data)
+        return
+    remote = cast("Any", path)
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            remote.fs.pipe_file(remote.path, data)
+        except OSError as error:
+            if attempt == _ATTEMPTS:
+                raise ItemError(Reason.NETWORK, f"{path} was not taken: {error}") from error
+        else:
+            return
+
+
+def _write_beside(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Two machines may write the same file at once, with the same process number.
+    part = path.with_name(f".{path.name[-_LONGEST_NAME:]}.{uuid.uuid4().hex[:12]}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    _flush_folder(path.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make the new name itself last; only POSIX systems open folders."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def read_whole(path: Path) -> bytes:
+    """All bytes of a file at an address.
+
+    Raises:
+        FileNotFoundError: there is none.
+        OSError: the server does not give it.
+    """
+    remote = cast("Any", path)
+    data: bytes = remote.fs.cat_file(remote.path)
+    return data
+
+
+def files_below(folder: Path) -> Iterator[tuple[Path, int]]:
+    """All files below an address with their sizes; none where nothing is there.
+
+    Raises:
+        LibraryError: the server does not say.
+    """
+    remote = cast("Any", folder)
+    remote.fs.invalidate_cache()  # others write there, too
+    try:
+        found: dict[str, dict[str, Any]] = remote.fs.find(remote.path, detail=True)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise LibraryError(f"{folder} cannot be listed: {error}") from error
+    for name, told in found.items():
+        inside = name.removeprefix(remote.path).lstrip("/")
+        yield folder / inside, int(told.get("size") or 0)

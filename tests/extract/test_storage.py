@@ -1,0 +1,205 @@
+"""Feature files at an address: a real S3 server on loopback, which fails when it is told to."""
+
+import http.client
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from howto.errors import ItemError, LibraryError, Reason, UsageError
+from howto.extract.features import Features, feature_path, files_of, read, sets, write
+from howto.extract.stage import extract_videos
+from howto.extract.storage import place_of
+from howto.extract.store import StoredFeatures, features_root, put_features_at
+from howto.library import Library
+from howto.recipe import Recipe
+from howto.records import State
+from howto.search.refresh import refresh
+
+from .conftest import PlainBackbone, wanted_of
+
+RECIPE = Recipe.of(backbone="net", dim=4)
+
+
+@dataclass
+class Site:
+    """An S3 server behind a door that can be shut.
+
+    Attributes:
+        refusals: how many PUT requests are still to be answered with 503.
+        puts: paths that were put, in order, the refused ones too.
+    """
+
+    address: str
+    refusals: int = 0
+    puts: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    moto = pytest.importorskip("moto.server", reason="needs moto's S3 server")
+    pytest.importorskip("s3fs", reason="needs s3fs")
+    running = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    running.start()
+    try:
+        host, port = running.get_host_and_port()
+        yield f"{host}:{port}"
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def site(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    found = Site("")
+
+    class Door(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def pass_on(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if self.command == "PUT":
+                found.puts.append(self.path)
+                if found.refusals:
+                    found.refusals -= 1
+                    self.answer(503, {}, b"<Error><Code>SlowDown</Code></Error>")
+                    return
+            connection = http.client.HTTPConnection(server, timeout=30)
+            connection.request(self.command, self.path, body, dict(self.headers))
+            answer = connection.getresponse()
+            self.answer(answer.status, dict(answer.getheaders()), answer.read())
+            connection.close()
+
+        def answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
+            self.send_response_only(status)
+            for name, value in headers.items():
+                if name.lower() not in ("content-length", "transfer-encoding", "connection"):
+                    self.send_header(name, value)
+            length = headers.get("Content-Length", "0") if self.command == "HEAD" else len(body)
+            self.send_header("Content-Length", str(length))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    for method in ("GET", "PUT", "POST", "HEAD", "DELETE"):
+        setattr(Door, f"do_{method}", Door.pass_on)
+
+    door = ThreadingHTTPServer(("127.0.0.1", 0), Door)
+    threading.Thread(target=door.serve_forever, daemon=True).start()
+    found.address = f"http://127.0.0.1:{door.server_address[1]}"
+    for name, value in {
+        "AWS_ENDPOINT_URL": found.address,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_MAX_ATTEMPTS": "2",
+    }.items():
+        monkeypatch.setenv(name, value)
+    import s3fs
+
+    s3fs.S3FileSystem.clear_instance_cache()
+    s3fs.S3FileSystem().mkdir("films")
+    found.puts.clear()
+    yield found
+    s3fs.S3FileSystem().rm("films", recursive=True)
+    s3fs.S3FileSystem.clear_instance_cache()
+    door.shutdown()
+    door.server_close()
+
+
+def some(video_id: str = "abc", seed: int = 0) -> Features:
+    values = np.random.default_rng(seed).normal(size=(5, 4)).astype(np.float16)
+    return Features(video_id, values, np.arange(5) * 0.5, RECIPE, 2.5, Fraction(3, 2))
+
+
+def test_what_is_written_is_read(site: Site) -> None:
+    root = place_of("s3://films/of/mine")
+    path = feature_path(root, "net", RECIPE, "abc")
+    write(path, some())
+    found = read(path)
+    np.testing.assert_array_equal(found.features, some().features)
+    np.testing.assert_array_equal(found.times, some().times)
+    assert (found.video_id, found.recipe, found.rate) == ("abc", RECIPE, Fraction(3, 2))
+    (only,) = sets(root)
+    assert (only.recipe, only.files) == (RECIPE, 1)
+    assert str(path).startswith(f"s3://films/of/mine/net-{RECIPE.short}/ba/")
+
+
+def test_an_upload_that_fails_is_repeated_and_the_last_one_counts(site: Site) -> None:
+    path = feature_path(place_of("s3://films"), "net", RECIPE, "abc")
+    site.refusals = 2
+    write(path, some(seed=1))
+    assert len(site.puts) == 3
+    write(path, some(seed=2))
+    np.testing.assert_array_equal(read(path).features, some(seed=2).features)
+
+
+def test_an_upload_that_fails_for_good_leaves_nothing(site: Site) -> None:
+    path = feature_path(place_of("s3://films"), "net", RECIPE, "abc")
+    site.refusals = 1000
+    with pytest.raises(ItemError) as told:
+        write(path, some())
+    assert told.value.reason == Reason.NETWORK
+    site.refusals = 0
+    assert list(files_of(path.parent.parent)) == []
+    with pytest.raises(LibraryError, match="no feature file"):
+        read(path)
+
+
+def test_what_is_cut_off_or_no_feature_file_is_said(site: Site) -> None:
+    path = feature_path(place_of("s3://films"), "net", RECIPE, "abc")
+    write(path, some())
+    whole = path.read_bytes()
+    for damaged in (whole[:100], whole[:-1], b"", b"no file of ours at all"):
+        path.write_bytes(damaged)
+        with pytest.raises(LibraryError, match="damaged"):
+            read(path)
+
+
+def test_a_library_keeps_its_features_there(site: Site, library: Library) -> None:
+    """Made, seen as made, and made again where an upload failed: the same as in a folder."""
+    wanted = wanted_of(PlainBackbone())
+    refresh(library)
+    here = extract_videos(library, [wanted], workers=1)
+    stored = StoredFeatures(library, wanted.recipe)
+    there = {path.name: read(path) for path in files_of(stored.folder)}
+    put_features_at(library, "s3://films/mine")
+    site.refusals = 1000
+    failed = extract_videos(library, [wanted], workers=1)
+    assert failed.made == 0
+    assert {one.reason for one in failed.outcomes if one.state == State.FAILED} == {Reason.NETWORK}
+    site.refusals = 0
+    assert extract_videos(library, [wanted], workers=1).made == here.made > 0
+    assert extract_videos(library, [wanted], workers=1).made == 0
+    remote = {path.name: read(path) for path in files_of(stored.folder)}
+    assert remote.keys() == there.keys()
+    for name, one in remote.items():
+        np.testing.assert_array_equal(one.features, there[name].features)
+    assert str(features_root(library)) == "s3://films/mine"
+    put_features_at(library, "library")
+    assert extract_videos(library, [wanted], workers=1).made == 0, "those of before are used again"
+
+
+def test_places_that_cannot_be(site: Site, library: Library) -> None:
+    with pytest.raises(LibraryError, match="there is no nowhere"):
+        put_features_at(library, "s3://nowhere/x")
+    with pytest.raises(UsageError, match="cannot be used"):
+        put_features_at(library, "teapot://films")
+    assert features_root(library) == library.state / "features"
+
+
+def test_a_folder_elsewhere(library: Library, tmp_path: Path) -> None:
+    wanted = wanted_of(PlainBackbone())
+    refresh(library)
+    put_features_at(library, str(tmp_path / "large disk"))
+    made = extract_videos(library, [wanted], workers=1).made
+    assert len(list((tmp_path / "large disk").glob("*/*/*.safetensors"))) == made > 0
+    assert not (library.state / "features").exists()

@@ -1,0 +1,176 @@
+"""The Ray engine: as the local one, on a cluster whose processes and machines are lost."""
+
+import functools
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from howto.errors import HowtoError, Reason, UsageError
+from howto.run.engine import LOCAL, Engine, engine_of, run
+
+ON_RAY = engine_of("ray")
+
+WORK = """
+import os, signal, time
+from pathlib import Path
+from howto.errors import PluginError, Reason
+
+def strange(item):
+    if item == "crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if item == "hang":
+        time.sleep(600)
+    if item == "bug":
+        raise ZeroDivisionError("of a stranger")
+    if item == "unusable":
+        raise PluginError("no weights on this machine")
+    return item.upper()
+
+class Slow:
+    # Writes down which process does what, and keeps at it for a while.
+    def __init__(self, folder, seconds):
+        self.folder, self.seconds = folder, seconds
+
+    def work(self, item, time_limit):
+        path = Path(self.folder, f"{item}-{os.getpid()}-{time.monotonic_ns()}")
+        path.touch()
+        time.sleep(self.seconds)
+        return (item, os.getpid()), None, ""
+
+class Deadly:
+    # Kills its own actor at one item, whoever tries it.
+    def work(self, item, time_limit):
+        if item == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return item, None, ""
+"""
+
+
+@pytest.fixture(scope="module")
+def work(cluster: Any) -> ModuleType:
+    (cluster.folder / "work_for_actors.py").write_text(WORK)
+    return import_module("work_for_actors")
+
+
+def test_what_on_means() -> None:
+    assert engine_of("local") == LOCAL
+    assert engine_of("ray") == Engine("ray", "", {"cpu": 1, "gpu": 0})
+    assert engine_of("ray=auto", "cpu=4, gpu=0.5, disk=1") == Engine(
+        "ray", "auto", {"cpu": 4, "gpu": 0.5, "disk": 1}
+    )
+
+
+@pytest.mark.parametrize(
+    ("on", "resources"),
+    [
+        ("spark", None),
+        ("ray=", None),
+        ("local=here", None),
+        ("local", "cpu=1"),
+        ("ray", "cpu"),
+        ("ray", "cpu=many"),
+        ("ray", "cpu=-1"),
+        ("ray", "cpu=inf"),
+        ("ray", "=3"),
+    ],
+)
+def test_what_it_cannot_mean(on: str, resources: str | None) -> None:
+    with pytest.raises(UsageError, match=r"--on|--resources"):
+        engine_of(on, resources)
+
+
+def test_items_end_on_ray_as_they_do_here(work: ModuleType) -> None:
+    items = ["a", "crash", "b", "hang", "c", "bug", "d"]
+    ends = {}
+    for engine in (LOCAL, ON_RAY):
+        found = list(run(engine, work.strange, items, workers=2, time_limit=4))
+        assert len(found) == len(items)
+        ends[engine.kind] = {one.item: (one.result, one.reason, one.detail) for one in found}
+    assert ends["ray"] == ends["local"]
+    assert ends["ray"]["crash"][1] == Reason.DECODER_CRASHED
+
+
+def test_what_no_item_is_to_blame_for_ends_the_run(work: ModuleType) -> None:
+    with pytest.raises(HowtoError, match="no weights on this machine"):
+        list(run(ON_RAY, work.strange, ["a", "unusable"]))
+
+
+def test_items_are_taken_as_actors_become_free(work: ModuleType) -> None:
+    taken = []
+
+    def source() -> Iterator[str]:
+        for number in range(100):
+            taken.append(number)
+            yield str(number)
+
+    ends = run(ON_RAY, work.strange, source())
+    next(ends)
+    ends.close()
+    assert len(taken) < 10
+
+
+def test_an_actor_too_large_for_the_cluster_is_refused(work: ModuleType) -> None:
+    with pytest.raises(HowtoError, match="no room for one actor of cpu=64"):
+        list(run(engine_of("ray", "cpu=64"), work.strange, ["a"]))
+    with pytest.raises(UsageError, match="takes nothing"):
+        list(run(engine_of("ray", "cpu=0"), work.strange, ["a"]))
+
+
+def test_an_item_that_kills_every_actor_costs_itself(work: ModuleType) -> None:
+    from howto.run.ray_actors import run_ray
+
+    ends = {one.item: one for one in run_ray(work.Deadly, range(5), ON_RAY, workers=2)}
+    assert {item: one.result for item, one in ends.items()} == {0: 0, 1: 1, 2: None, 3: 3, 4: 4}
+    assert ends[2].reason == Reason.DECODER_CRASHED
+    assert "lost" in ends[2].detail
+
+
+def test_killed_workers_and_a_lost_machine_cost_nothing(
+    cluster: Any, work: ModuleType, tmp_path: Path
+) -> None:
+    from howto.run.ray_actors import run_ray
+
+    make = functools.partial(work.Slow, str(tmp_path), 0.4)
+    ends, pids = Counter[int](), set[int]()
+    for count, ended in enumerate(run_ray(make, range(30), ON_RAY), start=1):
+        ends[ended.item] += 1
+        assert ended.result is not None
+        assert ended.result[0] == ended.item
+        pids.add(ended.result[1])
+        if count in (4, 8):
+            os.kill(ended.result[1], signal.SIGKILL)
+        if count == 12:
+            cluster.remove_node(cluster.second, allow_graceful=False)
+    assert ends == Counter(range(30))
+    assert len(pids) > 2, "an actor that was killed came back as another process"
+    tries = Counter(int(path.name.split("-")[0]) for path in tmp_path.iterdir())
+    assert max(tries.values()) <= 4
+    cluster.second = cluster.add_node(num_cpus=1)
+    cluster.wait_for_nodes()
+
+
+def test_the_last_item_of_a_lost_machine_is_done_elsewhere(
+    cluster: Any, work: ModuleType, tmp_path: Path
+) -> None:
+    """Ray would keep it for the actor that waits for a machine: the run would never end."""
+    from howto.run.ray_actors import run_ray
+
+    make = functools.partial(work.Slow, str(tmp_path), 1.0)
+    began = time.monotonic()
+    ends = Counter[int]()
+    for ended in run_ray(make, range(4), ON_RAY):
+        ends[ended.item] += 1
+        if len(ends) == 2:  # both actors have their last one now
+            cluster.remove_node(cluster.second, allow_graceful=False)
+    assert ends == Counter(range(4))
+    assert time.monotonic() - began < 120
+    cluster.second = cluster.add_node(num_cpus=1)
+    cluster.wait_for_nodes()
