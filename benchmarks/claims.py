@@ -219,12 +219,18 @@ def gap(ours: Sequence[float], theirs: Sequence[float]) -> Gap:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What came out of one experiment: a section of the page."""
+    """What came out of one experiment: a section of the page.
+
+    Attributes:
+        curve: what the rows differ in, and its values; None: nothing is drawn.
+        by_ratio: draw it by its logarithm.
+    """
 
     title: str
     text: str
     rows: list[tuple[str, list[Score]]]
     curve: tuple[str, Sequence[float]] | None = None
+    by_ratio: bool = False
 
     def table(self) -> str:
         """As Markdown, means and spreads over seeds in per cent."""
@@ -289,8 +295,7 @@ def more_videos(seeds: int, steps: int) -> tuple[Claim, Gap]:
     ]
     found = gap(_coarse(rows[-1][1]), _coarse(rows[0][1]))
     text = f"{counts[-1]} videos less {counts[0]}: coarse {found.text} points."
-    curve = ("videos, base 2 logarithm", [float(np.log2(count)) for count in counts])
-    return Claim("More videos", text, rows, curve), found
+    return Claim("More videos", text, rows, ("number of videos", counts), by_ratio=True), found
 
 
 def fine_tuning(seeds: int, steps: int) -> tuple[Claim, Gap, Gap]:
@@ -396,8 +401,9 @@ def write_page(claims: Sequence[Claim], made: Sequence[Figure]) -> None:
                 ends = [np.std(values(scores), ddof=1) for _, scores in claim.rows]
                 low, high = np.subtract(means, ends), np.add(means, ends)
                 title = f"{sort} by {claim.curve[0]}"
-                panels[title] = [Curve(sort, x, means, list(low), list(high))]
-            draw_curves(panels, PAGE / name)
+                band = (list(low), list(high))
+                panels[title] = [Curve(sort, x, means, *band, is_share=True)]
+            draw_curves(panels, PAGE / name, by_ratio=claim.by_ratio)
             parts += [f"![{claim.title}]({name})", ""]
     missed = ", ".join(f"`{one.benchmark}`" for one in made if not one.holds) or "none"
     parts += ["## Goals", "", f"Figures whose goal is missed: {missed}.", ""]

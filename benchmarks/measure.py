@@ -42,6 +42,11 @@ class Figure:
         """A figure that must reach its limit."""
         return cls(benchmark, round(value, 3), unit, f">= {limit:g}", value >= limit)
 
+    @classmethod
+    def reported(cls, benchmark: str, value: float, unit: str = "ratio") -> "Figure":
+        """A figure without a goal."""
+        return cls(benchmark, round(value, 3), unit, "none", True)
+
 
 def parse(description: str) -> argparse.Namespace:
     """The command line that every benchmark has: `--quick` for smaller sizes, all of it under 40

@@ -17,14 +17,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from howto.collect.fetched import Candidate, CaptionTrack, Described, Pace, Task
+    from howto.evaluate.benchmarks.sets import BenchmarkSet
+    from howto.joint.published import PublishedModel
 
 __all__ = [
     "CONTRACTS",
     "GROUPS",
     "Aligner",
     "Backbone",
+    "Benchmark",
     "Clipper",
     "JointModel",
+    "KnowsWords",
     "Loss",
     "NarrationSource",
     "RankedList",
@@ -45,6 +49,7 @@ GROUPS = {
     "samplers": "howto.samplers",
     "losses": "howto.losses",
     "models": "howto.models",
+    "benchmarks": "howto.benchmarks",
 }
 """Plugin kind, as people write it, to its entry-point group."""
 
@@ -393,6 +398,36 @@ class JointModel(Protocol):
 
 
 @runtime_checkable
+class Catalogue(Protocol):
+    """What a joint model's class may offer beyond its contract: which published weights there are.
+
+    A model with an attribute `fetch_as` fetches its weights where that text is given as `weights`
+    and they are not there; without the attribute it does so where none are given. Either way only
+    where `howto.extract.weights.may_fetch` allows it.
+    """
+
+    @classmethod
+    def published(cls) -> "Sequence[PublishedModel]":
+        """List some: of a family those that are good to begin with.
+
+        Quick: nothing is constructed or fetched, and nothing heavy is imported.
+        """
+        ...
+
+
+@runtime_checkable
+class KnowsWords(Protocol):
+    """What a joint model over whole words may offer beyond its contract.
+
+    Without it a model counts as knowing every word, as models of parts of words do.
+    """
+
+    def known_words(self, captions: Sequence[str]) -> Sequence[bool]:
+        """Say of each caption whether a word of it is known; called after `load`."""
+        ...
+
+
+@runtime_checkable
 class Sampler(Protocol):
     """The negative sampler: chooses the pairs of each batch, and what each wrong pair weighs.
 
@@ -495,6 +530,47 @@ class Loss(Protocol):
         ...
 
 
+@runtime_checkable
+class Benchmark(Protocol):
+    """A published data set to score a model on: reads what a person has of its files.
+
+    It downloads nothing and runs nothing that is in a file. What a set holds:
+    `howto.evaluate.benchmarks.sets`.
+
+    Attributes:
+        name: the entry point's name, with the argument for a family: `moments:tacos`.
+        protocol: `retrieval` (captions and clips), `steps` (of tasks, along whole videos) or
+            `moments` (of queries, in a video that is given).
+        splits: by name; the first is scored unless another is named.
+        described: where the release is described, by title and authors.
+    """
+
+    name: str
+    protocol: str
+    splits: tuple[str, ...]
+    described: str
+
+    def read(
+        self, data: Path, split: str, features: bool | None = None, trust_pickle: bool = False
+    ) -> "BenchmarkSet":
+        """Read one split: a `RetrievalSet`, `StepSet` or `MomentSet`, as the protocol says.
+
+        The same files give the same set. A row that cannot be scored is in `about.lost`.
+
+        Args:
+            data: a folder with files of the release, or one file of it.
+            features: True: clips with ready features, as files of the release hold them; False:
+                places in videos; None: ready features where they are there.
+            trust_pickle: load pickles freely, which **runs code of their maker**.
+
+        Raises:
+            UsageError: there is no such split, with those there are; a file is missing, with the
+                names that were looked for and `described`; a file is damaged, with line or key; or
+                ready features of a benchmark that has none.
+        """
+        ...
+
+
 CONTRACTS: dict[str, type] = {
     "sources": Source,
     "asr": NarrationSource,
@@ -505,4 +581,5 @@ CONTRACTS: dict[str, type] = {
     "samplers": Sampler,
     "losses": Loss,
     "models": JointModel,
+    "benchmarks": Benchmark,
 }

@@ -59,6 +59,7 @@ class Reason(StrEnum):
     NO_AUDIO_STREAM = "no_audio_stream"
     NO_FRAMES = "no_frames"
     TOO_SHORT = "too_short"
+    FEWER_SECONDS_THAN_STEPS = "fewer_seconds_than_steps"
     DECODER_CRASHED = "decoder_crashed"
     TIME_LIMIT = "time_limit"
     NO_NARRATION = "no_narration"
@@ -87,6 +88,7 @@ class Reason(StrEnum):
     DISK_FULL = "disk_full"
     NO_MEDIA = "no_media"
     REFUSED_ADDRESS = "refused_address"
+    NO_FEATURES = "no_features"
     INTERNAL_ERROR = "internal_error"
 
     @property
@@ -104,6 +106,7 @@ _MEANINGS = {
     Reason.NO_AUDIO_STREAM: "there is no sound in it, or none that can be decoded",
     Reason.NO_FRAMES: "there is a video stream, but not one frame of it can be decoded",
     Reason.TOO_SHORT: "shorter than half the time between two frames wanted",
+    Reason.FEWER_SECONDS_THAN_STEPS: "the video has fewer seconds than there are steps to find",
     Reason.DECODER_CRASHED: "the decoder, recogniser or aligner crashed on this file",
     Reason.TIME_LIMIT: "the decoder, recogniser or aligner did not finish within the time limit",
     Reason.NO_NARRATION: "no captions beside the file or inside it",
@@ -132,6 +135,7 @@ _MEANINGS = {
     Reason.DISK_FULL: "the disk is nearly full",
     Reason.NO_MEDIA: "the site offers no file of it that can be taken whole",
     Reason.REFUSED_ADDRESS: "its address is on this machine or in a private network",
+    Reason.NO_FEATURES: "the features that the model sees it by are missing or damaged",
     Reason.INTERNAL_ERROR: "a bug in howto or in a plugin; please report what was found",
 }
 

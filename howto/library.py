@@ -5,6 +5,7 @@ Everything that is written for one video is one transaction, so a kill at any in
 absent or whole, and two processes on one library see each other's finished videos only.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -43,6 +44,7 @@ _BUSY_SECONDS = 60
 # C0 without line feed, delete, C1, and the marks that turn the direction of what follows.
 _CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _EXCLUSIVE_SECONDS = 3600
+_HASH_DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -471,10 +473,13 @@ class Library:
 
     def put_clips(self, number: int, clips: Iterable[Clip]) -> None:
         """Replace the clips of a video. Take the old ones out of the word index first."""
+        rows = [(number, clip.start, clip.end, storable(clip.caption)) for clip in clips]
         self.connection.execute("DELETE FROM clips WHERE number = ?", (number,))
         self.connection.executemany(
-            "INSERT INTO clips (number, start, end, caption) VALUES (?, ?, ?, ?)",
-            [(number, clip.start, clip.end, storable(clip.caption)) for clip in clips],
+            "INSERT INTO clips (number, start, end, caption) VALUES (?, ?, ?, ?)", rows
+        )
+        self.connection.execute(
+            "UPDATE videos SET clips_hash = ? WHERE number = ?", (_hash_of_clips(rows), number)
         )
 
     # Settings
@@ -595,6 +600,11 @@ def _info_from_json(text: str) -> MediaInfo:
             "chapters": tuple(Chapter(**chapter) for chapter in parts["chapters"]),
         }
     )
+
+
+def _hash_of_clips(rows: Iterable[tuple[int, float, float, str]]) -> str:
+    content = json.dumps([row[1:] for row in rows])
+    return hashlib.sha256(content.encode()).hexdigest()[:_HASH_DIGITS]
 
 
 def _words_to_json(words: tuple[Word, ...]) -> str | None:

@@ -31,7 +31,17 @@ import entrypoints
 from howto.contracts import CONTRACTS, GROUPS
 from howto.errors import BrokenPlugin, DuplicatePlugin, HowtoError, UnknownPlugin, UsageError
 
-__all__ = ["Plugin", "check", "create", "find", "installed", "load", "noun", "unreadable"]
+__all__ = [
+    "Plugin",
+    "check",
+    "create",
+    "find",
+    "imported",
+    "installed",
+    "load",
+    "noun",
+    "unreadable",
+]
 
 VALID_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _UNREADABLE = (configparser.Error, UnicodeError, OSError)
@@ -127,6 +137,15 @@ def load(kind: str, name: str) -> Any:
         BrokenPlugin: importing it fails; the message names the distribution and the cause.
     """
     return _load(find(kind, name), name)
+
+
+def imported(plugin: Plugin) -> Any:
+    """Import a backend and return what its entry point names: a class, also for a family.
+
+    Raises:
+        BrokenPlugin: importing it fails.
+    """
+    return _import(plugin)
 
 
 def create(kind: str, name: str, **options: Any) -> Any:

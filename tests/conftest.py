@@ -78,7 +78,11 @@ def vtt(*lines: tuple[float, float, str]) -> str:
 @pytest.fixture
 def videos(tmp_path: Path, small_video: Callable[..., Path]) -> Path:
     """A folder with two narrated videos and one that nobody narrated."""
-    folder = tmp_path / "videos"
+    return write_videos(tmp_path / "videos", small_video)
+
+
+def write_videos(folder: Path, small_video: Callable[..., Path]) -> Path:
+    """Make the folder of `videos`."""
     (folder / "shirts").mkdir(parents=True)
     small_video(folder / "shirts" / "fold.mp4", shade=1)
     (folder / "shirts" / "fold.en.vtt").write_text(

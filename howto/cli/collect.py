@@ -69,7 +69,9 @@ def collect(
         Path | None, typer.Option(help="Files that are here already: linked, else copied.")
     ] = None,
     source: Annotated[str, typer.Option(help="Where tasks are searched for.")] = "youtube",
-    top: Annotated[int, typer.Option(help="Search results of each task.")] = 200,
+    top: Annotated[
+        int | None, typer.Option(help="Search results of each task.", show_default="200")
+    ] = None,
     min_views: Annotated[
         int | None, typer.Option(help="Videos seen less often are left out.", show_default="100")
     ] = None,
@@ -179,6 +181,7 @@ def collect(
     named_rules = {
         name: value
         for name, value in (
+            ("top", top),
             ("min_views", min_views),
             ("max_seconds", max_seconds),
             ("min_words", min_narration_words),
@@ -192,8 +195,8 @@ def collect(
         )
         if value is not None
     }
-    made_of({**named_rules, "top": top})  # a wrong one is told before anything is kept
-    asked = _Asked(top, named_rules, default_rules, retry=retry, allow_private=allow_private)
+    made_of(named_rules)  # a wrong one is told before anything is kept
+    asked = _Asked(named_rules, default_rules, retry=retry, allow_private=allow_private)
     _check(limit, as_csv=as_csv, report=report)
     if dry_run:
         with _if_there(place, state_dir) as opened_or_none:
@@ -217,7 +220,6 @@ class _Asked:
         afresh: nothing that was named before counts.
     """
 
-    top: int
     named: Mapping[str, Any]
     afresh: bool
     retry: bool
@@ -350,7 +352,7 @@ def _dry_run(
 ) -> None:
     known = Ledger(library).sources_of_all() if library is not None else ()
     every = asked.all_named(library)
-    rules = made_of({**every, "top": asked.top})
+    rules = made_of(every)
     sources = wanted.make_sources(known)
     slowest = max((one.polite for one in sources.values()), key=lambda one: one.media, default=None)
     if slowest is None:
@@ -406,36 +408,64 @@ class _Tally:
     """What is told while it goes on.
 
     Attributes:
-        outcomes: videos by outcome.
-        last: the last outcome of each video: one that was tried again counts once.
-        lost: searches that were given up.
+        outcomes: videos by outcome: one that was tried again counts once, by its last one.
+        waiting: the last outcome of each video that has not ended. Of the others nothing is kept
+            here, or a run over a million would grow and grow.
+        given_up: videos, by their ids.
+        lost: searches that were given up, by their names.
+        empty: tasks for which nothing was found.
     """
 
-    last: dict[str, Event] = field(default_factory=dict)
+    waiting: dict[str, str] = field(default_factory=dict)
     outcomes: Counter[str] = field(default_factory=Counter)
-    lost: list[Event] = field(default_factory=list)
+    given_up: dict[str, Event] = field(default_factory=dict)
+    lost: dict[str, Event] = field(default_factory=dict)
+    empty: list[str] = field(default_factory=list)
     searched: int = 0
     hits: int = 0
     ended: int = 0
 
     @property
     def failed(self) -> list[Event]:
-        return [*self.lost, *(one for one in self.last.values() if one.state == Step.FAILED)]
+        return [*self.lost.values(), *self.given_up.values()]
 
     def add(self, event: Event) -> None:
-        if event.what == "searched" and event.outcome.isdigit():
+        if event.what == "searched":
+            self._add_search(event)
+        elif event.what == "video":
+            self._add_video(event)
+
+    def _add_search(self, event: Event) -> None:
+        self.lost.pop(event.name, None)
+        if event.state == Step.DONE:
             self.searched += 1
             self.hits += int(event.outcome)
-        elif event.what == "searched" and event.state == Step.FAILED:
-            self.lost.append(event)
-        elif event.what == "video":
-            # Until it ends, a video that waits for another attempt is none that ended.
-            if (before := self.last.get(event.video_id)) is not None:
-                self.outcomes[before.outcome] -= 1
+            if event.outcome == "0":
+                self.empty.append(event.name)
+        elif event.state == Step.FAILED:
+            self.lost[event.name] = event
+
+    def _add_video(self, event: Event) -> None:
+        before = self.waiting.pop(event.video_id, None)
+        if (failed := self.given_up.pop(event.video_id, None)) is not None:
+            before = failed.outcome
+            self.ended -= 1
+        if before is not None:
+            self.outcomes[before] -= 1
             self.outcomes = +self.outcomes
-            self.last[event.video_id] = event
-            self.outcomes[event.outcome] += 1
-            self.ended += event.state in (Step.DONE, Step.REJECTED, Step.FAILED)
+        self.outcomes[event.outcome] += 1
+        if event.state == Step.FAILED:
+            self.given_up[event.video_id] = event
+        elif event.state not in (Step.DONE, Step.REJECTED):
+            self.waiting[event.video_id] = event.outcome
+        # Until it ends, a video that waits for another attempt is none that ended.
+        self.ended += event.state in (Step.DONE, Step.REJECTED, Step.FAILED)
+
+    def settle(self, ledger: Ledger) -> None:
+        """Strike what was given up and is to be done again: its site was at fault, as it turned
+        out."""
+        self.given_up = {key: one for key, one in self.given_up.items() if not ledger.is_open(key)}
+        self.lost = {key: one for key, one in self.lost.items() if not ledger.is_search_open(key)}
 
     def line(self) -> str:
         return ", ".join(f"{count} {name}" for name, count in self.outcomes.most_common(4))
@@ -451,7 +481,7 @@ def _collect(
     json: bool,
 ) -> None:
     every = asked.all_named(library)
-    rules = made_of({**every, "top": asked.top})
+    rules = made_of(every)
     ledger = Ledger(library)
     sources = wanted.make_sources(ledger.sources_of_all())
     if not sources:
@@ -482,6 +512,7 @@ def _collect(
     except KeyboardInterrupt:
         stopped = True
         errors.print("Stopped. What is done is kept; run the same command to go on.")
+    tally.settle(ledger)
     if json:
         print_json(_as_json(library, wanted, tally, ended))
     else:
@@ -596,12 +627,13 @@ def _as_json(
         "outcomes": dict(tally.outcomes),
         "failed": [
             {"video_id": one.video_id, "reason": one.outcome, "detail": one.detail}
-            for one in tally.failed
-            if one.what == "video"
+            for one in tally.given_up.values()
         ],
         "failed_searches": [
-            {"task": one.name, "reason": one.outcome, "detail": one.detail} for one in tally.lost
+            {"task": one.name, "reason": one.outcome, "detail": one.detail}
+            for one in tally.lost.values()
         ],
+        "found_nothing": tally.empty,
         "dropped_tasks": _dropped_as_json(wanted),
         "left": ended and {"searches": ended.searches, "videos": ended.videos},
         "parked": [_parked_as_json(one) for one in ended.parked] if ended else [],
@@ -615,7 +647,10 @@ def _show(tally: _Tally, ended: Collected | None) -> None:
 
     if tally.searched:
         output.print(f"Searched for {counted(tally.searched, 'task')}: {tally.hits} hits.")
-    if tally.last:
+    for name in tally.empty[:MOST_SHOWN]:
+        note = f"Note: nothing was found for {named(name)}; --retry asks again."
+        errors.print(note, markup=False, soft_wrap=True)
+    if tally.outcomes:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         table.add_column("outcome")
         table.add_column("videos", justify="right")
@@ -641,11 +676,15 @@ def _meaning(outcome: str) -> str:
 def _show_left(ended: Collected) -> None:
     searches = "1 search" if ended.searches == 1 else f"{ended.searches} searches"
     errors.print(f"{counted(ended.videos, 'video')} and {searches} left to do.", soft_wrap=True)
-    for one in ended.parked:
+    for one in ended.parked[:MOST_SHOWN]:
         tell_parked(one)
+    if len(ended.parked) > MOST_SHOWN:
+        more = f"and {len(ended.parked) - MOST_SHOWN} more sites are parked: --json lists them."
+        errors.print(more)
     if ended.limited:
         return
     when = f"after {local_time(ended.next_time)}" if ended.next_time else "then"
-    command = shlex.join(["howto", *sys.argv[1:]])
+    # Not --retry: it asks sites that are parked, and takes up again what was given up.
+    command = shlex.join(["howto", *(one for one in sys.argv[1:] if one != "--retry")])
     errors.print(f"Go on {when} with:  {command}", markup=False, soft_wrap=True)
     errors.print("(--wait sleeps until then by itself.)", style="dim")

@@ -1,5 +1,7 @@
 """`howto demo`: a set of drawn how-to videos, and every stage run on it."""
 
+import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +19,10 @@ from howto.search.results import write_sheet
 from howto.search.search import Answer, ask
 
 if TYPE_CHECKING:
+    from howto.demo import DemoVideo
+    from howto.evaluate.own_result import OwnResult
     from howto.extract.stage import Extracted
+    from howto.joint.opened import OpenedModel
     from howto.train.stage import Done
 
 __all__ = ["demo"]
@@ -35,6 +40,9 @@ EPOCHS = 400
 PAIRS_PER_VIDEO = 16  # a video has about ten
 HELD_OUT = 0.3  # so few videos that a tenth would be two
 
+TRUTH = "queries.csv"
+PLOT = "eval.png"
+
 
 def demo(
     folder: Annotated[
@@ -48,7 +56,7 @@ def demo(
 
     The videos are drawn on the spot, captioned, and spoken where espeak-ng is installed. What is
     shown when
-    is known: see demo.json in the folder.
+    is known (demo.json in the folder), so the end says how good search is on it.
 
     Example:  howto demo my-demo
     """
@@ -74,6 +82,9 @@ def demo(
         counts = library.counts()
         answers = [ask(library, Query.parse(query), folder, top=TOP) for query in QUERIES]
         pictured = ask(library, Query.parse(QUERIES[0]), folder, top=TOP_ON_SHEET)
+        _write_truth(folder / TRUTH, made)
+        models = _judged(library)
+        evaluated = _evaluate(library, models, folder)
     write_sheet(pictured, folder / SHEET)
     if json:
         print_json(
@@ -87,6 +98,8 @@ def demo(
                 "trained": _as_json(trained),
                 "sheet": str(folder / SHEET),
                 "searches": [as_json(answer) for answer in answers],
+                "evaluation": evaluated.as_json(),
+                "plot": str(folder / PLOT),
             }
         )
         return
@@ -101,6 +114,8 @@ def demo(
     )
     _show_trained(trained)
     _show(folder, answers)
+    _show_evaluated(folder, evaluated, models)
+    errors.print("Now with your own videos: howto search QUERY FOLDER", style="dim")
 
 
 def _extract(library: Library) -> "Extracted":
@@ -165,4 +180,44 @@ def _show(folder: Path, answers: list[Answer]) -> None:
         show_answer(answer, notes=False)
     sheet = f"\nContact sheet of the first search: {folder / SHEET}"
     output.print(sheet, markup=False, soft_wrap=True)
-    errors.print("Now with your own videos: howto search QUERY FOLDER", style="dim")
+
+
+def _write_truth(path: Path, videos: "Sequence[DemoVideo]") -> None:
+    """Write what is shown when as queries, for `howto eval --benchmark own --queries`."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("query", "video", "start", "end"))
+        for video in videos:
+            for step in video.steps:
+                times = (f"{step.start:.3f}", f"{step.end:.3f}")
+                writer.writerow((step.name, video.path.name, *times))
+
+
+def _judged(library: Library) -> "list[OpenedModel]":
+    """The run, where there are videos that it was not trained on."""
+    from howto.evaluate.truth import known_videos
+    from howto.joint.opened import open_model
+
+    model = open_model(library, RUN)
+    return [model] if known_videos(library).keys() - model.trained_on else []
+
+
+def _evaluate(library: Library, models: "Sequence[OpenedModel]", folder: Path) -> "OwnResult":
+    from howto.evaluate.own import evaluate_own
+    from howto.evaluate.plot import draw_own
+
+    with progress("Evaluating") as show:
+        found = evaluate_own(library, models, queries=folder / TRUTH, on_progress=show)
+    draw_own(found, folder / PLOT)
+    return found
+
+
+def _show_evaluated(folder: Path, found: "OwnResult", models: "Sequence[OpenedModel]") -> None:
+    from howto.cli.eval_show import own_report
+
+    by = "".join(f" --model {model.name}" for model in models)
+    place = f"-L {folder} --queries {folder / TRUTH} --plot {folder / PLOT}"
+    command = f"\n$ howto eval --benchmark own{by} {place}"
+    output.print(command, style="bold", markup=False, soft_wrap=True)
+    own_report(found).show()
+    output.print(f"\nPlot of it: {folder / PLOT}", markup=False, soft_wrap=True)

@@ -33,9 +33,9 @@ def forget(
 ) -> None:
     """Take videos out of a library, everywhere, and keep them out.
 
-    Media, captions, lines, clips, pairs and features are deleted; a tombstone with the reason
-    stays, so that collect never fetches such a video again. Files of your own are not touched: the
-    library passes them over.
+    Media, captions, lines, clips, pairs and features are deleted, and the packs and indexes that
+    hold it, which come back without it. A tombstone with the reason stays, so that collect never
+    fetches such a video again. Files of your own are not touched: the library passes them over.
 
     Example:  howto forget dQw4w9WgXcQ --reason "asked for by its maker"
     """
@@ -72,6 +72,9 @@ def _show(forgotten: Forgotten) -> None:
     for path in forgotten.own_files:
         note = f"Note: {named(path)} is your own file and stays; the library passes it over"
         errors.print(note, markup=False, soft_wrap=True)
-    for name in forgotten.to_rebuild:
-        note = f"Note: {name} still holds what was made of it; delete .howto/{name} to rebuild it"
+    for name in forgotten.derived:
+        note = (
+            f"Note: {name} held what was made of it, and is deleted; the command that made it "
+            "makes it again"
+        )
         errors.print(note, markup=False, soft_wrap=True)

@@ -15,12 +15,16 @@ __all__ = ["COMMANDS", "LazyGroup", "app", "load_command", "main"]
 
 COMMANDS = {
     "search": "Find the moments of your videos where something is said or shown.",
+    "serve": "Search your videos on a web page, and play what is found at the right second.",
     "collect": "Fill a library: from tasks, published lists, addresses or a folder.",
     "transcribe": "Find out what is said in videos, or print what a caption file says.",
     "clip": "Make the pairs of clips and captions that a model is trained with.",
     "extract": "Make features of every video, by one backbone or several.",
     "train": "Train the joint embedding of clips and captions.",
+    "eval": "Say how good a model is: on a benchmark, on your own videos, or by its scores.",
     "runs": "List the runs of a library, or compare some of them.",
+    "locate": "Find the second of a video that shows each step of a list.",
+    "models": "List the joint models that search, eval and locate can use; get more of them.",
     "features": "List the features of a library, export them, or import those of others.",
     "forget": "Take videos out of a library, everywhere, and keep them out.",
     "status": "Show what a library holds, stage by stage, with failures.",

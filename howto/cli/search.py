@@ -11,12 +11,16 @@ import typer
 from howto.cli.console import chosen_folder, errors, output, print_json, progress
 from howto.errors import UsageError
 from howto.library import Library
+from howto.search.filters import Filters, parse_date, parse_seconds
+from howto.search.like import Like, parse_like
 from howto.search.listen import Offer, listen
 from howto.search.phrases import clock, named
+from howto.search.pictures import PictureOffer, make_offered
 from howto.search.query import Query
 from howto.search.refresh import Refreshed, refresh
 from howto.search.results import check_sheet, cut_hits, open_hit, write_sheet
 from howto.search.search import Answer, Hit, ask, check_options
+from howto.search.signals import AUTO, Opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +36,9 @@ EXIT_STOPPED = 130
 
 
 def search(
-    query: Annotated[str, typer.Argument(help="What to look for. Any of its words may match.")],
+    query: Annotated[
+        str | None, typer.Argument(help="What to look for. Any of its words may match.")
+    ] = None,
     folder: Annotated[
         Path | None, typer.Argument(help="The folder of videos, by default this one.")
     ] = None,
@@ -40,7 +46,34 @@ def search(
         Path | None, typer.Option("--library", "-L", help="The same as FOLDER.")
     ] = None,
     top: Annotated[int, typer.Option(help="The most moments to show.")] = 10,
-    by: Annotated[str, typer.Option(help="Signals to rank by, with commas.")] = "words",
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="Signals to rank by, with commas: words, meaning, pictures. By default what was "
+            "measured to be best here, else words."
+        ),
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help="Whose pictures rank: a run or ready model, auto, or none.")
+    ] = AUTO,
+    like: Annotated[
+        str | None,
+        typer.Option(help="What it should look like: FILE.jpg or VIDEO@SECONDS.", metavar="WHAT"),
+    ] = None,
+    without: Annotated[
+        str, typer.Option("--not", help="Words of what is not wanted.", metavar="WORDS")
+    ] = "",
+    video: Annotated[
+        str | None, typer.Option(help="Only videos whose path matches this.", metavar="GLOB")
+    ] = None,
+    after: Annotated[
+        str | None,
+        typer.Option(help="Only videos published on this day or later.", metavar="DATE"),
+    ] = None,
+    longer_than: Annotated[
+        str | None,
+        typer.Option(help="Only videos that last longer: seconds, or 1:30.", metavar="TIME"),
+    ] = None,
     min_score: Annotated[
         float, typer.Option(help="Leave out moments that score lower, 0 to 1.")
     ] = 0.0,
@@ -76,9 +109,17 @@ def search(
 
     Example:  howto search "fold a shirt" my_videos/ --sheet hits.png
     """
-    parsed = Query.parse(query)
-    signals = tuple(name.strip() for name in by.split(",") if name.strip())
-    check_options(top, signals, min_score)
+    resembling = parse_like(like) if like is not None else None
+    parsed = _query(query, folder, resembling)
+    signals = None
+    if by is not None:
+        signals = tuple(name.strip() for name in by.split(",") if name.strip())
+    check_options(top, signals, min_score, model=model, by_picture=resembling is not None)
+    filters = Filters(
+        video=video,
+        after=parse_date(after) if after is not None else None,
+        longer_than=parse_seconds(longer_than) if longer_than is not None else None,
+    )
     if exact and cut is None:
         raise UsageError("--exact says how to cut; name a folder for the pieces with --cut DIR")
     if json and files:
@@ -95,11 +136,34 @@ def search(
             errors.print(f"{opened.folder} is kept in {opened.state}", style="dim", markup=False)
         refreshed = _refresh(opened, retry=retry)
 
-        def answer() -> Answer:
-            return ask(opened, parsed, place, refreshed, top=top, by=signals, min_score=min_score)
+        kept = Opened()
 
-        found = answer()
-        if found.offer and _accepted(found.offer, yes=yes, never=no_slow or json or files):
+        def answer() -> Answer:
+            with progress("Indexing") as show:
+                return ask(
+                    *(opened, parsed, place, refreshed),
+                    top=top,
+                    by=signals,
+                    model=model,
+                    min_score=min_score,
+                    like=resembling,
+                    without=without,
+                    filters=filters,
+                    opened=kept,
+                    on_progress=show,
+                    on_wait=_waiting,
+                )
+
+        try:
+            found = answer()
+            never = no_slow or json or files
+            if found.picture_offer and _accepted_features(found.picture_offer, yes, never):
+                _make_features(opened, found.picture_offer)
+                found = answer()
+        except KeyboardInterrupt:
+            errors.print("Stopped. What was done is kept; run the same command to go on.")
+            raise typer.Exit(EXIT_STOPPED) from None
+        if found.offer and _accepted(found.offer, yes=yes, never=never):
             _listen(opened, found.offer, answer)
             found = answer()
     if json:
@@ -111,6 +175,22 @@ def search(
     whole = not found.hits or _use(found, sheet, cut, exact=exact, open_best=open_)
     if not (found.videos and whole):
         raise typer.Exit(EXIT_FAILED)
+
+
+def _query(text: str | None, folder: Path | None, like: Like | None) -> Query | None:
+    """What is asked for in words; None where a picture alone is.
+
+    Raises:
+        UsageError: neither, or a folder where the words belong.
+    """
+    if like is None:
+        return Query.parse(text or "")
+    if text is not None and folder is None and Path(text).is_dir():
+        raise UsageError(
+            f"{text} is a folder, and stands where words do. With --like alone name the folder "
+            f"with -L: howto search --like {like.text} -L {text}"
+        )
+    return Query.parse(text) if text is not None and text.strip() else None
 
 
 def as_json(answer: Answer) -> dict[str, object]:
@@ -132,6 +212,8 @@ def as_json(answer: Answer) -> dict[str, object]:
             }
             for hit in answer.hits
         ],
+        "model": answer.model,
+        "confident": answer.confident,
         "notes": list(answer.notes),
         "refreshed": {
             "new": answer.refreshed.new,
@@ -179,6 +261,18 @@ def _print_paths(paths: list[Path], *, ends_in_null: bool) -> None:
     sys.stdout.flush()
 
 
+def _accepted_features(offer: PictureOffer, yes: bool, never: bool) -> bool:
+    if yes or never or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return yes
+    question = f"{offer.subject}; make them now? ({offer.estimate})"
+    return typer.confirm(question, default=True, err=True)
+
+
+def _make_features(library: Library, offer: PictureOffer) -> None:
+    with progress("Extracting") as show:
+        make_offered(library, offer, on_progress=show, on_wait=_waiting)
+
+
 def _accepted(offer: Offer, *, yes: bool, never: bool) -> bool:
     if offer.recogniser is None:
         return False
@@ -220,18 +314,33 @@ def show_answer(answer: Answer, *, notes: bool = True) -> None:
         table.add_column("score", justify="right")
         table.add_column("video", overflow="fold")
         table.add_column("moment", no_wrap=True)
+        if len(answer.signals) > 1:
+            table.add_column("ranks", overflow="fold")
         table.add_column("said or named", overflow="fold", ratio=1)
         for number, hit in enumerate(answer.hits, start=1):
             video = _link(hit)
             moment = f"{clock(hit.start)} - {clock(hit.end)}"
-            table.add_row(
-                str(number), f"{hit.score:.2f}", video, moment, _highlighted(hit, answer.query)
-            )
+            ranks = [_ranks(hit)] if len(answer.signals) > 1 else []
+            said = _highlighted(hit, answer.query)
+            table.add_row(str(number), f"{hit.score:.2f}", video, moment, *ranks, said)
         output.print(table)
     if not notes:
         return
+    if answer.model is not None:
+        chosen = f"By {' and '.join(answer.signals)} of {answer.model}"
+        errors.print(
+            f"{chosen}: {answer.why}" if answer.why else f"{chosen}.",
+            style="dim",
+            markup=False,
+            soft_wrap=True,
+        )
     for note in answer.notes:
         errors.print(f"Note: {note}", markup=False, soft_wrap=True)
+
+
+def _ranks(hit: Hit) -> str:
+    """Such as 'words 3, pictures 1'."""
+    return ", ".join(f"{signal} {rank}" for signal, rank in hit.ranks.items())
 
 
 def _link(hit: Hit) -> "Text":
@@ -252,6 +361,8 @@ def _highlighted(hit: Hit, query: Query) -> "Text":
 
     caption = Text(textwrap.shorten(hit.caption, MOST_CHARACTERS, placeholder=" …"))
     caption.highlight_words(query.terms, style="bold", case_sensitive=False)
+    if not caption.plain:
+        caption.append("nothing is said", style="dim")
     if "narration" not in hit.matched:
         caption.append(f"  ({', '.join(hit.matched)})", style="dim")
     return caption

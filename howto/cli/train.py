@@ -1,6 +1,7 @@
 """`howto train`: the joint embedding of a library's clips and captions."""
 
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from howto.cli.console import chosen_folder, errors, output, print_json, progress
-from howto.errors import UsageError
 from howto.library import Library
 from howto.search.phrases import about, counted
 
 if TYPE_CHECKING:
+    from howto.cli.eval_show import Report
     from howto.train.config import TrainOptions
     from howto.train.loop import Event
+    from howto.train.runs import Run
     from howto.train.stage import Done, Prepared
     from howto.train.validate import Evaluation
 
@@ -47,7 +49,8 @@ def train(
         str | None, typer.Option(metavar="FILE", help="Word vectors, or what the encoder loads.")
     ] = None,
     max_words: Annotated[
-        int | None, typer.Option(help="The most words of a caption that count, by default 20.")
+        int | None,
+        typer.Option(help="The most words of a caption that count; by default the encoder's, 20."),
     ] = None,
     clips: Annotated[
         str | None, typer.Option(metavar="SET", help="The set of pairs; by default the newest.")
@@ -130,7 +133,15 @@ def train(
         bool, typer.Option("--resume", help="Go on where the run stopped, with its options.")
     ] = False,
     validate: Annotated[
-        str | None, typer.Option(help="own: on held-out videos (default); none.")
+        str | None,
+        typer.Option(
+            metavar="own|none|BENCHMARK",
+            help="On held-out videos (default), not at all, or on a benchmark at the end.",
+        ),
+    ] = None,
+    validate_data: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="The folder or file of the benchmark's annotations."),
     ] = None,
     validate_every: Annotated[
         int | None,
@@ -179,25 +190,33 @@ def train(
         is_main = int(os.environ.get("RANK", "0")) == 0
         ready = _prepare(opened, options, name, from_authors, resume=resume)
         if is_main:
-            for note in ready.notes:
+            for note in (*ready.notes, *_seen_before(ready, opened)):
                 errors.print(f"Note: {note}", style="dim", markup=False, soft_wrap=True)
         if dry_run:
-            _show_plan(ready, json=json)
+            if is_main:
+                _show_plan(ready, json=json)
             return
         if ready.finished is not None:
-            _show_finished(ready, json=json)
+            if is_main:
+                _show_finished(ready, ready.finished, json=json)
             return
+        _check_benchmark(options)
         done = _train(ready, is_main=is_main)
+        report = _scored(opened, ready, done) if is_main else None
     if not is_main:
         return
     if done.trained.stopped:
-        command = f"howto train {opened.folder} --name {name} --resume"
-        errors.print(f"Stopped at step {done.trained.state.step}. To go on: {command}")
+        where = ["--state-dir", str(state_dir)] if state_dir else []
+        command = ["howto", "train", str(opened.folder), "--name", name, "--resume", *where]
+        said = f"Stopped at step {done.trained.state.step}. To go on: {shlex.join(command)}"
+        errors.print(said, markup=False, soft_wrap=True)
         raise typer.Exit(EXIT_STOPPED)
     if json:
-        print_json(_as_json(ready, done))
+        print_json({**_as_json(ready, done), "benchmark": report and report.json})
     else:
         _show(ready, done)
+        if report is not None:
+            report.show()
 
 
 _NO_OPTIONS = {
@@ -234,12 +253,15 @@ def _prepare(
 ) -> "Prepared":
     from howto.train.stage import prepare
 
-    source, ranks = None, None
+    if from_authors is None and resume:
+        from_authors = _authors_of(library, name)
+    source, ranks, told = None, None, {}
     if from_authors is not None:
         from howto.train.authors_sets import AuthorsFolders, read_ranks
 
         source = AuthorsFolders(*from_authors)
         ranks = read_ranks(from_authors[0]) if options.rank_at_most is not None else None
+        told = {"from_authors": [str(path.absolute()) for path in from_authors]}
     with progress("Packing") as show:
         return prepare(
             library,
@@ -248,8 +270,40 @@ def _prepare(
             resume=resume,
             source=source,
             ranks=ranks,
+            told=told,
             on_progress=show,
         )
+
+
+def _authors_of(library: Library, name: str) -> tuple[Path, Path, Path, Path] | None:
+    """The files of the authors that a run was begun with; None: it was a library's."""
+    from howto.train.runs import open_run, run_folder
+
+    told = open_run(run_folder(library.state, name)).config.get("from_authors")
+    if told is None:
+        return None
+    videos, captions, features_2d, features_3d = map(Path, told)
+    return videos, captions, features_2d, features_3d
+
+
+def _seen_before(ready: "Prepared", library: Library) -> list[str]:
+    """What to know where the run that this one starts from has seen what is held out here."""
+    from howto.joint.trained import trained_on
+
+    start, problem = ready.start, ready.problem
+    if start is None or start.kind != "run" or start.path is None:
+        return []
+    from howto.train.runs import open_run
+
+    seen = trained_on(start.path, open_run(start.path).config, library).video_ids
+    ids = zip(problem.pack.video_ids, problem.held_out, strict=True)
+    held = [one for one, is_held in ids if is_held]
+    if both := sum(one in seen for one in held):
+        return [
+            f"{both} of {counted(len(held), 'held-out video')} trained the run {start.name}, so "
+            "what is measured on them is too good; give both runs the same --held-out"
+        ]
+    return []
 
 
 def _train(ready: "Prepared", *, is_main: bool) -> "Done":
@@ -266,6 +320,29 @@ def _train(ready: "Prepared", *, is_main: bool) -> "Done":
                 listener(event)
 
         return train_prepared(ready, on_event=tell, world=world)
+
+
+def _check_benchmark(options: "TrainOptions") -> None:
+    """Read the benchmark's files before hours of training, not after them."""
+    if options.benchmark is not None and options.validate_data is not None:
+        from howto.evaluate.benchmark import read_benchmark
+
+        read_benchmark(options.benchmark, Path(options.validate_data))
+
+
+def _scored(library: Library, ready: "Prepared", done: "Done") -> "Report | None":
+    """How the run does on the benchmark that it is validated by; None where there is none."""
+    options = ready.options
+    if options.benchmark is None or options.validate_data is None or done.trained.stopped:
+        return None
+    from howto.cli.eval_show import benchmark_report
+    from howto.evaluate.benchmark import evaluate_benchmark
+    from howto.joint.opened import open_model
+
+    model = open_model(library, done.folder.name, device=ready.problem.device)
+    data = Path(options.validate_data)
+    result = evaluate_benchmark(options.benchmark, model, data=data, library=library)
+    return benchmark_report(result, model)
 
 
 def _board(ready: "Prepared") -> list[Callable[["Event"], None]]:
@@ -357,14 +434,16 @@ def _show_plan(ready: "Prepared", *, json: bool) -> None:
     )
 
 
-def _show_finished(ready: "Prepared", *, json: bool) -> None:
-    run = ready.finished
-    if run is None:
-        raise UsageError("the run is not finished")
+def _show_finished(ready: "Prepared", run: "Run", *, json: bool) -> None:
+    from howto.train.stage import complete
+
+    completed = complete(ready)
     if json:
         print_json({"name": run.name, "finished": True, "evaluation": run.evaluation})
         return
     said = f"The run {run.name} is finished with these options already: {run.folder}"
+    if completed:
+        said += ". What it had not written when it was killed is there now"
     output.print(said, markup=False, soft_wrap=True)
 
 

@@ -67,7 +67,8 @@ def is_public(number: str) -> bool:
     """
     address = ipaddress.ip_address(number.partition("%")[0])  # a zone is never global
     return all(
-        each.is_global and not each.is_multicast and not each.is_reserved
+        each.is_global
+        and not (each.is_multicast or each.is_reserved or getattr(each, "is_site_local", False))
         for each in _and_inside(address)
     )
 

@@ -79,6 +79,7 @@ class Described:
         candidate: what was described.
         title, description: as the site has them, any characters; '' where there is none.
         duration: seconds; None where nothing says it.
+        size: bytes that its file will take; None where nothing says it: then its length tells.
         views: None where nothing says it.
         language: BCP 47 tag of what is spoken; None where nothing says it.
         license: `cc-by`, `youtube` (its standard terms), as stated elsewhere; '' where unknown.
@@ -96,6 +97,7 @@ class Described:
     title: str = ""
     description: str = ""
     duration: float | None = None
+    size: int | None = None
     views: int | None = None
     language: str | None = None
     license: str = ""

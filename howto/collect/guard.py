@@ -1,4 +1,5 @@
-"""yt-dlp's opener with a lock on it: http and https only, to where `addresses` allows it.
+"""yt-dlp's opener with a lock on it: http and https only, to where `addresses` allows it, and no
+answer that fills the memory.
 
 The lock is where connections are made, not where addresses are read: redirects, addresses found in
 pages and names that resolve to something else each time pass it too, and what was checked is what
@@ -10,9 +11,13 @@ Needs yt-dlp.
 
 import functools
 import http.client
+import io
 import socket
 import ssl
 import urllib.request
+import urllib.response
+import zlib
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,16 +27,19 @@ from yt_dlp.networking.common import Request, RequestDirector
 from yt_dlp.networking.exceptions import RequestError
 
 from howto.collect.addresses import check_address, public_addresses
-from howto.errors import ItemError
+from howto.errors import ItemError, Reason
 
 __all__ = ["GuardedYoutubeDL", "RefusedRequest"]
 
 _PORTS = {"http": 80, "https": 443}
+_LARGEST_ANSWER = 16 << 20
+"""Bytes of what is read as a whole: a page, a list of files. Media comes in blocks."""
+_PACKINGS = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
 _SOCKS = "Ytdl-socks-proxy"  # where yt-dlp notes down the proxy that it will go through
 
 
 class RefusedRequest(RequestError):  # type: ignore[misc]  # yt-dlp has no types
-    """An address was refused; `refusal` says why. yt-dlp does not try such a request again."""
+    """A request or its answer was refused; `refusal` says why. yt-dlp does not try it again."""
 
     def __init__(self, refusal: ItemError) -> None:
         super().__init__(str(refusal))
@@ -104,6 +112,27 @@ class _Lock(urllib.request.AbstractHTTPHandler):
             return None
         return self.do_open(_guarded(made), request, **settings)
 
+    def http_response(self, request: urllib.request.Request, response: Any) -> Any:  # noqa: ARG002
+        """Before yt-dlp unpacks an answer, which it does as a whole, however large that gets."""
+        packings = response.headers.get_all("Content-Encoding") or []
+        names = [one.strip().lower() for text in packings for one in text.split(",")]
+        packed = [name for name in names if name not in ("", "identity")]
+        whole = functools.partial(_bounded, response, response.read)
+        if not packed:
+            response.read = whole
+            return response
+        body = whole()
+        for name in reversed(packed):
+            body = _unpacked(body, name)
+        del response.headers["Content-Encoding"], response.headers["Content-Length"]
+        unpacked = urllib.response.addinfourl(
+            io.BytesIO(body), response.headers, response.url, response.code
+        )
+        unpacked.msg = response.msg  # type: ignore[attr-defined]
+        return unpacked
+
+    https_response = http_response
+
     def _judge(self, request: urllib.request.Request) -> None:
         """Refuse what the address gives away, and through a proxy what its name resolves to."""
         try:
@@ -125,6 +154,43 @@ def _goes_through_proxy(request: urllib.request.Request) -> bool:
     """
     tunnelled = getattr(request, "_tunnel_host", None) is not None
     return request.has_proxy() or tunnelled or request.has_header(_SOCKS)
+
+
+def _bounded(response: Any, read: Callable[..., bytes], amount: int | None = None) -> bytes:
+    """As the `read` of an answer; one that is read as a whole must have an end."""
+    if amount is not None:
+        return read(amount)
+    body = read(_LARGEST_ANSWER + 1)
+    if len(body) > _LARGEST_ANSWER:
+        raise _too_large()
+    missing = getattr(response, "length", None)  # which reading it whole would have seen
+    if missing:
+        raise http.client.IncompleteRead(body, missing)
+    return body
+
+
+def _unpacked(body: bytes, name: str) -> bytes:
+    if name not in _PACKINGS:  # it was not asked for
+        detail = f"an answer that is packed by {name[:20]!r}"
+        raise RefusedRequest(ItemError(Reason.BLOCKED, detail))
+    # Some servers leave the frame around "deflate" out.
+    bits = -zlib.MAX_WBITS if name == "deflate" and body[:1] != b"x" else _PACKINGS[name]
+    machine = zlib.decompressobj(bits)
+    try:
+        unpacked = machine.decompress(body, _LARGEST_ANSWER + 1)
+    except zlib.error as error:
+        detail = f"an answer that cannot be unpacked: {error}"
+        raise RefusedRequest(ItemError(Reason.TRUNCATED, detail)) from error
+    if len(unpacked) > _LARGEST_ANSWER:
+        raise _too_large()
+    if body and not machine.eof:
+        raise RefusedRequest(ItemError(Reason.TRUNCATED, "an answer that was packed, and cut off"))
+    return unpacked
+
+
+def _too_large() -> "RefusedRequest":
+    detail = f"more than {_LARGEST_ANSWER >> 20} MiB in place of a page"
+    return RefusedRequest(ItemError(Reason.NO_MEDIA, detail))
 
 
 def _guarded(made: type[http.client.HTTPConnection]) -> Any:

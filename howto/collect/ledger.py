@@ -22,6 +22,7 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from howto.collect.fetched import Candidate, Described, Task
+from howto.collect.policy import MOST_FORGIVEN
 from howto.collect.rules import Rules
 from howto.errors import ItemError, Reason, UsageError
 from howto.library import Library, storable
@@ -509,6 +510,15 @@ class Ledger:
                 (not_before, work.number),
             )
 
+    def wait_for_room(self, work: Work, detail: str, not_before: float) -> None:
+        """There is no room for a video on the disk, which says nothing about the video."""
+        with self.library.writing():
+            self._set_state(work.number, Step.LATER, Reason.DISK_FULL, detail)
+            self.connection.execute(
+                "UPDATE candidates SET not_before = ? WHERE candidate = ?",
+                (not_before, work.number),
+            )
+
     def put_search_behind(self, source: str, search: Search, not_before: float) -> None:
         """The same for a search."""
         with self.library.writing():
@@ -524,9 +534,18 @@ class Ledger:
             self._set_state(work.number, Step.FAILED, reason, detail)
 
     def postpone_search(
-        self, source: str, search: Search, reason: Reason, detail: str, not_before: float | None
+        self,
+        source: str,
+        search: Search,
+        reason: Reason | None,
+        detail: str,
+        not_before: float | None,
     ) -> None:
-        """A search failed; the next attempt is not made before a time; None: it is given up."""
+        """A search failed; the next attempt is not made before a time; None: it is given up.
+
+        Args:
+            reason: None where it found nothing.
+        """
         with self.library.writing():
             self.connection.execute(
                 "UPDATE searches SET attempts = attempts + 1, reason = ?, detail = ?,"
@@ -540,7 +559,7 @@ class Ledger:
         """Leave a site alone for a time.
 
         What is forgiven comes behind the others then, so that a few bad ones stop nobody, and it is
-        forgiven once.
+        forgiven a few times alone: `howto.collect.policy.MOST_FORGIVEN`.
 
         Args:
             forgiven: numbers of videos, below 0 of searches, whose last attempt says nothing about
@@ -556,13 +575,18 @@ class Ledger:
                 # Who was given up has no attempt counted for it, and is taken up again.
                 "UPDATE candidates SET attempts = attempts - (not_before IS NOT NULL),"
                 " not_before = ?, state = CASE state WHEN 'done' THEN state ELSE 'later' END,"
-                " forgiven = 1 WHERE candidate = ? AND forgiven = 0",
-                [(parked.until, number) for number in forgiven if number > 0],
+                " forgiven = forgiven + 1 WHERE candidate = ? AND forgiven < ?",
+                [(parked.until, number, MOST_FORGIVEN) for number in forgiven if number > 0],
             )
             self.connection.executemany(
-                "UPDATE searches SET attempts = attempts - 1, not_before = ?, forgiven = 1"
-                " WHERE source = ? AND task = ? AND not_before IS NOT NULL AND forgiven = 0",
-                [(parked.until, source, -number) for number in forgiven if number < 0],
+                "UPDATE searches SET attempts = attempts - (not_before IS NOT NULL),"
+                " not_before = ?, forgiven = forgiven + 1"
+                " WHERE source = ? AND task = ? AND forgiven < ?",
+                [
+                    (parked.until, source, -number, MOST_FORGIVEN)
+                    for number in forgiven
+                    if number < 0
+                ],
             )
 
     def unpark(self, site: str) -> None:
@@ -687,6 +711,23 @@ class Ledger:
         )
         return {video_id for (video_id,) in rows}
 
+    def caption_of(self, work: Work) -> str | None:
+        """The name of a video's caption file, which may lie in its place or not."""
+        row = self.connection.execute(
+            "SELECT caption FROM candidates WHERE candidate = ?", (work.number,)
+        ).fetchone()
+        name: str | None = row[0]
+        return name
+
+    def is_search_open(self, name: str) -> bool:
+        """Whether a task of this name is still to be searched for."""
+        row = self.connection.execute(
+            "SELECT 1 FROM searches JOIN tasks USING (task)"
+            " WHERE name = ? AND not_before IS NOT NULL",
+            (storable(name),),
+        ).fetchone()
+        return row is not None
+
     def is_open(self, video_id: str) -> bool:
         """Whether a video is still to be worked on."""
         row = self.connection.execute(
@@ -762,7 +803,7 @@ def site_of(candidate: Candidate) -> str:
         host = parts.hostname if parts.scheme in ("http", "https") else None
     except ValueError:
         host = None
-    return host or candidate.source
+    return (host or "").rstrip(".") or candidate.source
 
 
 def _safe(candidate: Candidate) -> str:

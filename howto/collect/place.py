@@ -1,6 +1,5 @@
 """Where the files of collected videos lie, and how they come to lie there whole."""
 
-import glob
 import hashlib
 import os
 import shutil
@@ -11,13 +10,24 @@ from pathlib import Path
 from howto.collect.scan import MEDIA_SUFFIXES
 from howto.errors import ItemError, Reason
 
-__all__ = ["Landed", "Places", "check_room", "land", "measured", "media_bytes", "media_name"]
+__all__ = [
+    "Landed",
+    "Places",
+    "check_room",
+    "land",
+    "measured",
+    "media_bytes",
+    "media_name",
+    "most_bytes",
+]
 
 _BLOCK = 1 << 20
 _BITS_PER_SECOND = {144: 1.5e5, 240: 2.5e5, 360: 5e5, 480: 9e5, 720: 1.8e6, 1080: 3.5e6}
 """What sites' H.264 with its sound takes, about, by the height of the picture."""
 _MEAN_SECONDS = 390.0
 """Of a video of HowTo100M."""
+_LONG_SECONDS = 2000.0
+_MOST_BYTES_PER_SECOND = 5e6  # 40 Mbit/s: a disc's picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +66,11 @@ class Places:
         """Delete what was left of fetching a video."""
         shutil.rmtree(self.parts / video_id, ignore_errors=True)
 
-    def clear_captions(self, video_id: str) -> None:
-        """Delete the captions of a video that is not wanted."""
-        for path in self.captions.glob(f"{glob.escape(video_id)}.*"):
-            path.unlink()
+    def delete(self, media: Path | None, caption: str | None) -> None:
+        """Delete what landed of a video that is not wanted; names it has, no folder is searched."""
+        for path in (media, self.captions / caption if caption else None):
+            if path is not None:
+                path.unlink(missing_ok=True)
 
     def left_over(self) -> list[str]:
         """Ids of the videos of which there are parts."""
@@ -132,6 +143,15 @@ def media_bytes(height: int, seconds: float | None) -> float:
     known: Iterable[int] = (one for one in _BITS_PER_SECOND if one >= height)
     rate = _BITS_PER_SECOND[min(known, default=max(_BITS_PER_SECOND))]
     return rate / 8 * (_MEAN_SECONDS if seconds is None else seconds)
+
+
+def most_bytes(seconds: float | None) -> float:
+    """More than any video's file has: what goes beyond it has no end.
+
+    Args:
+        seconds: how long it is; None where nobody says.
+    """
+    return (1 << 30) + _MOST_BYTES_PER_SECOND * (_LONG_SECONDS if seconds is None else seconds)
 
 
 def check_room(places: Places, keep_free: int, wanted: float = 0.0) -> None:

@@ -10,7 +10,17 @@ from enum import StrEnum
 
 from howto.errors import Reason
 
-__all__ = ["POLICIES", "Policy", "Then", "park_seconds", "policy_of", "retry_seconds"]
+__all__ = [
+    "MOST_FORGIVEN",
+    "NOTHING_FOUND",
+    "POLICIES",
+    "SITES_IN_A_ROW",
+    "Policy",
+    "Then",
+    "park_seconds",
+    "policy_of",
+    "retry_seconds",
+]
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 
@@ -34,7 +44,8 @@ class Policy:
         attempts: how many there are before the video is given up. STOP: before it is taken that it
             is this video alone that the site refuses so; 0: never.
         in_a_row: LATER: so many videos after one another mean that it is not the videos: the source
-            is parked, and these attempts do not count, once for each video. 0: never.
+            is parked, and these attempts do not count, `MOST_FORGIVEN` times for each video. 0:
+            never.
     """
 
     then: Then
@@ -72,7 +83,7 @@ POLICIES = {
     # What the site offers may depend on this machine and on yt-dlp as much as on the video.
     Reason.NO_MEDIA: Policy(Then.LATER, DAY, attempts=3, in_a_row=5),
     Reason.LIVE: Policy(Then.LATER, DAY, attempts=5),
-    Reason.NETWORK: Policy(Then.LATER, MINUTE, attempts=6, in_a_row=5),
+    Reason.NETWORK: Policy(Then.LATER, MINUTE, attempts=8, in_a_row=5),
     Reason.TRUNCATED: Policy(Then.LATER, MINUTE, attempts=4, in_a_row=5),
     Reason.TIME_LIMIT: Policy(Then.LATER, 10 * MINUTE, attempts=3, in_a_row=5),
     Reason.BLOCKED: Policy(Then.LATER, HOUR, attempts=3, in_a_row=3),
@@ -86,6 +97,17 @@ POLICIES = {
     Reason.DISK_FULL: Policy(Then.STOP, attempts=0),
 }
 """Every reason that a source or the collecting of one video may end with."""
+
+NOTHING_FOUND = Policy(Then.LATER, MINUTE, attempts=3, in_a_row=5)
+"""Of a search without a hit: that may be so, or nobody here understands the site's answers now."""
+
+MOST_FORGIVEN = 3
+"""How often failures in a row do not count for one video: with the parking in between, a site or a
+net that is down for a weekend costs no video; and where they are the videos' own fault after all,
+there is an end."""
+
+SITES_IN_A_ROW = 5
+"""So many sites after one another that cannot be reached mean that it is the net here."""
 
 _STREAK_PARK = 10 * MINUTE
 _LONGEST_PARK = DAY

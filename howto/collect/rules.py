@@ -5,6 +5,7 @@ report counts it.
 """
 
 import json
+import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -13,7 +14,7 @@ from typing import Any
 from howto.collect.fetched import Described
 from howto.errors import ItemError, Reason, UsageError
 from howto.library import Library
-from howto.transcribe.language import same_language
+from howto.transcribe.language import language_tag, nearest_tag, same_language
 
 __all__ = [
     "License",
@@ -29,6 +30,7 @@ __all__ = [
 
 GIB = 1 << 30
 _SETTING = "collect"
+_CODE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 _OWN_FILES = {"min_views": 0, "max_seconds": float("inf"), "min_words": 0}
 _OWN_SOURCE = "folder"
 
@@ -77,6 +79,13 @@ class Rules:
             self._check(name, least)
         self._check("height", 1)
         self._check("keep_free", 0)
+        # Of three letters there are more than our list has.
+        code = _CODE.fullmatch(self.language)
+        if code is None or (len(self.language) == 2 and language_tag(self.language) is None):
+            raise UsageError(
+                f"language {self.language!r} is no code of a language; did you mean "
+                f"{nearest_tag(self.language) or 'en'}?"
+            )
 
     def _check(self, name: str, least: float) -> None:
         value = getattr(self, name)

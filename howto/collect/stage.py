@@ -17,6 +17,7 @@ asks for. What happens after each failure is decided by its reason: `howto.colle
 
 import errno
 import random
+import shutil
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -28,11 +29,19 @@ from typing import TypeVar
 from howto.collect.fetched import Candidate, CaptionTrack, Described, Task
 from howto.collect.ledger import Ledger, Parked, Search, Step, Work
 from howto.collect.place import Places, check_room, land, measured, media_bytes, media_name
-from howto.collect.policy import Policy, Then, park_seconds, policy_of, retry_seconds
+from howto.collect.policy import (
+    NOTHING_FOUND,
+    SITES_IN_A_ROW,
+    Policy,
+    Then,
+    park_seconds,
+    policy_of,
+    retry_seconds,
+)
 from howto.collect.rules import Rules, is_excluded, refusal
 from howto.collect.tracks import choose
 from howto.contracts import RankedList, Source
-from howto.errors import HowtoError, ItemError, Reason, RetryLater
+from howto.errors import HowtoError, ItemError, LibraryError, Reason, RetryLater
 from howto.library import Library
 from howto.transcribe.formats import read_captions
 from howto.transcribe.language import same_language
@@ -167,8 +176,26 @@ def sweep(library: Library) -> None:
             places.clear(video_id)
     for video_id, files in ledger.buried_files():
         for name in files:
-            (library.state / name).unlink(missing_ok=True)
+            _delete(library.state / name)
         ledger.files_deleted(video_id)
+
+
+def _delete(path: Path) -> None:
+    """Delete a file, or a folder that was made of several videos.
+
+    Raises:
+        LibraryError: it cannot be deleted.
+    """
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise LibraryError(
+            f"{path} holds what was to be forgotten, and cannot be deleted: "
+            f"{error.strerror or error}. Delete it, or give permission; the same command goes on"
+        ) from error
 
 
 @dataclass
@@ -187,6 +214,15 @@ class _Streak:
         if number not in self.numbers:  # the same one again says nothing about the others
             self.numbers.append(number)
         return len(self.numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """Why a site is to be parked, and the source of the searches among what failed there."""
+
+    policy: Policy
+    error: ItemError
+    source: str
 
 
 class _Run:
@@ -211,6 +247,7 @@ class _Run:
         self.own: Mapping[str, Rules] = {}
         self.ready: defaultdict[str, float] = defaultdict(float)
         self.streaks: defaultdict[str, _Streak] = defaultdict(_Streak)
+        self.out_of_reach: dict[str, _Failure | None] = {}
         self.disk: Parked | None = None
 
     def prepare(
@@ -312,10 +349,29 @@ class _Run:
         except ItemError as error:
             self._search_failed(search, name, site, error)
             return
+        if not found and search.attempts + 1 < NOTHING_FOUND.attempts:
+            self._found_nothing(search, name, site)
+            return
         self.ledger.put_hits(search, name, found, _declared(source))
+        if not found:
+            self._count_nothing(search, name, site)
+            self.tell(Event("searched", search.task.name, "0", Step.DONE))
+            return
         self._gave(site)
         self.streaks[site] = _Streak()
         self.tell(Event("searched", search.task.name, str(len(found)), Step.DONE))
+
+    def _found_nothing(self, search: Search, name: str, site: str) -> None:
+        """Ask again: a site whose answers are not understood any more finds nothing either."""
+        wait = retry_seconds(NOTHING_FOUND, search.attempts + 1, None, self.chance)
+        self.ledger.postpone_search(name, search, None, "", self.clock.now() + wait)
+        self._count_nothing(search, name, site)
+        self.tell(Event("searched", search.task.name, "0", Step.LATER))
+
+    def _count_nothing(self, search: Search, name: str, site: str) -> None:
+        detail = f"{NOTHING_FOUND.in_a_row} searches in a row found nothing"
+        error = ItemError(Reason.BLOCKED, detail)
+        self._count_streak(name, site, NOTHING_FOUND, error, -search.number)
 
     def _search_failed(self, search: Search, name: str, site: str, error: ItemError) -> None:
         policy, asked = policy_of(error.reason), _asked(error)
@@ -358,6 +414,9 @@ class _Run:
         if is_excluded(video_id, rules.exclude):
             self.ledger.reject(work, Reason.EXCLUDED, "")
             raise _Rejected(Reason.EXCLUDED)
+        if work.done and (place := self.places.media_of(video_id)) is not None:
+            self._land(work, place)  # a kill came between putting it there and recording that
+            return
         check_room(self.places, rules.keep_free)
         if hasattr(source, "keep_free"):  # those that can also look while they fetch
             source.keep_free = rules.keep_free
@@ -444,16 +503,21 @@ class _Run:
         video_id = work.candidate.video_id
         place = self.places.media_of(video_id)
         if place is not None:  # a kill came between putting it there and recording that
-            landed = measured(place)
-        else:
-            height = self._rules(work).height
-            wanted = media_bytes(height, described.duration)
-            check_room(self.places, self._rules(work).keep_free, wanted)
-            scratch = self.places.scratch(video_id)
-            path = self._ask(
-                source, work.site, "media", lambda: source.media(described, height, scratch)
-            )
-            landed = _on_disk(land, path, self.places.media, media_name(video_id, path))
+            self._land(work, place)
+            return
+        height, wanted = self._rules(work).height, described.size
+        if wanted is None:
+            wanted = round(media_bytes(height, described.duration))
+        check_room(self.places, self._rules(work).keep_free, wanted)
+        scratch = self.places.scratch(video_id)
+        path = self._ask(
+            source, work.site, "media", lambda: source.media(described, height, scratch)
+        )
+        landed = _on_disk(land, path, self.places.media, media_name(video_id, path))
+        self.ledger.done(work, landed.name, landed.sha256, landed.size)
+
+    def _land(self, work: Work, place: Path) -> None:
+        landed = measured(place)
         self.ledger.done(work, landed.name, landed.sha256, landed.size)
 
     def _failed(self, work: Work, error: ItemError) -> str:
@@ -463,21 +527,29 @@ class _Run:
             How far the video is now; '' where this says nothing about it.
         """
         site, policy = work.site, policy_of(error.reason)
+        if error.reason is Reason.DISK_FULL:
+            # What came of it goes, or its own part could keep the disk full; and the others come
+            # first then, for which there may be room.
+            self.places.clear(work.candidate.video_id)
+            self.ledger.wait_for_room(work, error.detail, self.clock.now())
+            self._park(site, policy, error)
+            return ""
         if policy.then is Then.STOP and not 0 < policy.attempts <= work.forgiven + 1:
             until = self._park(site, policy, error)
-            if until:
-                self.ledger.put_behind(work, error.reason, error.detail, until)
+            self.ledger.put_behind(work, error.reason, error.detail, until)
             return ""
         if policy.then is not Then.NEVER:
             state = self._postpone(work, policy, error)
             self._count_streak(work.candidate.source, site, policy, error, work.number)
             return state
+        caption = self.ledger.caption_of(work)
         if not isinstance(error, _Rejected):
             self.ledger.reject(work, error.reason, error.detail, asked=self._rules(work).asked)
         self.places.clear(work.candidate.video_id)
         if not work.done:
-            self.places.clear_captions(work.candidate.video_id)
+            self.places.delete(self.places.media_of(work.candidate.video_id), caption)
         self.streaks[site] = _Streak()
+        self.out_of_reach.clear()
         return Step.REJECTED
 
     def _postpone(self, work: Work, policy: Policy, error: ItemError) -> Step:
@@ -519,6 +591,7 @@ class _Run:
 
     def _gave(self, site: str) -> None:
         """A site gave something, so it is no longer parked, nor counted as such."""
+        self.out_of_reach.clear()
         if site in self.ledger.parked():
             self.ledger.unpark(site)
 
@@ -528,6 +601,20 @@ class _Run:
         length = self.streaks[site].add(error.reason, number)
         if policy.in_a_row and length >= policy.in_a_row:
             self._park(site, policy, error, source)
+        if error.reason is Reason.NETWORK:
+            self._count_site(site, _Failure(policy, error, source))
+        else:
+            self.out_of_reach.clear()
+
+    def _count_site(self, site: str, failure: _Failure) -> None:
+        """Park those that cannot be reached, one after another: it is the net here, not they."""
+        self.out_of_reach[site] = failure
+        if len(self.out_of_reach) < SITES_IN_A_ROW:
+            return
+        for name, one in self.out_of_reach.items():
+            if one is not None and self.streaks[name].numbers:  # else it is parked already
+                self._park(name, one.policy, one.error, one.source)
+            self.out_of_reach[name] = None
 
     def _park(self, site: str, policy: Policy, error: ItemError, source: str = "") -> float:
         """Leave a site alone.

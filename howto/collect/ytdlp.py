@@ -6,6 +6,7 @@ addresses are signed for who asked. Needs yt-dlp.
 """
 
 import contextlib
+import glob
 import io
 import re
 from collections import deque
@@ -22,17 +23,16 @@ from yt_dlp.networking.exceptions import HTTPError
 from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 from yt_dlp.utils import DownloadError
 
+from howto.collect.apart import join_apart, suffix_of_whole
 from howto.collect.deadline import in_time
 from howto.collect.faults import on_disk
 from howto.collect.fetched import Candidate, CaptionTrack, Described
 from howto.collect.formats import choose_formats
 from howto.collect.guard import GuardedYoutubeDL
 from howto.collect.infos import described, entry_of
-from howto.collect.merge import check_whole, join, joined_suffix
-from howto.collect.place import Places, check_room
+from howto.collect.place import Places, check_room, most_bytes
 from howto.collect.refusals import let_go, refusal_of
-from howto.errors import HowtoError, ItemError, MediaError, Reason, UsageError
-from howto.media.probe import probe
+from howto.errors import HowtoError, ItemError, Reason, UsageError
 
 __all__ = ["Asking", "Site", "what_is_missing"]
 
@@ -101,7 +101,7 @@ class Site:
     def __init__(self, asking: Asking) -> None:
         self._asking = asking
         self._cookies = _cookies(asking.cookies)
-        self._keeping: tuple[Path, int] | None = None
+        self._keeping: tuple[Path, int, float] | None = None
         self._heard = _Heard()
         self._ydl: YoutubeDL | None = None
         self._videos = 0
@@ -155,7 +155,7 @@ class Site:
         Args:
             keep_free: bytes of the disk that stay free: DISK_FULL before there are fewer.
         """
-        self._keeping = into, keep_free
+        self._keeping = into, keep_free, most_bytes(video.duration)
         chosen = choose_formats(video.raw.get("formats") or [video.raw], height)
         if not chosen:
             raise ItemError(Reason.NO_MEDIA, "none of its files can be fetched whole")
@@ -163,12 +163,13 @@ class Site:
         seconds = max(self._asking.longest_file, video.duration or 0.0)
         parts = [self._fetched(video.raw, form, into / name, seconds) for form in chosen]
         with on_disk():
-            for part in parts:
-                _refuse_damaged(part, video.duration, is_picture=part is parts[0])
+            suffixes = [
+                _suffix_unless_damaged(part, video.duration, part is parts[0]) for part in parts
+            ]
             if len(parts) == 1 and chosen[0].get("protocol") not in _PIECED:
-                return parts[0].replace(into / f"{name}{joined_suffix(parts[0])}")
+                return parts[0].replace(into / f"{name}{suffixes[0]}")
             check_room(Places(into), keep_free, sum(part.stat().st_size for part in parts))
-            out = join(parts, into, name)
+            out = join_apart(parts, into, name)
             for part in parts:
                 part.unlink()
             return out
@@ -184,6 +185,10 @@ class Site:
         self._heard.clear()
         try:
             done = self._downloaded(part, {**about, **form}, seconds)
+        except _TooLarge:
+            for unwanted in part.parent.glob(f"{glob.escape(part.name)}*"):
+                unwanted.unlink()
+            raise
         except ItemError as error:
             if getattr(error.__cause__, "status", None) != _NO_SUCH_RANGE:
                 raise
@@ -205,11 +210,15 @@ class Site:
         """Let nothing out of yt-dlp but as an error of ours, and not later than is allowed."""
         return in_time(self._asking.longest, _theirs()(work))
 
-    def _check_room(self, _: Mapping[str, Any]) -> None:
+    def _check_room(self, status: Mapping[str, Any]) -> None:
         """Called by yt-dlp with every block of a file."""
-        if self._keeping is not None:
-            into, keep_free = self._keeping
-            check_room(Places(into), keep_free)
+        if self._keeping is None:
+            return
+        into, keep_free, most = self._keeping
+        if (status.get("downloaded_bytes") or 0) > most:
+            detail = f"more than {most / 1e9:.0f} GB: no video of its length is so large"
+            raise _TooLarge(Reason.NO_MEDIA, detail)
+        check_room(Places(into), keep_free)
 
     def _body(self, entry: Mapping[str, Any]) -> bytes:
         """What the site answers in place of a track of captions: captions, or something else."""
@@ -256,6 +265,10 @@ class Site:
         except (CookieLoadError, DownloadError) as error:
             raise UsageError(f"the cookies in {asking.cookies} cannot be used: {error}") from error
         return ydl
+
+
+class _TooLarge(ItemError):
+    """A file goes on beyond all measure; what came of it is worth nothing."""
 
 
 class _Heard:
@@ -387,14 +400,13 @@ def _only_one(info: Mapping[str, Any]) -> Mapping[str, Any]:
     return _only_one(videos[0])
 
 
-def _refuse_damaged(part: Path, duration: float | None, *, is_picture: bool) -> None:
+def _suffix_unless_damaged(part: Path, duration: float | None, is_picture: bool) -> str:
     """Remove a file that is not what it should be: nothing can be continued from it."""
     try:
-        if is_picture:
-            probe(part)
-        check_whole(part, duration)
-    except MediaError:
-        part.unlink()
+        return suffix_of_whole(part, duration, is_picture)
+    except ItemError as error:
+        if error.reason is not Reason.TIME_LIMIT:  # which says nothing about the file
+            part.unlink(missing_ok=True)
         raise
 
 

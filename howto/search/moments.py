@@ -27,6 +27,7 @@ class Moment:
         score: of its best line, 0..1.
         ranks: of its best line, for each signal that ranked it; counted from 1.
         matched: where the words were found, over all its lines.
+        at: the second that shows it best: the middle of its best line.
     """
 
     number: int
@@ -36,6 +37,7 @@ class Moment:
     score: float
     ranks: Mapping[str, int]
     matched: tuple[str, ...]
+    at: float
 
 
 def join(ranked: Sequence[Fused[Candidate]], top: int) -> list[Moment]:
@@ -86,7 +88,7 @@ def _neighbours(
                 item.key in taken
                 or gap > MAX_GAP_SECONDS
                 or span > MAX_SECONDS
-                or item.score < MIN_SCORE_SHARE * best.item.score
+                or _strength(hits[edge]) < MIN_SCORE_SHARE * _strength(best)
             ):
                 continue
             start, end = min(start, item.start), max(end, item.end)
@@ -96,18 +98,24 @@ def _neighbours(
             return hits[first : last + 1]
 
 
+def _strength(hit: Fused[Candidate]) -> float:
+    """What the signal that thinks best of a hit says of it."""
+    return max(item.score for item in hit.found.values())
+
+
 def _moment(best: Fused[Candidate], lines: list[Fused[Candidate]]) -> Moment:
     items = [line.item for line in lines]
     return Moment(
         number=best.item.number,
         start=min(item.start for item in items),
         end=max(item.end for item in items),
-        caption=" ".join(item.caption for item in items),
-        score=max(item.score for item in best.found.values()),
+        caption=" ".join(item.caption for item in items if item.caption),
+        score=_strength(best),
         ranks=best.ranks,
         matched=tuple(
             dict.fromkeys(
                 where for line in lines for item in line.found.values() for where in item.matched
             )
         ),
+        at=(best.item.start + best.item.end) / 2,
     )

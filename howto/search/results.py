@@ -48,7 +48,7 @@ def check_sheet(path: Path) -> None:
 
 
 def write_sheet(answer: "Answer", path: Path) -> list[str]:
-    """Write a contact sheet of the hits: a frame from the middle of each, its time and its words.
+    """Write a contact sheet of the hits: the frame that shows each best, its time and its words.
 
     Returns:
         What went wrong, a sentence for each hit whose picture could not be had; its cell says so
@@ -63,7 +63,8 @@ def write_sheet(answer: "Answer", path: Path) -> list[str]:
     for hit in answer.hits:
         picture, problem = _picture(hit)
         heading = f"{named(hit.video)}  {clock(hit.start)} - {clock(hit.end)}"
-        cells.append(Cell(picture=picture, heading=heading, caption=hit.caption, score=hit.score))
+        said = hit.caption or "(nothing is said)"
+        cells.append(Cell(picture=picture, heading=heading, caption=said, score=hit.score))
         if problem:
             problems.append(f"no picture of {hit.video} at {clock(hit.start)}: {problem}")
     write_picture(path, contact_sheet(cells, title=answer.query.text))
@@ -74,8 +75,7 @@ def _picture(hit: "Hit") -> "tuple[NDArray[np.uint8] | None, str]":
     from howto.media.frames import frame_at
 
     try:
-        middle = (hit.start + hit.end) / 2
-        return frame_at(hit.path, middle, short_side=_PICTURE_SHORT_SIDE), ""
+        return frame_at(hit.path, hit.at, short_side=_PICTURE_SHORT_SIDE), ""
     except ItemError as error:
         return None, str(error)
 

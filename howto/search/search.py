@@ -4,25 +4,35 @@ stands."""
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from howto.collect.kept import addresses_of, at_second
-from howto.errors import UsageError
+from howto.errors import ItemError, UsageError
 from howto.library import Library
 from howto.search import words
+from howto.search.filters import Filters, allowed
 from howto.search.fusion import fuse
+from howto.search.like import Like, combined, embed_like
 from howto.search.listen import Offer, offer
 from howto.search.moments import Moment, join
 from howto.search.phrases import counted, shown
+from howto.search.pictures import PictureOffer, Pictures
 from howto.search.query import Query
 from howto.search.refresh import Progress, Refreshed, refresh
+from howto.search.signals import AUTO, SIGNALS, Chosen, Opened, check_signals, choose_signals
 from howto.search.words import Candidate
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from howto.search.meaning import Meaning
+    from howto.search.vector_signal import VectorSignal
 
 __all__ = ["SIGNALS", "Answer", "Hit", "ask", "check_options", "search"]
 
-SIGNALS: Mapping[str, Callable[[Library, Query], list[Candidate]]] = {
-    "words": lambda library, query: words.rank(library.connection, query),
-}
-"""Signal to the function that ranks a library's spans by it. Fusion takes any number of them."""
+_SAID_WELL = 0.5
+"""A line that scores this much by its words is a match, whatever is seen there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +43,15 @@ class Hit:
         video: path of the video, relative to the folder searched.
         path: the same, absolute.
         start, end: seconds.
-        score: 0..1; see `howto.search.words`.
-        caption: what is said there, or the name of the chapter or video that matched.
+        score: 0..1, the best that a signal gives it; of words see `howto.search.words`, of vectors
+            `howto.search.calibrate`.
+        caption: what is said there, or the name of the chapter or video that matched; '' where
+            nothing is said.
         ranks: rank of its best line in every signal that ranked it, from 1.
-        matched: where the words were found: `narration`, `chapter`, `title`.
+        matched: where it was found: `narration`, `chapter`, `title`, `meaning`, `pictures`.
         address: where the moment is on the web, for a collected video; '' for others.
         has_media: False where only its captions were collected: `path` is then no file.
+        at: the second that shows it best.
     """
 
     video: str
@@ -51,6 +64,7 @@ class Hit:
     matched: tuple[str, ...]
     address: str = ""
     has_media: bool = True
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +72,17 @@ class Answer:
     """What a search gives.
 
     Attributes:
+        query: without terms where only a picture was asked for.
         folder: the folder searched.
         signals: those that ranked.
         notes: what the person should know beside the hits, one sentence each.
         refreshed: what was brought up to date first.
         videos: how many videos with a picture the folder holds.
         offer: slow work that would find more, or None.
+        model: whose pictures ranked, or None.
+        why: why these signals, where howto chose them; else ''.
+        confident: False where the hits are the nearest there are, and no match.
+        picture_offer: features that would find more, or None.
     """
 
     query: Query
@@ -74,6 +93,10 @@ class Answer:
     refreshed: Refreshed
     videos: int
     offer: Offer | None = field(default=None)
+    model: str | None = None
+    why: str = ""
+    confident: bool = True
+    picture_offer: PictureOffer | None = None
 
 
 def search(
@@ -81,112 +104,319 @@ def search(
     folder: str | Path = ".",
     *,
     top: int = 10,
-    by: Sequence[str] = ("words",),
+    by: Sequence[str] | None = None,
+    model: str = AUTO,
     min_score: float = 0.0,
+    like: Like | None = None,
+    without: str = "",
+    filters: Filters = Filters(),
     state_dir: Path | None = None,
     on_progress: Progress | None = None,
 ) -> Answer:
     """Bring the library of a folder up to date, and find moments in it.
 
     Args:
-        query: any string; any of its words may match, rare ones count more.
+        query: any string; any of its words may match, rare ones count more. '' where `like` is
+            all that is asked for.
         folder: the folder of videos, or one inside it: then only what lies in that one is found.
         top: the most hits wanted.
-        by: signals to rank by.
+        by: signals to rank by; None: those that were measured to be best here, else words.
+        model: whose pictures rank: a run, a ready model, `auto` or `none`.
         min_score: leave out hits below it, 0..1.
+        like: a picture that hits should look like (`howto.search.like.parse_like`).
+        without: words of what is not wanted.
+        filters: which videos to look at.
         state_dir: where to keep the state instead of `.howto` in the folder.
-        on_progress: told of every file that is looked at.
+        on_progress: told of every file that is looked at, and of every video embedded.
 
     Raises:
-        UsageError: the query is empty, the folder is missing, or a signal is unknown.
+        UsageError: the query is empty, the folder is missing, or a signal or model is unknown.
+        PluginError: a model or encoder that was asked for cannot be had.
         LibraryError: the library cannot be used.
     """
-    parsed = Query.parse(query)
-    check_options(top, by, min_score)
+    parsed = Query.parse(query) if query.strip() or like is None else None
+    check_options(top, by, min_score, model=model, by_picture=like is not None)
     with Library.open(Path(folder), state_dir) as library:
         refreshed = refresh(library, on_progress=on_progress)
-        return ask(library, parsed, Path(folder), refreshed, top=top, by=by, min_score=min_score)
+        return ask(
+            *(library, parsed, Path(folder), refreshed),
+            top=top,
+            by=by,
+            model=model,
+            min_score=min_score,
+            like=like,
+            without=without,
+            filters=filters,
+            on_progress=on_progress,
+        )
 
 
-def check_options(top: int, by: Sequence[str], min_score: float) -> None:
+def check_options(
+    top: int,
+    by: Sequence[str] | None,
+    min_score: float,
+    *,
+    model: str = AUTO,
+    by_picture: bool = False,
+) -> None:
     """Refuse what cannot mean anything, before any work is done.
 
     Raises:
         UsageError: with what was expected.
     """
-    unknown = [name for name in by if name not in SIGNALS]
-    if unknown or not by:
-        raise UsageError(
-            f"cannot search by {', '.join(unknown) or 'nothing'}. "
-            f"Signals there are: {', '.join(SIGNALS)}"
-        )
+    check_signals(by, model, by_picture=by_picture)
     if top < 1:
         raise UsageError(f"--top is {top}; ask for at least 1 hit")
     if not 0 <= min_score <= 1:
         raise UsageError(f"--min-score is {min_score:g}; scores lie between 0 and 1")
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is asked of a library, all of it.
+
+    Attributes:
+        query: None where only a picture is.
+    """
+
+    query: Query | None
+    folder: Path
+    top: int
+    min_score: float
+    like: Like | None
+    without: Query | None
+    filters: Filters
+
+    @property
+    def shown(self) -> Query:
+        """The query as people see it."""
+        if self.query is not None:
+            return self.query
+        return Query(self.like.text if self.like else "", ())
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """Signals that are up to date; None for those that do not rank."""
+
+    pictures: Pictures | None
+    meaning: "Meaning | None"
+
+    @property
+    def vectors(self) -> "list[VectorSignal]":
+        return [one.signal for one in (self.pictures, self.meaning) if one is not None]
+
+
 def ask(
     library: Library,
-    query: Query,
+    query: Query | None,
     folder: Path,
     refreshed: Refreshed | None = None,
     *,
     top: int = 10,
-    by: Sequence[str] = ("words",),
+    by: Sequence[str] | None = None,
+    model: str = AUTO,
     min_score: float = 0.0,
+    like: Like | None = None,
+    without: str = "",
+    filters: Filters = Filters(),
+    opened: Opened | None = None,
+    on_progress: Progress | None = None,
+    on_wait: Callable[[], None] | None = None,
 ) -> Answer:
     """Find moments in a library as it stands.
 
     Args:
+        query: None where `like` is all that is asked for.
         folder: the library's folder, or one inside it to which the hits are restricted.
         refreshed: what was brought up to date before, to be passed on.
-        top, by, min_score: as in `search`.
+        opened: signals kept open from one call to the next.
+        on_progress, on_wait: of bringing the signals' indexes up to date.
+        top, by, model, min_score, like, without, filters: as in `search`.
+
+    Raises:
+        As `search` does.
     """
+    if query is None and like is None:
+        raise UsageError("nothing is asked for: neither words nor a picture")
+    asked = _Asked(
+        *(query, folder.resolve(), top, min_score, like),
+        without=Query.parse(without) if without.strip() else None,
+        filters=filters,
+    )
+    text, by_picture = query is not None, like is not None
+    chosen = choose_signals(library, by, model, text=text, by_picture=by_picture)
+    opened = opened if opened is not None else Opened()
+    pictures = meaning = None
+    if chosen.model is not None and "pictures" in chosen.signals:
+        pictures = opened.pictures(library, chosen.model, on_progress, on_wait)
+    if "meaning" in chosen.signals:
+        meaning = opened.meaning(library, on_progress, on_wait)
     with library.reading():
-        return _answer(library, query, folder, refreshed or Refreshed(), top, by, min_score)
+        return _answer(
+            library, asked, chosen, _Ready(pictures, meaning), refreshed or Refreshed(), folder
+        )
 
 
 def _answer(
     library: Library,
-    query: Query,
-    folder: Path,
+    asked: _Asked,
+    chosen: Chosen,
+    ready: _Ready,
     refreshed: Refreshed,
-    top: int,
-    by: Sequence[str],
-    min_score: float,
+    folder: Path,
 ) -> Answer:
-    names = _names(library, folder.resolve())
-    rankings = {
-        signal: _in_order(SIGNALS[signal](library, query), names, min_score)
-        for signal in dict.fromkeys(by)
-    }
-    moments = join(fuse(rankings, key=lambda one: one.key), top)
+    everything = _names(library, asked.folder)
+    names = everything
+    if not asked.filters.ask_nothing:
+        passing = allowed(library, asked.filters)
+        names = {number: path for number, path in everything.items() if number in passing}
+    rankings, unranked = _rankings(library, asked, chosen, ready, names)
+    moments = join(fuse(rankings, key=lambda one: one.key), asked.top)
     addresses = addresses_of(library, {moment.number for moment in moments})
     listening = offer(library, set(names))
+    pictures = ready.pictures
+    pictured = pictures.offer(library, set(names)) if pictures is not None else None
+    confident = _is_confident(rankings, moments)
+    notes = [*chosen.notes, *_signal_notes(ready), *unranked]
+    if everything and not names:
+        notes.append(f"none of {counted(len(everything), 'video')} passes the filters")
+    if moments and not confident:
+        notes.append(f"no confident match for {asked.shown.text!r}: these are the nearest")
+    notes += _notes(library, asked, folder, everything, refreshed, bool(moments), listening)
+    if pictured is not None:
+        notes.append(pictured.note(folder))
     return Answer(
-        query=query,
-        folder=folder.resolve(),
+        query=asked.shown,
+        folder=asked.folder,
         signals=tuple(rankings),
-        hits=tuple(_hit(moment, names, addresses, folder.resolve()) for moment in moments),
-        notes=tuple(
-            _notes(library, query, folder, names, refreshed, found=bool(moments), offer=listening)
-        ),
+        hits=tuple(_hit(moment, names, addresses, asked.folder) for moment in moments),
+        notes=tuple(notes),
         refreshed=refreshed,
-        videos=_count(library, names, "outcomes WHERE stage = 'probe' AND state = 'ok'"),
+        videos=_count(library, everything, "outcomes WHERE stage = 'probe' AND state = 'ok'"),
         offer=listening,
+        model=chosen.model,
+        why=chosen.why,
+        confident=confident or not moments,
+        picture_offer=pictured,
     )
 
 
-def _in_order(
-    candidates: Sequence[Candidate], names: Mapping[int, str], min_score: float
-) -> list[Candidate]:
-    """The candidates inside the folder, best first; of equal ones the path decides, then the time.
+# --- ranking ---
 
-    Numbers would not do: they follow the order in which the workers were done.
-    """
-    inside = (one for one in candidates if one.number in names and one.score >= min_score)
-    return sorted(inside, key=lambda one: (-one.score, names[one.number], one.start))
+
+def _rankings(
+    library: Library,
+    asked: _Asked,
+    chosen: Chosen,
+    ready: _Ready,
+    names: Mapping[int, str],
+) -> tuple[dict[str, list[Candidate]], list[str]]:
+    """What each signal puts forward, best first, and why some could not rank."""
+    rankings: dict[str, list[Candidate]] = {}
+    notes: list[str] = []
+    excluded = words.clips_saying(library.connection, asked.without) if asked.without else set()
+    itself: int | None = None
+    for signal in chosen.signals:
+        if signal == "words" and asked.query is not None:
+            found = words.rank(library.connection, asked.query)
+            found.sort(key=lambda one: (-one.score, names.get(one.number, ""), one.start))
+        elif signal == "meaning" and ready.meaning is not None and asked.query is not None:
+            vector = _without(ready.meaning, [ready.meaning.embed(asked.query.text)], asked)
+            found = ready.meaning.signal.rank(library, vector, video_ids=_ids(library, names))
+        elif ready.pictures is not None:
+            found, itself, said = _by_pictures(library, asked, ready.pictures, names)
+            notes += said
+        else:
+            continue
+        rankings[signal] = [
+            one
+            for one in found
+            if one.number in names and one.score >= asked.min_score and one.clip not in excluded
+        ]
+    if itself is not None and asked.like is not None:
+        rankings = {name: _but(itself, asked.like, found) for name, found in rankings.items()}
+    return rankings, notes
+
+
+def _by_pictures(
+    library: Library, asked: _Asked, pictures: Pictures, names: Mapping[int, str]
+) -> tuple[list[Candidate], int | None, list[str]]:
+    """Clips by what they show; the video that the query is from; and why nothing was ranked."""
+    wanted, notes, itself = [], [], None
+    if asked.query is not None:
+        if pictures.knows(asked.query.text):
+            wanted.append(pictures.embed(asked.query.text))
+        else:
+            notes.append(
+                f"{pictures.model.name} knows no word of {asked.query.text!r}: pictures did not "
+                "rank"
+            )
+    if asked.like is not None:
+        try:
+            vector, itself = embed_like(library, pictures.model, asked.like, names, asked.folder)
+        except ItemError as error:
+            raise UsageError(f"--like {asked.like.text}: {error}") from error
+        wanted.append(vector)
+    if not wanted:
+        return [], itself, notes
+    vector = _without(pictures, wanted, asked)
+    found = pictures.signal.rank(
+        library, vector, video_ids=_ids(library, names), is_picture=asked.like is not None
+    )
+    return found, itself, notes
+
+
+def _without(
+    signal: "Pictures | Meaning", wanted: "list[NDArray[np.float32]]", asked: _Asked
+) -> "NDArray[np.float32]":
+    """One vector to ask for, away from what is not wanted."""
+    unwanted = signal.embed(asked.without.text) if asked.without is not None else None
+    return combined(wanted, unwanted)
+
+
+def _ids(library: Library, names: Mapping[int, str]) -> set[str] | None:
+    """The ids of the videos looked at; None: all there are."""
+    rows = library.connection.execute(
+        "SELECT number, video_id FROM videos WHERE number IN (SELECT number FROM files)"
+    ).fetchall()
+    if len(rows) == len(names):
+        return None
+    return {video_id for number, video_id in rows if number in names}
+
+
+def _but(number: int, like: Like, found: list[Candidate]) -> list[Candidate]:
+    """Without the clips that hold the moment asked with: they are like themselves."""
+    at = like.seconds or 0.0
+    return [one for one in found if one.number != number or not one.start <= at <= one.end]
+
+
+def _is_confident(rankings: Mapping[str, Sequence[Candidate]], moments: Sequence[Moment]) -> bool:
+    """A moment is said well, or stands out as few unrelated queries would let it."""
+    if not moments or not rankings.keys() - {"words"}:
+        return True
+    from howto.search.calibrate import CONFIDENT
+
+    said = max((one.score for one in rankings.get("words", ())), default=0.0)
+    near = max((moment.score for moment in moments), default=0.0)
+    return said >= _SAID_WELL or near >= CONFIDENT
+
+
+def _signal_notes(ready: _Ready) -> list[str]:
+    """What happened while the signals were brought up to date."""
+    notes = []
+    for signal in ready.vectors:
+        if signal.brought.renewed:
+            notes.append(f"the index of {signal.name} was made anew; {signal.brought.renewed}")
+        if failed := signal.brought.failed:
+            notes.append(
+                f"{counted(len(failed), 'video')} could not be searched by {signal.name}: "
+                f"{failed[0][1]}"
+            )
+    return notes
+
+
+# --- showing ---
 
 
 def _names(library: Library, folder: Path) -> dict[int, str]:
@@ -220,6 +450,7 @@ def _hit(
         matched=moment.matched,
         address=at_second(address, moment.start) if address else "",
         has_media=has_media,
+        at=moment.at,
     )
 
 
@@ -231,21 +462,20 @@ def _count(library: Library, names: Mapping[int, str], rows: str) -> int:
 
 def _notes(
     library: Library,
-    query: Query,
+    asked: _Asked,
     folder: Path,
     names: Mapping[int, str],
     refreshed: Refreshed,
-    *,
     found: bool,
-    offer: Offer | None,
+    listening: Offer | None,
 ) -> list[str]:
     notes = [f"the folder {shown(Path(path))} cannot be read" for path in refreshed.unreadable]
     if not names:
         return [*notes, f"there are no videos in {shown(folder)}"]
-    if not query.terms:
-        notes.append(f"there is no word in {query.text!r} to look for")
+    if asked.query is not None and not asked.query.terms:
+        notes.append(f"there is no word in {asked.query.text!r} to look for")
     elif not found:
-        notes.append(f"no moment matches {query.text!r}")
+        notes.append(f"no moment matches {asked.shown.text!r}")
     if failed := _count(library, names, "outcomes WHERE state = 'failed'"):
         files = counted(failed, "file")
         notes.append(f"{files} could not be read; howto status {shown(folder)} says why")
@@ -254,8 +484,8 @@ def _notes(
         notes.append(
             f"a part of {files} could not be read; howto status {shown(folder)} says which"
         )
-    if offer is not None:
-        notes.append(offer.note(folder))
+    if listening is not None:
+        notes.append(listening.note(folder))
     mute = _count(library, names, _MUTE)
     if mute and not found:
         notes.append(

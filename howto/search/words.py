@@ -17,13 +17,21 @@ import os
 import re
 import sqlite3
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from howto.search.query import Query
 
-__all__ = ["Candidate", "add_video", "rank", "remove_if_absent", "remove_video"]
+__all__ = [
+    "KINDS",
+    "Candidate",
+    "add_video",
+    "clips_saying",
+    "rank",
+    "remove_if_absent",
+    "remove_video",
+]
 
 # Scripts written without spaces between words: each character is indexed as a word, and a query in
 # them is a phrase of characters. FTS5 would take a whole sentence for one word.
@@ -43,6 +51,10 @@ _MOST_ROWS = 20_000
 _MOST_CANDIDATES = 2_000
 """Rows taken of each word's matches, and of all words together, best first. Nobody reads the
 2,001st hit."""
+
+
+KINDS = ("narration", "chapter", "title")
+"""Where words are found; a title is a video's title, file and folder names or description."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +160,13 @@ def _name_words(path: str) -> str:
     return " ".join(_CAMEL.sub(" ", stem).replace("/", " ").replace("_", " ").split())
 
 
-def rank(connection: sqlite3.Connection, query: Query) -> list[Candidate]:
+def rank(
+    connection: sqlite3.Connection, query: Query, kinds: Collection[str] = KINDS
+) -> list[Candidate]:
     """Rank everything that holds any word of the query.
+
+    Args:
+        kinds: what is read besides the narration, of `KINDS`; the other words are as if not there.
 
     Returns:
         Best first. Clips that say the words; chapters and videos that are named by them, where no
@@ -158,8 +175,13 @@ def rank(connection: sqlite3.Connection, query: Query) -> list[Candidate]:
     if not query.terms:
         return []
     clips = _scores(connection, "clip_words", query.terms)
-    chapters = _scores(connection, "chapter_words", query.terms)
-    videos = _scores(connection, "video_words", query.terms, (1.0, 1.0, _DESCRIPTION_WEIGHT))
+    chapters: dict[int, float] = {}
+    videos: dict[int, float] = {}
+    if "chapter" in kinds:
+        chapters = _scores(connection, "chapter_words", query.terms)
+    if "title" in kinds:
+        weights = (1.0, 1.0, _DESCRIPTION_WEIGHT)
+        videos = _scores(connection, "video_words", query.terms, weights)
     found = _clip_candidates(connection, clips)
     named = _chapter_candidates(connection, chapters)
     candidates = [_in_context(clip, named, videos) for clip in found]
@@ -170,6 +192,17 @@ def rank(connection: sqlite3.Connection, query: Query) -> list[Candidate]:
             covered.add(chapter.number)
     candidates += _video_candidates(connection, videos, covered)
     return sorted(candidates, key=lambda one: (-one.score, one.number, one.start))
+
+
+def clips_saying(connection: sqlite3.Connection, query: Query) -> set[int]:
+    """The keys of the clips in which any word of the query is said."""
+    found: set[int] = set()
+    for term in query.terms:
+        rows = connection.execute(
+            "SELECT rowid FROM clip_words WHERE clip_words MATCH ?", (_phrase(term),)
+        )
+        found.update(row for (row,) in rows)
+    return found
 
 
 def _scores(

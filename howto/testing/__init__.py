@@ -21,6 +21,7 @@ except ModuleNotFoundError as error:
 
 from howto.testing.aligners import AlignerContract
 from howto.testing.backbones import BackboneContract
+from howto.testing.benchmarks import BenchmarkContract
 from howto.testing.clippers import ClipperContract
 from howto.testing.contract import PluginContract
 from howto.testing.losses import LossContract
@@ -33,6 +34,7 @@ from howto.testing.text_encoders import TextEncoderContract
 __all__ = [
     "AlignerContract",
     "BackboneContract",
+    "BenchmarkContract",
     "ClipperContract",
     "JointModelContract",
     "LossContract",

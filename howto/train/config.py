@@ -32,7 +32,8 @@ class TrainOptions:
         text_encoder: name of a text encoder; None: `word2vec` where `text_weights` are given, else
             `learned`.
         text_weights: what the text encoder loads, such as a file of word vectors.
-        max_words: the most words of a caption that count.
+        max_words: the most words of a caption that count; None: as many as the text encoder has by
+            default, 20 for those over words, all that it reads for a ready network.
         sampler: name of a negative sampler.
         intra: share of the negatives' mass that comes from the same video, for samplers that take
             it.
@@ -60,7 +61,9 @@ class TrainOptions:
         seed: of all chance.
         init: start from another run, by name, or from a file of the authors' checkpoint; or from a
             ready joint model, whose embeddings the run then adapts.
-        validate: `own`: retrieval among held-out videos; `none`.
+        validate: `own`: retrieval among held-out videos; `none`; or the name of a benchmark, on
+            which the run is scored at its end: then no video is held out.
+        validate_data: the folder or file of that benchmark's annotations.
         validate_every: epochs between two evaluations; 0: at the end alone; None: 15 in all.
         held_out: share of the videos that never train and are evaluated on.
         rank_at_most: only videos whose best search rank is this or better.
@@ -71,7 +74,7 @@ class TrainOptions:
     backbone: tuple[str, ...] | None = None
     text_encoder: str | None = None
     text_weights: str | None = None
-    max_words: int = 20
+    max_words: int | None = None
     sampler: str = "intra-video"
     intra: float = 0.5
     loss: str = "max-margin"
@@ -98,6 +101,7 @@ class TrainOptions:
     seed: int = 1
     init: str | None = None
     validate: str = "own"
+    validate_data: str | None = None
     validate_every: int | None = None
     held_out: float = 0.1
     rank_at_most: int | None = None
@@ -114,6 +118,25 @@ class TrainOptions:
         names = self.backbone
         if names is not None and (not names or len(set(names)) < len(names)):
             raise UsageError("--backbone: expected one name or several, each once")
+        self._check_benchmark()
+
+    def _check_benchmark(self) -> None:
+        if self.benchmark is None and self.validate_data is not None:
+            raise UsageError("--validate-data goes with --validate BENCHMARK")
+        if self.benchmark is not None and self.validate_data is None:
+            raise UsageError(
+                f"--validate {self.benchmark} needs its annotations; name their folder or file with"
+                " --validate-data"
+            )
+        if self.benchmark is not None and self.validate_every:
+            raise UsageError(
+                "--validate-every goes with --validate own; a benchmark is scored at the end"
+            )
+
+    @property
+    def benchmark(self) -> str | None:
+        """The benchmark that the run is scored on at its end; None: none is."""
+        return None if self.validate in ("own", "none") else self.validate
 
     def as_json(self) -> dict[str, Any]:
         """All options as JSON values."""
@@ -170,7 +193,7 @@ _RANGES: Mapping[str, _Range] = {
     "accumulate": _least(1),
     "precision": _one_of(*PRECISIONS),
     "seed": _least(0),
-    "validate": _one_of("own", "none"),
+    "validate": (bool, "own, none, or the name of a benchmark"),
     "validate_every": _least(0),
     "held_out": (lambda value: 0 < value < 1, "above 0 and below 1"),
     "rank_at_most": _least(1),

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Curve", "curves_of_run", "draw_curves"]
+__all__ = ["Curve", "curves_of_run", "draw_curves", "round_ticks"]
 
 _WIDTH, _HEIGHT = 900, 360
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 20, 44, 44
@@ -27,7 +27,7 @@ _COLOURS = (
     (0, 159, 230),
     (60, 60, 60),
 )
-_TICKS = 5
+_TICKS = 5  # of an axis, about
 _SMOOTH = 0.02  # of the points of a curve are averaged into one
 
 
@@ -39,6 +39,7 @@ class Curve:
         x, y: of its points, in order of x.
         low, high: of a band around it; None: there is none.
         dashed: such as what chance would give.
+        is_share: y is a share of 1, shown in per cent.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Curve:
     low: Sequence[float] | None = None
     high: Sequence[float] | None = None
     dashed: bool = False
+    is_share: bool = False
 
 
 def curves_of_run(rows: Sequence[Mapping[str, Any]], name: str = "") -> dict[str, list[Curve]]:
@@ -76,8 +78,9 @@ def curves_of_run(rows: Sequence[Mapping[str, Any]], name: str = "") -> dict[str
                 columns["value"],
                 columns["low"],
                 columns["high"],
+                is_share=True,
             )
-            chance = Curve(f"{label}chance", at, columns["chance"], dashed=True)
+            chance = Curve(f"{label}chance", at, columns["chance"], dashed=True, is_share=True)
             panels[title] = [curve, chance]
     return panels
 
@@ -89,8 +92,13 @@ def _smoothed(x: Sequence[float], y: Sequence[float]) -> tuple[list[float], list
     return [sum(x[p]) / len(x[p]) for p in parts], [sum(y[p]) / len(y[p]) for p in parts]
 
 
-def draw_curves(panels: Mapping[str, Sequence[Curve]], path: Path) -> None:
+def draw_curves(
+    panels: Mapping[str, Sequence[Curve]], path: Path, *, by_ratio: bool = False
+) -> None:
     """Draw panels below each other, as a PNG.
+
+    Args:
+        by_ratio: x, all above 0, is drawn by its logarithm, with a tick at each point.
 
     Raises:
         ValueError: there is no panel.
@@ -100,17 +108,14 @@ def draw_curves(panels: Mapping[str, Sequence[Curve]], path: Path) -> None:
 
     if not panels:
         raise ValueError("there is no curve to draw")
-    picture = np.concatenate([_panel(title, curves) for title, curves in panels.items()])
+    picture = np.concatenate([_panel(title, curves, by_ratio) for title, curves in panels.items()])
     path.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
 
 
-def _panel(title: str, curves: Sequence[Curve]) -> NDArray[np.uint8]:
+def _panel(title: str, curves: Sequence[Curve], by_ratio: bool) -> NDArray[np.uint8]:
     canvas = np.full((_HEIGHT, _WIDTH, 3), _WHITE, np.uint8)
     shown = [curve for curve in curves if len(curve.x)]
-    values = [v for c in shown for part in (c.y, c.low, c.high) for v in part or ()]
-    places = _Places(
-        _ends([v for c in shown for v in c.x]), _ends([v for v in values if math.isfinite(v)])
-    )
+    places = _places(shown, by_ratio)
     _axes(canvas, places)
     for number, curve in enumerate(shown):
         _band(canvas, places, curve, _COLOURS[number % len(_COLOURS)])
@@ -128,32 +133,78 @@ def _ends(values: Sequence[float]) -> tuple[float, float]:
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
+def round_ticks(low: float, high: float, *, whole: bool = False) -> list[float]:
+    """Round numbers in equal steps of 1, 2 or 5 times a power of ten, about five of them.
+
+    The first is at most `low`, the last at least `high`.
+
+    Args:
+        low, high: ends of what is shown, low < high.
+        whole: steps are whole numbers.
+    """
+    rough = (high - low) / _TICKS
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(part * power for part in (1, 2, 5, 10) if part * power >= rough * (1 - 1e-9))
+    step = max(step, 1.0) if whole else step
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [number * step for number in range(first, last + 1)]
+
+
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """Where numbers lie in a panel."""
+    """Where numbers lie in a panel, and which ones are written at its axes."""
 
     of_x: tuple[float, float]
     of_y: tuple[float, float]
+    ticks_x: Sequence[float]
+    ticks_y: Sequence[float]
+    by_ratio: bool
+    is_share: bool
 
     def at(self, x: float, y: float) -> tuple[int, int]:
-        across = (x - self.of_x[0]) / (self.of_x[1] - self.of_x[0])
+        ends = (*self.of_x, x)
+        left, right, here = map(math.log, ends) if self.by_ratio else ends
+        across = (here - left) / (right - left)
         up = (y - self.of_y[0]) / (self.of_y[1] - self.of_y[0])
         width, height = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
         return round(_LEFT + across * width), round(_HEIGHT - _BOTTOM - up * height)
 
 
+def _places(shown: Sequence[Curve], by_ratio: bool) -> _Places:
+    along = [x for curve in shown for x in curve.x]
+    values = [v for c in shown for part in (c.y, c.low, c.high) for v in part or ()]
+    left, right = _ends(along)
+    ticks_y = round_ticks(*_ends([value for value in values if math.isfinite(value)]))
+    if by_ratio:
+        ticks_x = sorted(set(along))
+        left = left if left > 0 else right / 2
+    else:
+        whole = all(float(x).is_integer() for x in along)
+        ticks_x = [x for x in round_ticks(left, right, whole=whole) if left <= x <= right]
+    ends_y = (ticks_y[0], ticks_y[-1])
+    is_share = any(curve.is_share for curve in shown)
+    return _Places((left, right), ends_y, ticks_x, ticks_y, by_ratio, is_share)
+
+
 def _axes(canvas: NDArray[np.uint8], places: _Places) -> None:
     import cv2
 
-    for tick in range(_TICKS):
-        share = tick / (_TICKS - 1)
-        x = places.of_x[0] + share * (places.of_x[1] - places.of_x[0])
-        y = places.of_y[0] + share * (places.of_y[1] - places.of_y[0])
+    for y in places.ticks_y:
         left, right = (places.at(one, y) for one in places.of_x)
         cv2.line(canvas, left, right, _FAINT, 1)
-        _write(canvas, f"{y:.3g}", (8, left[1] + 4), _INK, 0.4)
-        at = (min(places.at(x, y)[0] - 12, _WIDTH - 50), _HEIGHT - 18)
-        _write(canvas, f"{x:.4g}" if abs(x) < 1000 else f"{x:.0f}", at, _INK, 0.4)
+        label = f"{_plain(100 * y)}%" if places.is_share else _plain(y)
+        _write(canvas, label, (8, left[1] + 4), _INK, 0.4)
+    for x in places.ticks_x:
+        across, bottom = places.at(x, places.of_y[0])
+        cv2.line(canvas, (across, bottom), (across, bottom + 4), _INK, 1)
+        label = _plain(x)
+        at = min(across - 4 * len(label), _WIDTH - 8 * len(label) - 4)
+        _write(canvas, label, (at, _HEIGHT - 18), _INK, 0.4)
+
+
+def _plain(value: float) -> str:
+    """A tick as people write it: 20, 0.05, 12,000, without the last bits of a float."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{round(value, 9):.6g}"
 
 
 def _points(places: _Places, x: Sequence[float], y: Sequence[float]) -> NDArray[np.int32]:

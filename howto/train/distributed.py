@@ -17,7 +17,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-__all__ = ["ALONE", "World", "connected"]
+__all__ = ["ALONE", "World", "connected", "own_device"]
 
 TIMEOUT = timedelta(minutes=5)
 """How long a process waits for the others; an evaluation happens in one of them meanwhile."""
@@ -58,7 +58,8 @@ class World:
         """The model as the loop calls it: its gradients become those of all processes."""
         if self.size == 1:
             return model
-        return torch.nn.parallel.DistributedDataParallel(model)
+        # The one buffer, a table of word vectors, is the same everywhere and never changes.
+        return torch.nn.parallel.DistributedDataParallel(model, broadcast_buffers=False)
 
     def agree(self, wish: bool) -> bool:
         """Whether any process wishes for it: all get the same answer."""
@@ -99,6 +100,17 @@ class _Gather(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         return gradient[ctx.own] * ctx.world.size, None, None
+
+
+def own_device(device: str) -> str:
+    """The device of this process: of several GPUs its own, by number.
+
+    Without the number it would be the current one of whichever thread asks, and in the thread that
+    makes batches ready that is the first.
+    """
+    if device == "cuda" and "LOCAL_RANK" in os.environ:
+        return f"cuda:{os.environ['LOCAL_RANK']}"
+    return device
 
 
 @contextmanager

@@ -43,6 +43,7 @@ __all__ = [
     "Trained",
     "TrainingFailed",
     "embed_rows",
+    "evaluated_rows",
     "loss_of",
     "train",
 ]
@@ -406,8 +407,7 @@ class _Judge:
 
     def __init__(self, problem: Problem, options: TrainOptions, world: World) -> None:
         self._problem, self._every, self._world = problem, options.validate_every or 0, world
-        held = np.repeat(problem.held_out, np.diff(problem.pack.offsets))
-        self._rows = np.flatnonzero(held)[:_MOST_EVALUATED]
+        self._rows = evaluated_rows(problem)
 
     def is_due(self, epochs_done: int, *, is_last: bool) -> bool:
         """Whether to evaluate after so many epochs."""
@@ -419,6 +419,17 @@ class _Judge:
             return None
         shown, said = embed_rows(model, self._problem.pack, self._rows)
         return evaluate(shown, said, self._problem.pack.videos_of(self._rows))
+
+
+def evaluated_rows(problem: Problem) -> NDArray[np.int64]:
+    """The held-out pairs that are evaluated: of very many as many as can be compared.
+
+    Those of one video lie together, and videos are in order of their ids.
+    """
+    if not problem.held_out.any():
+        return np.empty(0, np.int64)
+    view = problem.pack.view(problem.held_out)
+    return view.rows(np.arange(min(view.num_pairs, _MOST_EVALUATED)))
 
 
 def embed_rows(

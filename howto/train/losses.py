@@ -6,7 +6,7 @@ Scores may be float64 too, which tests use; nothing here writes to them, and a N
 NaN, whatever it weighs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import torch
@@ -32,6 +32,13 @@ def _own_scores(scores: Tensor) -> Tensor:
     """The scores of right pairs, (B, K)."""
     num_clips = len(scores)
     return scores.view(num_clips, num_clips, -1).diagonal(dim1=0, dim2=1).T
+
+
+def _parts_of(scores: Tensor) -> Iterator[slice]:
+    """Rows that are worked on together: on a CPU as many as its cache takes, else all."""
+    step = _CACHED_ROWS if scores.device.type == "cpu" else max(1, len(scores))
+    for first in range(0, len(scores), step):
+        yield slice(first, first + step)
 
 
 # --- max-margin ---
@@ -104,9 +111,7 @@ class _MaxMargin(torch.autograd.Function):
         cells = torch.empty_like(scores, memory_format=torch.contiguous_format)
         slope = torch.empty_like(cells) if ctx.needs_input_grad[0] else None
         of_rows, of_columns = torch.zeros_like(right), torch.zeros_like(right)
-        step = _CACHED_ROWS if scores.device.type == "cpu" else max(1, len(scores))
-        for first in range(0, len(scores), step):
-            part = slice(first, first + step)
+        for part in _parts_of(scores):
             raised = scores[part] + margin
             by_clip = (raised - right[part, None]).relu_()
             by_caption = raised.sub_(right[None, :]).relu_()
@@ -148,13 +153,61 @@ def _check_form(name: str, form: str, known: tuple[str, ...]) -> None:
 # --- contrastive ---
 
 
-def _wrong_logits(logits: Tensor, weights: Tensor, positives: Tensor) -> Tensor:
-    """Logits of wrong pairs with the logarithm of their weight added; right pairs: very low ones.
+class _Sums(torch.autograd.Function):
+    """What both losses below are made of, a few rows at a time, with a gradient.
+
+    Plain operations would make five or six arrays of B^2, and keep them. Here the gradient is the
+    only one; the logits of wrong pairs are computed twice, while they are in the cache.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, scores: Tensor, weights: Tensor, positives: Tensor, scale: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits of right pairs, (B, K); and for each clip (B,) and each caption (C,) the logarithm
+        of the sum over its wrong pairs of weight times exp(logit). A logit is score times scale."""
+        of_clips = scores.new_empty(len(scores))
+        most = scores.new_full(scores.shape[1:], -torch.inf)
+        summed = scores.new_zeros(scores.shape[1:])
+        for part in _parts_of(scores):
+            wrong = _wrong_logits(scores, weights, positives, scale, part)
+            of_clips[part] = wrong.logsumexp(dim=1)
+            # Of captions the sums so far, less the highest logit so far.
+            more = torch.maximum(most, wrong.amax(dim=0))
+            summed = summed * (most - more).exp_() + wrong.sub_(more).exp_().sum(dim=0)
+            most = more
+        of_captions = summed.log_().add_(most)
+        ctx.save_for_backward(scores, weights, positives, of_clips, of_captions)
+        ctx.scale = scale
+        return _own_scores(scores) * scale, of_clips, of_captions
+
+    @staticmethod
+    @once_differentiable
+    def backward(
+        ctx: Any, right: Tensor, clips: Tensor, captions: Tensor
+    ) -> tuple[Tensor, None, None, None]:
+        scores, weights, positives, of_clips, of_captions = ctx.saved_tensors
+        slope = torch.empty_like(scores, memory_format=torch.contiguous_format)
+        for part in _parts_of(scores):
+            wrong = _wrong_logits(scores, weights, positives, ctx.scale, part)
+            by_clip = (wrong - of_clips[part, None]).exp_().mul_(clips[part, None])
+            by_caption = wrong.sub_(of_captions).exp_().mul_(captions)
+            torch.add(by_clip, by_caption, out=slope[part])
+        _own_scores(slope).add_(right)
+        return slope.mul_(ctx.scale), None, None, None
+
+
+def _wrong_logits(
+    scores: Tensor, weights: Tensor, positives: Tensor, scale: float, part: slice
+) -> Tensor:
+    """Logits of wrong pairs, some rows, with the logarithm of their weight added; right pairs: very
+    low ones.
 
     Added, not put in their place: what weighs 0 does not hide a NaN. Not -infinity: where nothing
     else is in a sum, the gradient would be NaN.
     """
-    return weights.masked_fill(positives, 0).log_().clamp_(min=_NOTHING).add_(logits)
+    counted = weights[part].masked_fill(positives[part], 0).to(scores.dtype)
+    return counted.log_().clamp_(min=_NOTHING).add_(scores[part], alpha=scale)
 
 
 class MilNceLoss:
@@ -185,10 +238,10 @@ class MilNceLoss:
 
     def __call__(self, scores: Tensor, weights: Tensor, positives: Tensor) -> Tensor:
         """Return the loss, a scalar of the scores' type; shapes as the module says."""
-        right = _own_scores(scores).logsumexp(dim=1)
-        wrong = _wrong_logits(scores, weights, positives)
-        captions = wrong.logsumexp(dim=1)
-        clips = wrong.logsumexp(dim=0).view(len(scores), -1).logsumexp(dim=1)
+        apply: Callable[..., tuple[Tensor, Tensor, Tensor]] = _Sums.apply
+        own, captions, clips = apply(scores, weights, positives, 1.0)
+        right = own.logsumexp(dim=1)
+        clips = clips.view(len(scores), -1).logsumexp(dim=1)
         counted = [right, right] if self.form == "code" else [right]
         everything = torch.stack([*counted, captions, clips]).logsumexp(dim=0)
         return (everything - right).mean()
@@ -219,11 +272,10 @@ class InfoNceLoss:
 
     def __call__(self, scores: Tensor, weights: Tensor, positives: Tensor) -> Tensor:
         """Return the loss, a scalar of the scores' type; shapes as the module says."""
-        logits = scores / self.temperature
-        right = _own_scores(logits)
-        wrong = _wrong_logits(logits, weights, positives)
+        apply: Callable[..., tuple[Tensor, Tensor, Tensor]] = _Sums.apply
+        right, captions, clips = apply(scores, weights, positives, 1 / self.temperature)
         of_clips = right.logsumexp(dim=1)
-        among_captions = torch.logaddexp(of_clips, wrong.logsumexp(dim=1)) - of_clips
+        among_captions = torch.logaddexp(of_clips, captions) - of_clips
         of_captions = right.reshape(-1)
-        among_clips = torch.logaddexp(of_captions, wrong.logsumexp(dim=0)) - of_captions
+        among_clips = torch.logaddexp(of_captions, clips) - of_captions
         return (among_captions.mean() + among_clips.mean()) / 2

@@ -50,10 +50,12 @@ __all__ = [
 ]
 
 FORMAT = 1
+SOURCES_FILE = "sources.json"
 _REMAKE = "It is derived: remove the folder, and the same command makes it again"
 _LOOKED_AT = 256
 """Rows whose values are looked at when a pack is opened."""
 _ROWS_AT_ONCE = 4096
+_CACHED_ROWS = 128  # of 4,096 columns, as halves and as floats: within a last cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,18 +188,10 @@ class Pack:
             rows: int64 (B,), in any order, also more than once.
         """
         import torch
-        import torch.nn.functional as F  # noqa: N812 - the name that every torch user knows
 
-        raw = torch.from_numpy(_rows_of(self.clips, rows)).to(device, non_blocking=True)
-        clips = torch.empty(raw.shape, dtype=torch.float32, device=device)
-        first = 0
-        for stream in self.streams:
-            columns = slice(first, first + stream.dim)
-            clips[:, columns] = F.normalize(raw[:, columns].float(), dim=1)
-            first += stream.dim
         words, texts = self._captions_of(rows)
         return Batch(
-            clips,
+            self._clips_of(rows, device),
             None if words is None else torch.from_numpy(words).to(device, non_blocking=True).long(),
             None
             if texts is None
@@ -205,6 +199,34 @@ class Pack:
             torch.from_numpy(self.videos_of(rows)).to(device, non_blocking=True),
             rows,
         )
+
+    def _clips_of(self, rows: NDArray[np.int64], device: str) -> "torch.Tensor":
+        """Rows of clips as `Batch.clips`.
+
+        On a CPU a few rows at a time, while they lie in its cache: memory that is asked for anew
+        for each batch costs more than the arithmetic.
+        """
+        import torch
+        import torch.nn.functional as F  # noqa: N812 - the name that every torch user knows
+
+        shape = (len(rows), self.clips.shape[1])
+        if torch.device(device).type == "cpu":
+            # Not torch.empty: numpy asks for large pages, which are quicker to get.
+            clips = torch.from_numpy(np.empty(shape, np.float32))
+            step = _CACHED_ROWS
+        else:
+            clips = torch.empty(shape, device=device)
+            step = max(1, len(rows))
+        for first in range(0, len(rows), step):
+            part = slice(first, first + step)
+            halves = torch.from_numpy(_rows_of(self.clips, rows[part]))
+            halves = halves.to(device, non_blocking=True)
+            column = 0
+            for stream in self.streams:
+                columns = slice(column, column + stream.dim)
+                clips[part, columns] = F.normalize(halves[:, columns].float(), dim=1)
+                column = columns.stop
+        return clips
 
     def _captions_of(
         self, rows: NDArray[np.int64]
@@ -216,7 +238,8 @@ class Pack:
         return None, _rows_of(self.texts, _rows_of(self.text_of, rows).reshape(-1))
 
     def view(self, videos: NDArray[np.bool_] | None = None) -> "PackView":
-        """Choose videos.
+        """Choose videos, in order of their ids: what a sampler draws is then the same whether a
+        pack was built at once or grew, and its videos lie in another order.
 
         Args:
             videos: bool (V,), such as `fraction` and `rank_at_most` give; None: all.
@@ -230,6 +253,7 @@ class Pack:
                 f"of {self.num_videos} videos of the pack {len(chosen)} are chosen; at least one "
                 "is needed"
             )
+        chosen = np.array(sorted(chosen.tolist(), key=self.video_ids.__getitem__), np.int64)
         sizes = np.diff(self.offsets)[chosen]
         return PackView(self, chosen, np.concatenate(([0], np.cumsum(sizes))).astype(np.int64))
 
@@ -238,6 +262,11 @@ class Pack:
         with (self.folder / "captions.jsonl").open("rb") as file:
             for line in file:
                 yield json.loads(line)
+
+    def sources(self) -> dict[str, str]:
+        """What each video's rows were made from, by id: the fingerprint of its source."""
+        told = json.loads((self.folder / SOURCES_FILE).read_bytes())
+        return {video_id: source for video_id, source, *_ in told}
 
     def check(self) -> list[str]:
         """Read everything: what is wrong, in words; nothing where all is well."""
@@ -253,7 +282,7 @@ class PackView:
     """Some videos of a pack, which a sampler sees as if they were all: rows count from 0 again.
 
     Attributes:
-        videos: int64 (v,), their numbers in the pack.
+        videos: int64 (v,), their numbers in the pack, in order of their ids.
         offsets: int64 (v + 1,), as a sampler takes them.
     """
 

@@ -17,7 +17,7 @@ import numpy as np
 from howto.errors import LibraryError
 from howto.library import Library
 from howto.recipe import Recipe
-from howto.train.pack import FORMAT, Pack
+from howto.train.pack import FORMAT, SOURCES_FILE, Pack
 from howto.train.pack_files import CAPTIONS, JOURNAL, Entry, GrowingArray, PartialPack, flush_tree
 from howto.train.pack_source import (
     LibrarySource,
@@ -35,7 +35,6 @@ __all__ = ["Built", "Progress", "build_pack", "pack_library", "pack_recipe", "pa
 Progress = Callable[[int, int, str], None]
 """Called with videos done, videos to do, and the id of the one just finished."""
 
-_SOURCES = "sources.json"
 _NOT_COUNTED = ("meta.json", JOURNAL)
 
 
@@ -164,7 +163,7 @@ class _Work:
             return None, []
         try:
             pack = Pack.open(self._folder, self._recipe)
-            told = json.loads((self._folder / _SOURCES).read_bytes())
+            told = json.loads((self._folder / SOURCES_FILE).read_bytes())
             return pack, [Entry.of_json(one) for one in told]
         except (LibraryError, ValueError, TypeError) as error:
             self._notes.append(f"a damaged pack was replaced: {error}")
@@ -251,7 +250,7 @@ class _Work:
         offsets.add(np.concatenate((np.zeros(1, np.int64), np.cumsum(sizes))))
         offsets.close()
         _write_json(part / "video_ids.json", [one.video_id for one in in_pack])
-        _write_json(part / _SOURCES, [one.as_json() for one in entries])
+        _write_json(part / SOURCES_FILE, [one.as_json() for one in entries])
         counts = {
             **_counts(in_pack, [stream.name for stream in self._source.streams]),
             **write_texts(

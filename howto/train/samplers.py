@@ -204,9 +204,12 @@ class HardSampler(IntraVideoSampler):
         candidates = scores.shape[1] // len(scores)
         same = video_ids[:, None] == video_ids.repeat_interleave(candidates)[None, :]
         kept = positives.clone()
-        for sort in (same & ~positives, ~same):
-            kept |= semi_hard(scores, positives, sort, self.hardest)
-            kept |= semi_hard(scores.T, positives.T, sort.T, self.hardest).T
+        sorts = (same & ~positives, ~same)
+        by_clip = _nearness(scores, positives)
+        by_caption = _nearness(scores.T.contiguous(), positives.T.contiguous())
+        for sort in sorts:
+            kept |= _nearest(by_clip, sort, self.hardest)
+            kept |= _nearest(by_caption, sort.T.contiguous(), self.hardest).T
         return kept
 
 
@@ -230,13 +233,44 @@ def semi_hard(
 
     Source: the rule is that of Schroff et al., FaceNet, CVPR 2015 (arXiv:1503.03832), section 3.2.
     """
+    return _nearest(_nearness(scores, positives), among, share)
+
+
+def _nearness(scores: "torch.Tensor", positives: "torch.Tensor") -> "torch.Tensor":
+    """How soon each cell of a row is chosen: the higher the sooner."""
     import torch
 
     right = scores.masked_fill(~positives, -torch.inf).amax(dim=1, keepdim=True)
     gap = scores - right
-    nearness = gap.where(gap < 0, -gap - 2 * gap.abs().amax(dim=1, keepdim=True) - 1)
-    order = nearness.masked_fill(~among, -torch.inf).argsort(dim=1, descending=True, stable=True)
-    counts = (among.sum(dim=1, keepdim=True) * share).ceil()
-    places = torch.arange(scores.shape[1], device=scores.device).expand(scores.shape)
-    rank = torch.empty_like(order).scatter_(1, order, places)
-    return (rank < counts) & among
+    above = 2 * gap.abs().amax(dim=1, keepdim=True) + 1
+    return torch.where(gap < 0, gap, -gap - above)
+
+
+def _nearest(nearness: "torch.Tensor", among: "torch.Tensor", share: float) -> "torch.Tensor":
+    """Of each row's cells to choose from that share which is nearest, of equal ones the first."""
+    import torch
+
+    # Summed as int32: torch sums booleans as int64, twenty times slower.
+    counts = (among.sum(dim=1, keepdim=True, dtype=torch.int32) * share).ceil().long()
+    if not counts.any():
+        return torch.zeros_like(among)
+    among_these = nearness.masked_fill(~among, -torch.inf)
+    place = (among.shape[1] - counts).clamp_(max=among.shape[1] - 1)
+    least = _sorted_rows(among_these).gather(1, place)
+    kept = (among_these >= least) & among & (counts > 0)
+    # Of equal ones at the end the first columns stay, no more than are wanted.
+    crowded = (kept.sum(dim=1, dtype=torch.int32) > counts[:, 0]).nonzero()[:, 0]
+    above = (among_these[crowded] > least[crowded]) & kept[crowded]
+    equal = kept[crowded] & ~above
+    room = counts[crowded] - above.sum(dim=1, keepdim=True)
+    kept[crowded] = above | (equal & (equal.cumsum(dim=1) <= room))
+    return kept
+
+
+def _sorted_rows(values: "torch.Tensor") -> "torch.Tensor":
+    """Each row's values, the lowest first; on a CPU by numpy, which is thirty times quicker."""
+    import torch
+
+    if values.device.type == "cpu":
+        return torch.from_numpy(np.sort(values.numpy(), axis=1))
+    return values.sort(dim=1).values

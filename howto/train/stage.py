@@ -12,6 +12,7 @@ with Library.open(Path("my_videos")) as library:
 
 import hashlib
 import inspect
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,17 +25,28 @@ import torch
 from numpy.typing import NDArray
 
 from howto import __version__, plugins
+from howto.clip.pairs_store import pair_sets
+from howto.collect.ledger import Ledger
 from howto.errors import LibraryError, UsageError
 from howto.evaluate.ranks import Interval, interval_over_videos
 from howto.extract.choice import chosen_device
 from howto.library import Library
+from howto.recipe import Recipe
 from howto.train import checkpoint
 from howto.train.batches import Batches
 from howto.train.config import TrainOptions
-from howto.train.distributed import ALONE, World
-from howto.train.loop import SELECTED_BY, Event, Problem, Trained, embed_rows, train
+from howto.train.distributed import ALONE, World, own_device
+from howto.train.loop import (
+    SELECTED_BY,
+    Event,
+    Problem,
+    Trained,
+    embed_rows,
+    evaluated_rows,
+    train,
+)
 from howto.train.model import TextVideoModel
-from howto.train.pack import Pack, fraction
+from howto.train.pack import Pack, fraction, rank_at_most
 from howto.train.pack_build import Built, Progress, build_pack, pack_library, packs_folder
 from howto.train.pack_source import PackSource
 from howto.train.pack_text import TextChoice, encoder_for, keep_encoder
@@ -43,7 +55,7 @@ from howto.train.small import dim_for, encoder_name, sized
 from howto.train.starting import Start, chosen_start, put_start
 from howto.train.validate import Evaluation, evaluate, held_out, ranks_among
 
-__all__ = ["Cost", "Done", "Prepared", "prepare", "train_prepared"]
+__all__ = ["Cost", "Done", "Prepared", "complete", "prepare", "train_prepared"]
 
 QUERY_SIDE = "query"
 """Folder of a run that answers queries without torch."""
@@ -129,6 +141,7 @@ def prepare(
     resume: bool = False,
     source: PackSource | None = None,
     ranks: Mapping[str, int] | None = None,
+    told: Mapping[str, Any] | None = None,
     on_progress: Progress | None = None,
 ) -> Prepared:
     """Build the pack, choose what was left open, and make the model.
@@ -137,7 +150,9 @@ def prepare(
         name: of the run.
         resume: go on where a run of that name stopped.
         source: other pairs and features than the library's.
-        ranks: each video's best search rank, for `rank_at_most`.
+        ranks: each video's best search rank, for `rank_at_most` with a source; a library's own are
+            known to it.
+        told: what else the run's config is to hold.
 
     Raises:
         UsageError: the run is there and is not to be resumed; options that do not go together.
@@ -145,9 +160,14 @@ def prepare(
         PluginError: a backend cannot be had.
     """
     folder = run_folder(library.state, name)
+    if options.benchmark is not None:
+        plugins.find("benchmarks", options.benchmark)
     there = _there(folder)
     _refuse(there, name, options, resume=resume)
-    device = chosen_device(options.device)
+    open_options = options
+    if there is not None:
+        options = _as_begun(options, there)
+    device = own_device(chosen_device(options.device))
     start = chosen_start(options.init, folder.parent) if options.init else None
     if start is not None and start.kind == "model":
         options = _adapting(options, start)
@@ -159,7 +179,8 @@ def prepare(
     torch.manual_seed(options.seed)
     encoder, model = _model(options, pack, text, dim)
     said = put_start(start, model, pack, folder.parent) if start else ""
-    trains, held = _split(pack, options, ranks)
+    ranked = _ranked(library, pack, options.rank_at_most, ranks)
+    trains, held = _split(pack, options, ranked)
     problem = Problem(
         pack=pack,
         trains=trains,
@@ -171,7 +192,6 @@ def prepare(
         is_bf16=_is_bf16(options.precision, device),
     )
     counted = _batches(problem, options)
-    open_options = options
     chosen: tuple[str, ...] = ()
     if counted:
         full = sized(options, -(-counted // options.accumulate), dim)
@@ -185,6 +205,7 @@ def prepare(
         "dim": dim,
         "text_encoder": text.name,
         "streams": {stream.name: stream.dim for stream in pack.streams},
+        "clips": _pairs_of(pack),
         "pack": pack.recipe.short,
         "recipe": pack.recipe.parts,
         "rows": _rows_hash(pack),
@@ -194,6 +215,7 @@ def prepare(
         "precision": "bf16" if problem.is_bf16 else "fp32",
         "device": device,
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        **(told or {}),
     }
     if there is not None:
         _require_same_rows(there, config)
@@ -209,7 +231,16 @@ def prepare(
         start=start,
         config=config,
         notes=tuple(
-            filter(None, (*_notes(open_options, config, held), *chosen, said, *built.notes))
+            filter(
+                None,
+                (
+                    _said_pairs(library, options, config["clips"]),
+                    *_notes(open_options, config, held),
+                    *chosen,
+                    said,
+                    *built.notes,
+                ),
+            )
         ),
     )
 
@@ -224,7 +255,10 @@ def train_prepared(
 
     Raises:
         TrainingFailed: as `howto.train.loop.train`.
+        UsageError: the run is finished.
     """
+    if ready.finished is not None:
+        raise UsageError(f"the run {ready.finished.name!r} is finished; nothing is left to train")
     before = _as_started(ready)
     if world.is_main:
         ready.folder.mkdir(parents=True, exist_ok=True)
@@ -251,6 +285,19 @@ def train_prepared(
         gain,
         has_query_side=_export(ready),
     )
+
+
+def complete(ready: Prepared) -> bool:
+    """Write what a run that was killed after its last step has not written.
+
+    Returns:
+        Whether there was anything.
+    """
+    wants_curves = not (ready.folder / CURVES).is_file()
+    if wants_curves:
+        _draw(ready.folder)
+    wants_query = not (ready.folder / QUERY_SIDE).is_dir()
+    return (wants_query and _export(ready)) or wants_curves
 
 
 @contextmanager
@@ -313,10 +360,45 @@ def _require_same_rows(there: Run, config: Mapping[str, Any]) -> None:
         )
 
 
+def _as_begun(options: TrainOptions, there: Run) -> TrainOptions:
+    """What was chosen when the run began is not chosen again: newer sets may have come since."""
+    features = there.config["recipe"]["source"].get("features", ())
+    sets = tuple(
+        f"{name}-{Recipe.of(**parts).short}"
+        for name, parts in zip(there.config["streams"], features, strict=False)
+    )
+    backbone = options.backbone if options.init is not None or not sets else sets
+    return replace(options, backbone=backbone, clips=options.clips or there.config.get("clips"))
+
+
 def _rows_hash(pack: Pack) -> str:
-    digest = hashlib.sha256(repr(pack.video_ids).encode(errors="backslashreplace"))
-    digest.update(np.ascontiguousarray(pack.offsets).tobytes())
-    return digest.hexdigest()[:16]
+    """Of what each video's rows were made from, in whatever order they lie."""
+    sources, sizes = pack.sources(), np.diff(pack.offsets).tolist()
+    rows = sorted(
+        (one, size, sources[one]) for one, size in zip(pack.video_ids, sizes, strict=True)
+    )
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
+
+
+def _pairs_of(pack: Pack) -> str | None:
+    """The short hash of the pair set that a pack was made from; None: from no library's."""
+    parts = pack.recipe.parts["source"].get("pairs")
+    return None if parts is None else Recipe.of(**parts).short
+
+
+def _said_pairs(library: Library, options: TrainOptions, taken: str | None) -> str:
+    """Which set of pairs is trained on, where there are several."""
+    if taken is None:
+        return ""
+    sets = pair_sets(library).values()
+    recipe = next(one for one in sets if one.short == taken)
+    realigned = recipe.parts.get("realign")
+    what = f", re-aligned by the run {realigned['run']}" if realigned else ""
+    if len(sets) < 2 and not realigned:
+        return ""
+    if options.clips is None:
+        return f"pairs of set {taken}, the newest of {len(sets)}{what} (--clips)"
+    return f"pairs of set {taken}{what}"
 
 
 def _adapting(options: TrainOptions, start: Start) -> TrainOptions:
@@ -377,27 +459,39 @@ def _model(
 
 
 def _split(
-    pack: Pack, options: TrainOptions, ranks: Mapping[str, int] | None
+    pack: Pack, options: TrainOptions, ranked: NDArray[np.bool_]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which videos train, and which are evaluated on; the same ones in every run of any options."""
     held = np.zeros(pack.num_videos, bool)
     if options.validate == "own":
         held = held_out(pack.video_ids, options.held_out)
-    trains = ~held
-    if options.rank_at_most is not None:
-        if ranks is None:
-            raise UsageError(
-                "--rank-at-most: no search ranks are known of these videos; they come with "
-                "--from-authors"
-            )
-        from howto.train.pack import rank_at_most
-
-        trains &= rank_at_most(pack.video_ids, ranks, options.rank_at_most)
+    trains = ~held & ranked
     places = np.flatnonzero(trains)
     if options.fraction < 1 and len(places):
         chosen = fraction([pack.video_ids[place] for place in places], options.fraction)
         trains[places[~chosen]] = False
     return trains, held
+
+
+def _ranked(
+    library: Library, pack: Pack, most: int | None, ranks: Mapping[str, int] | None
+) -> NDArray[np.bool_]:
+    """Which videos were among so many first hits of a task, by a list or by what collect found.
+
+    Raises:
+        UsageError: none was; or the list lacks a video.
+    """
+    if most is None:
+        return np.ones(pack.num_videos, bool)
+    if ranks is not None:
+        return rank_at_most(pack.video_ids, ranks, most)
+    first = Ledger(library).videos_with_rank_at_most(most)
+    if first.isdisjoint(pack.video_ids):
+        raise UsageError(
+            f"--rank-at-most {most}: no video with pairs and features was among the first {most} "
+            "hits of a task; search ranks are known of what howto collect found"
+        )
+    return np.array([one in first for one in pack.video_ids], bool)
 
 
 def _loss(options: TrainOptions) -> Any:
@@ -510,22 +604,18 @@ def _flops_per_second(device: str, *, is_bf16: bool) -> float:
 # --- after training ---
 
 
-def _held_rows(problem: Problem) -> NDArray[np.int64]:
-    return np.flatnonzero(np.repeat(problem.held_out, np.diff(problem.pack.offsets)))
-
-
 def _as_started(ready: Prepared) -> tuple[Evaluation, NDArray[np.float64]] | None:
     """What the start can do, and how likely it finds each held-out clip among the first ten."""
     if ready.start is None or not ready.problem.held_out.any():
         return None
-    rows = _held_rows(ready.problem)
+    rows = evaluated_rows(ready.problem)
     shown, said = embed_rows(ready.problem.model.to(ready.problem.device), ready.problem.pack, rows)
     found = evaluate(shown, said, ready.problem.pack.videos_of(rows))
     return found, ranks_among(shown, said).hits_at(SELECTED_BY)
 
 
 def _gain(ready: Prepared, before: tuple[Evaluation, NDArray[np.float64]]) -> Interval:
-    rows = _held_rows(ready.problem)
+    rows = evaluated_rows(ready.problem)
     shown, said = embed_rows(ready.problem.model, ready.problem.pack, rows)
     hits = ranks_among(shown, said).hits_at(SELECTED_BY)
     return interval_over_videos(hits - before[1], ready.problem.pack.videos_of(rows))
@@ -538,16 +628,16 @@ def _draw(folder: Path) -> None:
 
 
 def _export(ready: Prepared) -> bool:
-    """Write the query side, where the encoder is over words; the best checkpoint's, if any."""
+    """Write the query side of the best checkpoint, else the last, if the encoder is over words."""
     from howto.train.query_side import export_query_side
     from howto.train.text_pooling import TextPooling
 
     model = ready.problem.model
     if not isinstance(model.text, TextPooling) or ready.encoder.vocabulary is None:
         return False
-    best = checkpoint.load(ready.folder, checkpoint.BEST)
-    if best is not None:
-        checkpoint.restore(best, model)
+    found = checkpoint.load(ready.folder, checkpoint.BEST) or checkpoint.load(ready.folder)
+    if found is not None:
+        checkpoint.restore(found, model)
     words = ("", *ready.encoder.vocabulary.words)
     export_query_side(model, ready.folder / QUERY_SIDE, words, ready.encoder.max_words)
     return True

@@ -90,7 +90,7 @@ def put_start(start: Start, model: TextVideoModel, pack: Pack, runs: Path) -> st
     if start.kind == "model" or start.path is None:
         _pass_through(model.video_gate)
         _pass_through(model.text_gate)
-        return f"starts as the ready model {start.name}"
+        return f"starts as the ready model {start.name}{_compared(start.name)}"
     if start.kind == "run":
         return _from_run(start, model, pack, runs)
     from howto.train.authors_checkpoint import from_authors
@@ -106,6 +106,13 @@ def put_start(start: Start, model: TextVideoModel, pack: Pack, runs: Path) -> st
     )
     model.load_state_dict(theirs.state_dict())
     return f"starts from the authors' checkpoint {start.name}"
+
+
+def _compared(name: str) -> str:
+    """What of a joint model is left out at the start; '' where nothing is."""
+    if plugins.create("models", name).normalised:
+        return ""
+    return ", but for the lengths of its vectors: they are compared by direction alone"
 
 
 def _pass_through(unit: GatedEmbedding) -> None:

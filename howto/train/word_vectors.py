@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from howto.errors import UsageError
 
-__all__ = ["WordVectors", "open_word_vectors", "pick_words", "save_word_vectors"]
+__all__ = ["WordVectors", "list_words", "open_word_vectors", "pick_words", "save_word_vectors"]
 
 MOST_OF_ALL = 1_000_000
 """The most words that are taken where it is not said which; more would not fit many memories."""
@@ -93,6 +93,35 @@ def pick_words(
             gives the byte (binary forms) or the line.
     """
     return _read(path, frozenset(wanted), vocabulary)
+
+
+def list_words(path: Path) -> Iterator[str]:
+    """Yield the words of a file in its order, as often as it has them, without their vectors.
+
+    Raises:
+        UsageError: as `pick_words`; a vector that is damaged is not noticed.
+    """
+    if not path.is_file():
+        raise UsageError(f"there is no file of word vectors {path}")
+    if path.suffix.lower() in _ARRAYS:
+        listed = _listed_words(_vocabulary_of(path, None), len(_array(path)))
+        yield from (word for word in listed if word is not None)
+        return
+    with path.open("rb") as file:
+        beginning = file.read(_LOOKED_AT)
+        _refuse_other_forms(path, beginning)
+        header = _header(beginning)
+        begin = beginning.index(b"\n") + 1 if header else 0
+        if header and _is_binary(beginning, header[1]):
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                for word, _ in _binary_words(path, data, begin, header[0], 4 * header[1]):
+                    yield word.decode(errors="backslashreplace")
+            return
+        dim = header[1] if header else _dim_of_lines(path, beginning)
+        file.seek(begin)
+        for number, line in _lines(file, 1 + bool(header)):
+            word, _ = _split(line, dim, f"{path}, line {number}")
+            yield word.decode(errors="backslashreplace")
 
 
 def save_word_vectors(vectors: WordVectors, folder: Path) -> Path:

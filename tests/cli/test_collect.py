@@ -3,13 +3,21 @@
 import csv
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 
+from howto.cli.collect import _Tally
 from howto.collect.fetched import Pace
+from howto.collect.ledger import Ledger, Parked, Step
+from howto.collect.lists import youtube_candidate
 from howto.collect.sources.urls import UrlsSource
 from howto.collect.sources.youtube import YouTubeSource
+from howto.collect.stage import KEPT, Event
+from howto.errors import ItemError, Reason, RetryLater
 from howto.library import Library
 from tests.collect.site import Answer, Site, serving_videos
 from tests.conftest import vtt
@@ -203,6 +211,10 @@ def test_the_report_as_text_json_and_a_table(cli, shop) -> None:
         (["--exclude", "none.txt"], "cannot read none.txt"),
         (["--urls", "none.txt"], "none.txt"),
         (["--license", "mine"], "mine"),
+        (["--language", "English"], "did you mean en?"),
+        (["--language", "Germann"], "did you mean de?"),
+        (["--language", "xx"], "is no code of a language"),
+        (["--language", ""], "is no code of a language"),
     ],
 )
 def test_wrong_usage(cli, tmp_path: Path, options: list[str], said: str) -> None:
@@ -307,3 +319,152 @@ def test_a_damaged_library_is_not_planned_as_none(cli, shop) -> None:
     ran = cli(*arguments(addresses, folder), "--dry-run")
     assert ran.code != 0
     assert "What was collected and what was forgotten stands there alone" in ran.err
+
+
+@pytest.mark.parametrize("language", ["en", "eng", "en-GB", "pt_br", "zh-Hans", "yue", "haw"])
+def test_codes_of_languages(cli, shop, language: str) -> None:
+    addresses, _, folder = shop
+    ran = cli(*arguments(addresses, folder), "--dry-run", "--language", language)
+    assert ran.code == 0
+
+
+def searching(monkeypatch, *answers: object) -> list[int]:
+    """YouTube answers so, one search after another; how deep each was is told."""
+    depths: list[int] = []
+    waiting = list(answers)
+
+    def find(self, task, limit):
+        depths.append(limit)
+        answer = waiting.pop(0) if waiting else []
+        if isinstance(answer, Exception):
+            raise answer
+        return iter(answer)
+
+    monkeypatch.setattr(YouTubeSource, "find", find)
+    monkeypatch.setattr(YouTubeSource, "polite", Pace())
+    monkeypatch.setattr("howto.collect.policy._JITTER", 0.0)
+    monkeypatch.setattr("howto.collect.stage.retry_seconds", lambda *_: 0.0)
+    return depths
+
+
+def test_the_depth_of_searches_holds_until_another_is_named(cli, tmp_path, monkeypatch) -> None:
+    depths = searching(monkeypatch, *([youtube_candidate("youtube", "abcdefghijk", 1)],) * 4)
+    (tmp_path / "tasks.txt").write_text("fold a shirt\n")
+    command = ["collect", "--tasks", tmp_path / "tasks.txt", "-L", tmp_path, "--exclude"]
+    (tmp_path / "exclude.txt").write_text("abcdefghijk\n")
+    command.append(tmp_path / "exclude.txt")
+    assert cli(*command, "--top", "20").code == 0
+    assert cli(*command).code == 0
+    planned = cli(*command, "--dry-run", "--json").json
+    assert (depths, planned["searches"]) == ([20], 0)
+    assert cli(*command, "--top", "30").code == 0
+    assert depths == [20, 30]
+
+
+def test_a_task_for_which_nothing_is_found_is_named(cli, tmp_path, monkeypatch) -> None:
+    depths = searching(monkeypatch)
+    (tmp_path / "tasks.txt").write_text("fold a \u202eshirt\n")
+    ran = cli("collect", "--tasks", tmp_path / "tasks.txt", "-L", tmp_path)
+    assert (ran.code, len(depths)) == (0, 3)
+    assert "Searched for 1 task: 0 hits." in ran.out
+    assert "Note: nothing was found for fold a" in ran.err
+    assert "\u202e" not in ran.err
+
+
+def test_what_is_given_up_and_then_taken_up_again_is_not_called_failed(
+    cli, tmp_path, monkeypatch
+) -> None:
+    searching(monkeypatch, *[ValueError("an odd page")] * 5)
+    (tmp_path / "tasks.txt").write_text("".join(f"fold shirt {n}\n" for n in range(6)))
+    ran = cli("collect", "--tasks", tmp_path / "tasks.txt", "-L", tmp_path, "--json")
+    assert (ran.code, ran.json["failed_searches"]) == (3, [])
+    assert ran.json["left"]["searches"] == 6
+
+
+NASTY = "\x1b[2J\x1b]0;title\x07 said \u202e the site"
+
+
+def test_nothing_that_a_site_says_moves_the_cursor(cli, shop, monkeypatch) -> None:
+    """Not where it is parked and waited for, nor where a video is given up."""
+    addresses, _, folder = shop
+    describe = UrlsSource.describe
+    answers = [RetryLater(Reason.RATE_LIMITED, NASTY, 0.0), ItemError(Reason.INTERNAL_ERROR, NASTY)]
+
+    def rude(self, candidate):
+        if answers:
+            raise answers.pop(0)
+        return replace(describe(self, candidate), title=NASTY)
+
+    monkeypatch.setattr(UrlsSource, "describe", rude)
+    monkeypatch.setattr("howto.collect.stage.park_seconds", lambda *_: 0.05)
+    ran = cli(*arguments(addresses, folder), "--wait")
+    assert ran.code == 1
+    assert "Parked: 127.0.0.1: rate_limited" in ran.err
+    assert "Failed: " in ran.err
+    shown = ran.out + ran.err + cli("collect", "-L", folder, "--report").out
+    for mark in ("\x1b", "\x07", "\u202e"):
+        assert mark not in shown
+
+
+def test_sound_alone_in_a_folder_is_left_out_and_no_failure(cli, tmp_path: Path) -> None:
+    folder, library = tmp_path / "mine", tmp_path / "library"
+    folder.mkdir()
+    library.mkdir()
+    with av.open(str(folder / "podcast.wav"), "w") as target:
+        stream = target.add_stream("pcm_s16le", rate=8000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.int16), layout="mono")
+        frame.sample_rate = 8000
+        target.mux(stream.encode(frame))
+        target.mux(stream.encode(None))
+    (folder / "notes.mp4").write_bytes(b"no film at all")
+    ran = cli("collect", "--folder", folder, "-L", library, "--json")
+    assert (ran.code, ran.json["outcomes"], ran.json["failed"]) == (
+        0,
+        {"no_video_stream": 1, "not_media": 1},
+        [],
+    )
+
+
+def test_the_command_to_go_on_with_unparks_nobody(cli, shop) -> None:
+    addresses, site, folder = shop
+    site.answers["/watch/1"] = Answer(status=429, headers={"Retry-After": "7200"})
+    ran = cli(*arguments(addresses, folder), "--retry")
+    assert ran.code == 3
+    assert f"with:  howto collect --urls {addresses} -L {folder} --allow-private\n" in ran.err
+
+
+def test_many_parked_sites_are_counted(cli, shop, monkeypatch) -> None:
+    addresses, _, folder = shop
+    monkeypatch.setattr("howto.cli.collect.MOST_SHOWN", 2)
+    cli(*arguments(addresses, folder), "--limit", "1")
+    with Library.open(folder) as library:
+        for number in range(5):
+            parked = Parked(f"site{number}.example", Reason.NETWORK, "", 9e9, 1)
+            Ledger(library).park(parked)
+        library.connection.execute("UPDATE candidates SET site = 'site0.example'")
+    ran = cli(*arguments(addresses, folder))
+    assert ran.err.count("Parked until") == 2
+    assert "and 3 more sites are parked" in ran.err
+    ran = cli(*arguments(addresses, folder), "--json")
+    assert len(ran.json["parked"]) == 5
+
+
+# The tally of a run that looks at a million videos.
+
+
+def told(video_id: str, outcome: str, state: str) -> Event:
+    return Event("video", video_id, outcome, state, video_id=video_id)
+
+
+def test_a_tally_holds_no_more_than_what_waits() -> None:
+    """So that neither memory nor the time for one event grows with what was done."""
+    tally = _Tally()
+    for number in range(1000):
+        tally.add(told(f"v{number}", "network", Step.LATER))
+        tally.add(told(f"v{number}", KEPT, Step.DONE))
+    tally.add(told("later", "network", Step.LATER))
+    for outcome in ("network", "truncated"):
+        tally.add(told("failed", outcome, Step.FAILED))
+    assert tally.outcomes == {KEPT: 1000, "network": 1, "truncated": 1}
+    assert (list(tally.waiting), list(tally.given_up), tally.ended) == (["later"], ["failed"], 1001)
+    assert tally.line() == "1000 kept, 1 network, 1 truncated"

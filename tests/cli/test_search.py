@@ -18,7 +18,16 @@ def test_the_moment_is_found(cli, videos: Path) -> None:
     ran = cli("search", "fold a shirt", videos, "--json")
     assert ran.code == 0
     found = ran.json
-    assert list(found) == ["query", "library", "signals", "hits", "notes", "refreshed"]
+    assert list(found) == [
+        "query",
+        "library",
+        "signals",
+        "hits",
+        "model",
+        "confident",
+        "notes",
+        "refreshed",
+    ]
     assert (found["query"], found["library"]) == ("fold a shirt", str(videos))
     assert found["signals"] == ["words"]
     best = found["hits"][0]

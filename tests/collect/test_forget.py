@@ -1,15 +1,22 @@
 """Forgetting: out of everything, for good, and nothing of the user's is deleted."""
 
+import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from howto.clip.pairs import PairOptions
 from howto.clip.stage import clip_videos
 from howto.collect import forget as forgetting
 from howto.collect.forget import forget, named_videos
-from howto.collect.stage import KEPT
-from howto.errors import UsageError
+from howto.collect.rules import Rules
+from howto.collect.sources.folder import FolderSource
+from howto.collect.stage import KEPT, collect
+from howto.errors import LibraryBusy, LibraryError, UsageError
+from howto.library import Library
 from howto.search.query import Query
 from howto.search.refresh import refresh
 from howto.search.search import ask
@@ -167,7 +174,7 @@ def test_the_command(full, cli) -> None:
     (full.library.state / "packs" / "x").mkdir(parents=True)
     ran = cli("forget", "a", "-L", folder, "--yes", "--reason", "asked for")
     assert (ran.code, "Forgot 1 video; 3 files deleted." in ran.out) == (0, True)
-    assert "packs still holds" in ran.err
+    assert "packs/x held what was made of it, and is deleted" in ran.err
     ran = cli("forget", "b", "-L", folder, "--yes", "--json")
     assert ran.json["known"] == ["b"]
     assert cli("forget", "nosuch", "-L", folder, "--yes").code == 2
@@ -197,3 +204,117 @@ def test_an_id_never_takes_the_files_of_a_longer_one(desk) -> None:
     desk.source.finds["fold"] = ["a", "ab", "a-b"]
     desk.run("fold")
     assert forget(desk.library, ["a"]).deleted == ("captions/a.en.vtt", "media/a.mp4")
+
+
+def test_a_copy_in_another_folder_is_not_collected_either(
+    full, tmp_path: Path, small_video
+) -> None:
+    """`collect --folder` gives a file an id of its own, made of its content."""
+    mine = small_video(full.library.folder / "mine.mp4", shade=77)
+    refresh(full.library, workers=1)
+    other = tmp_path / "other"
+    other.mkdir()
+    for path, name in ((mine, "copy.mp4"), (full.places.media / "a.mp4", "film.mp4")):
+        (other / name).write_bytes(path.read_bytes())
+    forget(full.library, [*named_videos(full.library, ["mine.mp4"]), "a"])
+    small_video(other / "another.mp4", shade=78)
+    folder = FolderSource(folder=other)
+    collect(
+        full.library,
+        {"folder": folder},
+        Rules(keep_free=0, min_words=0),
+        lists=[("", folder)],
+        retry=True,
+    )
+    (kept,) = [one for one in full.places.media.iterdir() if one.name.startswith("folder-")]
+    assert kept.read_bytes() == (other / "another.mp4").read_bytes()
+
+
+HELD = {
+    "packs/11111111": ["a", "b"],
+    "packs/22222222": ["b", "aa"],
+    "packs/.33333333.part": ["a"],
+    "index/small": ["b", "a"],
+    "index/other": ["b"],
+}
+
+
+def make_derived(state: Path, held: dict[str, list[str]]) -> None:
+    """Packs and indexes, by the videos that each holds."""
+    for name, videos in held.items():
+        folder = state / name
+        folder.mkdir(parents=True)
+        (folder / "clips.npy").write_bytes(b"a" * 100)
+        if name.startswith("index"):
+            with closing(sqlite3.connect(folder / "index.db")) as connection:
+                connection.execute("CREATE TABLE groups (name TEXT)")
+                connection.executemany("INSERT INTO groups VALUES (?)", [(v,) for v in videos])
+                connection.commit()
+        elif name.endswith(".part"):
+            (folder / "journal.jsonl").write_text(json.dumps({"video_id": videos[0]}) + "\n")
+        else:
+            (folder / "video_ids.json").write_text(json.dumps(videos))
+
+
+def test_packs_and_indexes_that_hold_it_are_deleted_and_no_others(full) -> None:
+    state, library = full.library.state, full.library
+    full.source.finds["iron"] = ["videoa"]
+    full.run("iron")
+    longer = {"a": "videoa", "aa": "videoaa"}
+    make_derived(
+        state, {name: [longer.get(one, one) for one in videos] for name, videos in HELD.items()}
+    )
+    done = forget(library, ["videoa"])
+    assert done.derived == ("index/small", "packs/.33333333.part", "packs/11111111")
+    left = [*state.glob("packs/*"), *state.glob("index/*")]
+    assert {path.relative_to(state).as_posix() for path in left} == {
+        "packs/22222222",
+        "index/other",
+    }
+
+
+def test_a_pack_that_is_being_built_is_waited_for(full, monkeypatch) -> None:
+    make_derived(full.library.state, HELD)
+    monkeypatch.setattr(forgetting, "_PATIENCE", 0.05)
+    lock = full.library.state / "packs" / "11111111.lock"
+    with FileLock(lock), pytest.raises(LibraryBusy, match="is being written"):
+        forget(full.library, ["a"])
+    assert full.row("a")["state"] == "done", "nothing was begun"
+    for work in ("extract", "listen", "clip"):
+        with (
+            Library.open(full.library.folder) as other,
+            other.exclusive(work),
+            pytest.raises(LibraryBusy),
+        ):
+            forget(full.library, ["a"])
+    assert forget(full.library, ["a"]).known == ("a",)
+
+
+def test_a_kill_before_the_packs_are_gone(full, monkeypatch) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(_library) -> None:
+        raise Killed
+
+    make_derived(full.library.state, HELD)
+    monkeypatch.setattr(forgetting, "sweep", killed)
+    with pytest.raises(Killed):
+        forget(full.library, ["a"])
+    monkeypatch.undo()
+    assert (full.library.state / "packs" / "11111111").exists()
+    full.run()
+    assert not (full.library.state / "packs" / "11111111").exists()
+    assert (full.library.state / "packs" / "22222222").exists()
+
+
+def test_what_cannot_be_deleted_is_said(full, monkeypatch) -> None:
+    def refused(self: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    with pytest.raises(LibraryError, match="cannot be deleted: Permission denied"):
+        forget(full.library, ["a"])
+    monkeypatch.undo()
+    full.run()
+    assert "a.mp4" not in everything(full.library.state)

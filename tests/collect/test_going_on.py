@@ -3,10 +3,12 @@
 import random
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from howto.collect import place
 from howto.collect.fetched import Candidate, Task
 from howto.collect.ledger import Step, site_of
 from howto.collect.plan import plan
@@ -77,6 +79,7 @@ def test_bad_searches_at_the_head_stop_nobody_and_end(desk) -> None:
 
 def test_a_finished_search_is_not_asked_again_when_others_fail(desk, trouble) -> None:
     queries = [f"task {number}" for number in range(6)]
+    desk.source.finds = {query: ["a"] for query in queries}
     desk.source.trouble["find", "task 0"] = trouble(Reason.NETWORK)
     for query in queries[1:5]:
         desk.source.trouble["find", query] = trouble(Reason.NETWORK, 6)
@@ -87,6 +90,7 @@ def test_a_finished_search_is_not_asked_again_when_others_fail(desk, trouble) ->
 
 def test_searches_that_work_end_a_row_of_failures(desk, trouble) -> None:
     queries = [f"task {number}" for number in range(10)]
+    desk.source.finds = {query: ["a"] for query in queries}
     for query in queries[::2]:
         desk.source.trouble["find", query] = trouble(Reason.NETWORK)
     desk.run(*queries)
@@ -101,14 +105,46 @@ def test_a_search_that_is_given_up_says_so(desk, trouble) -> None:
 
 
 def test_retry_asks_again_where_a_search_found_nothing(desk) -> None:
-    desk.run("fold")
+    assert desk.run("fold").is_finished
+    assert desk.source.count("find") == {"fold": 3}
     desk.source.finds["fold"] = ["a"]
     desk.run("fold")
     assert desk.outcomes == {}
     desk.run(retry=True)
     assert desk.outcomes == {"a": KEPT}
     desk.run(retry=True)
-    assert desk.source.count("find") == {"fold": 2}
+    assert desk.source.count("find") == {"fold": 4}
+
+
+def test_a_search_that_finds_nothing_once_is_asked_again_at_once(desk) -> None:
+    find = desk.source.find
+    answers = iter([[], ["a"]])
+
+    def finds(task: Task | None, limit: int) -> Any:
+        desk.source.finds["fold"] = next(answers)
+        return find(task, limit)
+
+    desk.source.find = finds
+    assert desk.run("fold").is_finished
+    assert desk.outcomes == {"a": KEPT}
+    told = [(one.outcome, one.state) for one in desk.events if one.what == "searched"]
+    assert told == [("0", Step.LATER), ("1", Step.DONE)]
+
+
+def test_a_site_that_finds_nothing_for_anybody_is_left_alone(desk) -> None:
+    queries = [f"task {number}" for number in range(50)]
+    (parked,) = desk.run(*queries).parked
+    assert (parked.reason, parked.detail) == (
+        Reason.BLOCKED,
+        "5 searches in a row found nothing",
+    )
+    assert len(desk.source.count("find")) == 5
+    desk.source.finds = {query: ["a"] for query in queries}
+    desk.clock.time = parked.until
+    assert desk.run().is_finished
+    assert len(desk.source.count("find")) == 50
+    hits = desk.library.connection.execute("SELECT count(*) FROM hits")
+    assert hits.fetchone() == (50,)
 
 
 def test_retry_parks_nobody_any_more(desk) -> None:
@@ -124,6 +160,70 @@ def test_the_limit_does_not_hide_that_a_site_is_parked(desk, trouble) -> None:
     desk.source.trouble["describe", "b"] = trouble(Reason.RATE_LIMITED)
     ended = desk.run("fold", limit=2)
     assert (ended.limited, ended.is_finished, len(ended.parked)) == (True, False, 1)
+
+
+def while_down(desk: Desk, source: MemorySource, seconds: float) -> None:
+    """The net is down for so long from now."""
+    until, describe = desk.clock.time + seconds, source.describe
+
+    def described(candidate: Candidate) -> Any:
+        if desk.clock.time < until:
+            raise ItemError(Reason.NETWORK)
+        return describe(candidate)
+
+    source.describe = described  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("hosts", [1, 12])
+def test_a_net_that_is_down_for_a_weekend_loses_nothing(desk, hosts: int) -> None:
+    """Also where each host has one video alone, so that none has many failures in a row."""
+    web = Web(finds={"": [f"host{number % hosts}-{number}" for number in range(12)]})
+    while_down(desk, web, 60 * 3600)
+    assert run_all(desk, [web], wait=True).is_finished
+    assert set(desk.outcomes.values()) == {KEPT}
+
+
+def test_hosts_that_are_gone_come_to_an_end_beside_one_that_is_there(desk) -> None:
+    ids = [f"gone{number // 2}-{number}" if number % 2 else f"here-{number}" for number in range(8)]
+    web = Web(finds={"": ids})
+    for one in ids[1::2]:
+        web.trouble["describe", one] = Always(Reason.NETWORK)
+    assert run_all(desk, [web], wait=True).is_finished
+    assert {desk.row(one)["state"] for one in ids[1::2]} == {"failed"}
+    assert not [one for one in desk.events if one.what == "parked"], "others could be reached"
+    assert desk.clock.time - 1_700_000_000 < 4 * 3600
+
+
+def test_one_video_too_large_for_the_disk_stops_no_other(desk, monkeypatch) -> None:
+    free = SimpleNamespace(free=50_000_000_000)
+    monkeypatch.setattr(place.shutil, "disk_usage", lambda _: free)
+    desk.source.finds["fold"] = ["a", "b", "c"]
+    desk.source.facts["a"] = {"duration": 2e6}
+    rules = Rules(keep_free=0, max_seconds=1e9)
+    (parked,) = desk.run("fold", rules=rules).parked
+    assert parked.reason is Reason.DISK_FULL
+    desk.run(rules=rules)
+    assert desk.outcomes == {"a": Reason.DISK_FULL, "b": KEPT, "c": KEPT}
+    free.free *= 10
+    assert desk.run(rules=rules).is_finished
+    assert desk.row("a")["attempts"] == 0
+
+
+def test_a_part_that_fills_the_disk_does_not_keep_it_full(desk) -> None:
+    desk.source.finds["fold"] = ["a", "b"]
+    media = desk.source.media
+
+    def endless(described: Any, height: int, into: Path) -> Path:
+        if described.candidate.video_id == "b":
+            return media(described, height, into)
+        (into / "a.part").write_bytes(b"all that there was room for")
+        raise ItemError(Reason.DISK_FULL)
+
+    desk.source.media = endless
+    desk.run("fold")
+    assert list(desk.places.parts.iterdir()) == []
+    desk.run()
+    assert desk.outcomes == {"a": Reason.DISK_FULL, "b": KEPT}
 
 
 # Media for what has captions.
@@ -156,6 +256,41 @@ def test_media_that_is_no_longer_wanted_is_not_waited_for(desk) -> None:
     assert desk.run(limit=0).videos == 1
     assert desk.run(rules=CAPTIONS).is_finished
     assert desk.source.count("media") == {}
+
+
+def test_media_of_captions_that_was_not_recorded_is_not_asked_for_again(desk, monkeypatch) -> None:
+    desk.source.finds["fold"] = ["a"]
+    desk.run("fold", rules=CAPTIONS)
+    killed_while_recording(desk, monkeypatch)
+    desk.source.trouble["describe", "a"] = [ItemError(Reason.GONE)]
+    desk.source.asked.clear()
+    assert desk.run().is_finished
+    assert (desk.source.asked, desk.row("a")["media"]) == ([], "a.mp4")
+
+
+def killed_while_recording(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its media lies in its place, and nobody knows."""
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_arguments: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr("howto.collect.ledger.Ledger.done", killed)
+    with pytest.raises(Killed):
+        desk.run("fold")
+    monkeypatch.undo()
+    assert [path.name for path in desk.places.media.iterdir()] == ["a.mp4"]
+
+
+def test_nothing_stays_of_a_video_that_is_refused_after_a_kill(desk, monkeypatch) -> None:
+    desk.source.finds["fold"] = ["a"]
+    killed_while_recording(desk, monkeypatch)
+    desk.source.trouble["describe", "a"] = [ItemError(Reason.GONE)]
+    desk.run()
+    assert desk.outcomes == {"a": Reason.GONE}
+    assert [*desk.places.media.iterdir(), *desk.places.captions.iterdir()] == []
 
 
 # What a page may say.
@@ -257,6 +392,7 @@ def test_files_that_lie_in_the_library_are_not_listed_again(desk, tmp_path: Path
         ("youtube-abcdefghijk", "https://www.youtube.com/watch?v=abcdefghijk", "youtube"),
         ("urls-0", "https://Example.org:8080/a", "example.org"),
         ("urls-0", "http://u:p@example.org/a", "example.org"),
+        ("urls-0", "http://example.org./a", "example.org"),
         ("urls-0", "https://[bad/a", "urls"),
         ("folder-0", "/films/a.mp4", "urls"),
     ],

@@ -321,7 +321,8 @@ def test_many_failures_in_a_row_are_not_the_videos_fault(desk, trouble) -> None:
 
 def test_searches_are_not_given_up_while_the_net_is_down(desk, trouble) -> None:
     queries = [f"task {number}" for number in range(7)]
-    desk.source.trouble["find", "*"] = trouble(Reason.NETWORK, 40)
+    desk.source.finds = {query: ["a"] for query in queries}
+    desk.source.trouble["find", "*"] = trouble(Reason.NETWORK, 60)
     assert desk.run(*queries, wait=True).is_finished
     assert set(desk.source.count("find")) == set(queries)
     failed = desk.library.connection.execute("SELECT count(*) FROM searches WHERE reason NOT NULL")
@@ -359,7 +360,7 @@ def test_a_search_that_fails_is_tried_again_and_then_given_up(desk, trouble) -> 
     ended = desk.run("fold", "iron", wait=True)
     assert ended.is_finished
     assert desk.outcomes == {"b": KEPT}
-    assert desk.source.count("find") == {"fold": 6, "iron": 1}
+    assert desk.source.count("find") == {"fold": POLICIES[Reason.NETWORK].attempts, "iron": 1}
     desk.source.trouble.clear()
     desk.run(retry=True)
     assert desk.outcomes == {"a": KEPT, "b": KEPT}

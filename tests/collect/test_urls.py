@@ -6,6 +6,7 @@ Where the server has to count as one on the web, 127.0.0.1 is said to be public 
 
 import gzip
 import socket
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -414,6 +415,82 @@ def test_the_disk_fills_while_a_file_is_fetched(
     site.answers["/v.mp4"] = Answer(media, MP4)
     asked.keep_free = 0
     assert asked.media(found, HEIGHT, tmp_path).read_bytes() == media
+
+
+def test_a_file_without_end_is_left_and_leaves_nothing(
+    site: Site, tmp_path: Path, media: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = source()
+    found = asked.describe(candidate(site.url("/page")))
+    monkeypatch.setattr(ytdlp, "most_bytes", lambda _: len(media) - 1)
+    error = refusal(lambda: asked.media(found, HEIGHT, tmp_path))
+    assert (error.reason, list(tmp_path.iterdir())) == (Reason.NO_MEDIA, [])
+    monkeypatch.setattr(ytdlp, "most_bytes", lambda _: len(media))
+    assert asked.media(found, HEIGHT, tmp_path).read_bytes() == media
+
+
+def test_more_than_any_video_has() -> None:
+    assert place.most_bytes(0.0) == 1 << 30
+    assert place.most_bytes(100.0) > 30 * place.media_bytes(1080, 100.0)
+    assert place.most_bytes(None) == place.most_bytes(2000.0)
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+@pytest.mark.parametrize("packing", ["", "gzip", "deflate", "gzip, gzip"])
+@pytest.mark.usefixtures("one_public_address")
+def test_a_page_without_end(
+    site: Site, monkeypatch: pytest.MonkeyPatch, packing: str, allowed: bool
+) -> None:
+    """What is read as a whole has a bound, also when it is unpacked."""
+    monkeypatch.setattr(guard, "_LARGEST_ANSWER", 100_000)
+    whole = site.answers["/page"].body
+    asked = source(allow_private=allowed)
+    # yt-dlp reads 512 bytes of a page by themselves.
+    for size, fits in ((100_000, True), (100_513, False)):
+        body = whole + b" " * (size - len(whole))
+        for name in packing.split(", ") if packing else ():
+            body = gzip.compress(body) if name == "gzip" else zlib.compress(body)
+        site.answers["/page"] = Answer(
+            body, headers={"Content-Encoding": packing} if packing else {}
+        )
+        if fits:
+            assert asked.describe(candidate(site.url("/page"))).tracks
+        else:
+            error = refusal(lambda: asked.describe(candidate(site.url("/page"))))
+            assert (error.reason, "in place of a page" in error.detail) == (Reason.NO_MEDIA, True)
+
+
+@pytest.mark.parametrize(
+    ("packing", "damage", "reason"),
+    [
+        ("gzip", lambda body: gzip.compress(body)[:-20], Reason.TRUNCATED),
+        ("gzip", lambda body: body, Reason.TRUNCATED),
+        ("br", lambda body: body, Reason.BLOCKED),
+    ],
+)
+def test_a_page_that_cannot_be_unpacked(
+    site: Site, packing: str, damage: Callable[[bytes], bytes], reason: Reason
+) -> None:
+    body = damage(site.answers["/page"].body)
+    site.answers["/page"] = Answer(body, headers={"Content-Encoding": packing})
+    error = refusal(lambda: source().describe(candidate(site.url("/page"))))
+    assert error.reason is reason
+
+
+@pytest.mark.parametrize("packing", ["identity", "deflate"])
+def test_pages_that_come_packed_otherwise(site: Site, packing: str) -> None:
+    body = site.answers["/page"].body
+    bare = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    packed = bare.compress(body) + bare.flush() if packing == "deflate" else body
+    site.answers["/page"] = Answer(packed, headers={"Content-Encoding": packing})
+    assert source().describe(candidate(site.url("/page"))).tracks
+
+
+def test_a_page_that_was_cut_off_is_not_taken_for_whole(site: Site) -> None:
+    body = site.answers["/page"].body
+    site.answers["/page"] = Answer(body, length=len(body) + 10)
+    error = refusal(lambda: source().describe(candidate(site.url("/page"))))
+    assert error.reason is Reason.TRUNCATED
 
 
 def test_endless_captions(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

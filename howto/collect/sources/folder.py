@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
+from howto.collect.apart import probe_apart
 from howto.collect.examine import content_id
 from howto.collect.faults import on_disk
 from howto.collect.fetched import Candidate, CaptionTrack, Described, Pace, Task, hashed_id
+from howto.collect.place import Places, check_room
 from howto.collect.scan import MEDIA_SUFFIXES, scan
 from howto.collect.tracks import UNKNOWN
 from howto.errors import ItemError, Reason, UsageError
@@ -28,6 +30,9 @@ class FolderSource:
 
     Args:
         folder: where to look; hidden folders in it are left out.
+
+    Attributes:
+        keep_free: bytes of the disk that stay free where a file has to be copied; may be set.
     """
 
     name: ClassVar[str] = "folder"
@@ -35,6 +40,7 @@ class FolderSource:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
+        self.keep_free = 0
         self._beside: tuple[Path, dict[str, list[str]]] = (Path(), {})
 
     def find(self, task: Task | None, limit: int) -> Iterator[Candidate]:  # noqa: ARG002
@@ -45,15 +51,14 @@ class FolderSource:
         return itertools.islice(self._candidates(self._folder.absolute()), limit)
 
     def describe(self, candidate: Candidate) -> Described:
-        from howto.media.probe import probe
-
         path = Path(candidate.address)
-        info = probe(path)
+        info = probe_apart(path)
         return Described(
             candidate,
             title=info.title or path.stem,
             description=info.description,
             duration=info.duration,
+            size=0,  # a link takes no room, and a copy looks for it
             chapters=info.chapters,
             tracks=tuple(_track(path, name) for name in self._captions_beside(path)),
         )
@@ -79,6 +84,7 @@ class FolderSource:
             try:
                 os.link(source, unfinished)
             except OSError:  # another disk, or one without links
+                check_room(Places(into), self.keep_free, source.stat().st_size)
                 shutil.copyfile(source, unfinished)
             out.unlink(missing_ok=True)  # two links to one file cannot replace each other
             return unfinished.replace(out)

@@ -4,6 +4,7 @@ what it says is noise, but every step from a picture or a caption to a vector is
 import json
 import shutil
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -11,6 +12,7 @@ import numpy as np
 import open_clip
 import pytest
 import torch
+from howto_clip.model import ClipModel
 from howto_clip.named import lookup
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -18,7 +20,12 @@ from safetensors.torch import load_file, save_file
 from howto import plugins
 from howto.errors import PluginError, UnknownPlugin, UsageError
 from howto.extract.choice import Choice, choose
+from howto.joint.opened import make_features, missing_features, open_model
+from howto.library import Library
+from howto.media.decode import decode
+from howto.media.encode import H264Writer
 from howto.media.scale import Scaler
+from howto.search.refresh import refresh
 from howto.testing import BackboneContract, JointModelContract, TextEncoderContract
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data" / "images"
@@ -386,3 +393,57 @@ def test_places_that_open_clip_would_read_from_are_no_architectures(
     for name in (f"local-dir:{tmp_path}", "hf-hub:nobody/tiny", "hf-hub:nobody/tiny.openai"):
         with pytest.raises(UnknownPlugin, match="has no architecture"):
             plugins.create("backbones", f"clip:{name}")
+
+
+# --- what howto asks beyond the contract ---
+
+
+def test_the_catalogue_is_what_open_clip_says(empty_caches: Path) -> None:
+    """Names, dimensions, addresses and sizes are written down: its tables take long to import."""
+    for one in ClipModel.published():
+        named = lookup(one.name.removeprefix("clip:"))
+        assert (one.dim, one.page) == (named.dim, named.address.removesuffix("/"))
+        assert not one.is_here
+        assert one.files == (empty_caches / f"{named}.safetensors",)
+        with torch.device("meta"):
+            network = open_clip.CLIP(**open_clip.get_model_config(named.architecture))
+        size = sum(parameter.numel() for parameter in network.parameters()) * 4
+        assert one.size == pytest.approx(size, rel=0.01)
+
+
+def test_the_catalogue_finds_weights_where_loading_does(empty_caches: Path) -> None:
+    empty_caches.mkdir()
+    file = empty_caches / "ViT-B-32.openai.pt"
+    file.write_bytes(b"here")
+    found = {one.name: one for one in ClipModel.published()}
+    assert found["clip:ViT-B-32.openai"].files == (file,)
+    assert found["clip:ViT-B-32.openai"].is_here
+    assert not found["clip:ViT-B-16.openai"].is_here
+
+
+def test_opened_it_embeds_a_library(tiny: Path, tmp_path: Path) -> None:
+    """A span is the mean of the model's own embeddings of its frames, of length 1 again."""
+    folder = tmp_path / "films"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    with H264Writer(folder / "film.mp4", width=64, height=48, frame_rate=Fraction(4)) as writer:
+        for _ in range(6):
+            shade = rng.integers(0, 256, 3, np.uint8)
+            for _ in range(4):
+                writer.write_frame(np.broadcast_to(shade, (48, 64, 3)).copy())
+    weights = str(tiny / "tiny.safetensors")
+    with Library.open(folder) as library:
+        refresh(library)
+        model = open_model(library, "clip:tiny", weights=weights)
+        [video_id] = missing_features(library, model)
+        assert make_features(library, model).made == 1
+        shown = model.embed_spans(library, video_id, [(0, 3), (4, 5)])
+    plain = loaded("models", tiny)
+    [chunk] = decode(folder / "film.mp4", [plain.frames])
+    own = plain.embed_frames(torch.from_numpy(chunk.frames)).numpy()
+    for span, row in zip([own[:3], own[4:5]], shown, strict=True):
+        mean = span.mean(axis=0)
+        np.testing.assert_allclose(row, mean / np.linalg.norm(mean), atol=2e-3)  # kept as float16
+    captions = ["fold a shirt", ""]
+    np.testing.assert_array_equal(model.embed_text(captions), plain.embed_text(captions).numpy())
+    assert model.known_words(captions).all()

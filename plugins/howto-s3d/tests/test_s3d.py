@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from howto_s3d.network import S3DG, space_to_depth
+from howto_s3d.model import S3DModel
+from howto_s3d.network import EMBEDDING_DIM, S3DG, space_to_depth
 from howto_s3d.words import read_vocabulary, word_ids
 from torch.utils.hooks import RemovableHandle
 
@@ -528,3 +529,21 @@ def test_the_hash_of_text_depends_on_weights_and_words(files: Path, tmp_path: Pa
     }
     assert len(hashes) == 3
     assert plugins.create("models", "s3d-milnce").weights_hash(weights) in hashes
+
+
+def test_the_model_says_which_captions_it_knows_a_word_of(files: Path) -> None:
+    model = loaded("models", "s3d-milnce", files, **SMALL)
+    assert model.known_words(["FOLD it", "zebra", ""]) == [True, False, False]
+
+
+def test_where_its_published_files_are_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOWTO_WEIGHTS", str(tmp_path))
+    [one] = S3DModel.published()
+    assert (one.name, one.dim, S3DModel.dim) == ("s3d-milnce", EMBEDDING_DIM, EMBEDDING_DIM)
+    assert [path.name for path in one.files] == ["s3d_howto100m.pth", "s3d_dict.npy"]
+    assert not one.is_here
+    for path in one.files:
+        path.touch()
+    assert one.is_here

@@ -7,10 +7,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from howto.train.board import board
 from howto.train.config import TrainOptions
-from howto.train.curves import Curve, curves_of_run, draw_curves
+from howto.train.curves import Curve, curves_of_run, draw_curves, round_ticks
 from howto.train.loop import Problem, train
 from howto.train.runs import read_metrics
 
@@ -56,6 +58,39 @@ def test_a_line_goes_through_its_points(tmp_path: Path) -> None:
         assert colour_at(picture, x, y) == (178, 114, 0)
         assert colour_at(picture, x, y + 360) == (178, 114, 0)
     assert colour_at(picture, 475, 100) == (255, 255, 255)
+
+
+@pytest.mark.parametrize(
+    ("ends", "ticks"),
+    [
+        ((0, 1), [0, 0.2, 0.4, 0.6, 0.8, 1]),
+        ((0.173, 0.659), [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]),
+        ((1, 600), [0, 200, 400, 600]),
+        ((0.0231, 0.2), [0, 0.05, 0.1, 0.15, 0.2]),
+        ((-3, 41), [-10, 0, 10, 20, 30, 40, 50]),
+    ],
+)
+def test_ticks_are_round(ends: tuple[float, float], ticks: list[float]) -> None:
+    assert round_ticks(*ends) == pytest.approx(ticks)
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6), st.booleans())
+def test_ticks_hold_what_is_shown(low: float, length: float, whole: bool) -> None:
+    high = low + length
+    ticks = round_ticks(low, high, whole=whole)
+    room = 1e-8 * max(abs(low), abs(high), 1)
+    assert ticks[0] <= low + room
+    assert ticks[-1] >= high - room
+    assert 2 <= len(ticks) <= 8
+    assert not whole or all(tick == round(tick) for tick in ticks)
+
+
+def test_by_ratio_each_doubling_is_as_wide(tmp_path: Path) -> None:
+    curve = Curve("doubled", [20.0, 40.0, 80.0], [0.0, 1.0, 0.0])
+    draw_curves({"one": [curve]}, tmp_path / "curves.png", by_ratio=True)
+    picture = cv2.imread(str(tmp_path / "curves.png"))
+    for x, y in ((70, 316), (475, 44), (880, 316)):
+        assert colour_at(picture, x, y) == (178, 114, 0)
 
 
 def test_a_run_of_one_point_and_values_that_are_no_numbers(tmp_path: Path) -> None:

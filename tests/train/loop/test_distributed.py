@@ -104,3 +104,12 @@ def test_a_process_that_dies_ends_the_run_with_its_checkpoint(tmp_path: Path) ->
     assert kept is not None
     assert kept.state.step == 5
     assert not kept.state.finished
+
+
+def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    from howto.train.distributed import own_device
+
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    assert [own_device(one) for one in ("cuda", "cuda:2", "cpu")] == ["cuda", "cuda:2", "cpu"]
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert [own_device(one) for one in ("cuda", "cuda:2", "cpu")] == ["cuda:1", "cuda:2", "cpu"]

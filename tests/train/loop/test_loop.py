@@ -234,10 +234,10 @@ def test_three_videos_train(made_problem: Make, made_pack: Any, tmp_path: Path) 
     assert done.evaluation is None
 
 
-def test_bf16_comes_near_fp32(made_problem: Make, tmp_path: Path) -> None:
+def test_bf16_comes_near_fp32(made_problem: Make, made_pack: Any, tmp_path: Path) -> None:
     ends = []
     for is_bf16 in (False, True):
-        problem = replace(made_problem(), is_bf16=is_bf16)
+        problem = replace(made_problem(pack=made_pack(videos=40)), is_bf16=is_bf16)
         done = train(problem, OPTIONS, tmp_path / str(is_bf16))
         assert done.evaluation is not None
         ends.append(done.evaluation.coarse.recalls[5])

@@ -2,9 +2,12 @@
 
 import json
 import os
+import shlex
+import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -12,15 +15,20 @@ import numpy as np
 import pytest
 import torch
 
+from howto.clip.pairs import Pair, PairOptions
+from howto.clip.pairs_store import StoredSet
+from howto.collect.fetched import Candidate, Task
+from howto.collect.ledger import Ledger
 from howto.errors import LibraryError, UsageError
 from howto.library import Library
+from howto.recipe import Recipe
 from howto.train import checkpoint
 from howto.train.config import TrainOptions
 from howto.train.loop import Event, Stepped
 from howto.train.query_side import QuerySide
 from howto.train.runs import open_run, read_metrics
 from howto.train.small import dim_for, sized
-from howto.train.stage import Prepared, prepare, train_prepared
+from howto.train.stage import Prepared, complete, prepare, train_prepared
 
 OPTIONS = TrainOptions(epochs=6, pairs_per_video=4, lr=0.01, dim=8, checkpoint_every=0.0)
 
@@ -101,6 +109,143 @@ def test_a_library_that_changed_cannot_go_on(library: Library, filled: Any) -> N
         prepare(library, OPTIONS, "main", resume=True)
 
 
+def test_other_captions_of_the_same_number_are_a_change(library: Library, filled: Any) -> None:
+    train_prepared(prepare(library, OPTIONS, "main"), on_event=stop_after(2))
+    for name in "abcdefgh":
+        lines = [(5.0 * k, 5.0 * k + 4, filled.caption()) for k in range(6)]
+        filled.say(name, lines, "n2")
+    with pytest.raises(LibraryError, match="--init main"):
+        prepare(library, OPTIONS, "main", resume=True)
+
+
+def test_how_a_pack_came_about_makes_no_difference(library: Library, filled: Any) -> None:
+    prepare(library, OPTIONS, "before")
+    filled.whole("0", 6)  # by its path the first, in a pack that grows the last
+    grown = prepare(library, OPTIONS, "grown")
+    assert grown.problem.pack.video_ids[-1] == "0"
+    train_prepared(grown, on_event=stop_after(3))
+    shutil.rmtree(library.state / "packs")
+    whole = finished(library, "whole")
+    assert whole.problem.pack.video_ids[0] == "0"
+    train_prepared(prepare(library, OPTIONS, "grown", resume=True))
+    ours, theirs = (checkpoint.load(one.folder) for one in (grown, whole))
+    assert all(torch.equal(ours.model[name], theirs.model[name]) for name in theirs.model)
+    figures = [open_run(one.folder).evaluation for one in (grown, whole)]
+    assert figures[0] == figures[1]
+
+
+def another_set(filled: Any, **realign: Any) -> str:
+    """A newer set of pairs, of the same videos; its short hash."""
+    parts = {**PairOptions(min_words=3).recipe().parts, **realign}
+    store = StoredSet(filled.library, Recipe.of(**parts))
+    for name in "abcdefgh":
+        number = filled.library.number_of(name)
+        pairs = [Pair(5.0 * k, 5.0 * k + 4, filled.caption(), k, k, 0.5) for k in range(6)]
+        with filled.library.writing():
+            store.put(number, pairs, "n1")
+    return Recipe.of(**parts).short
+
+
+def test_of_several_sets_of_pairs_it_is_said_which_is_taken(library: Library, filled: Any) -> None:
+    first = prepare(library, OPTIONS, "first")
+    assert not any("pairs of set" in note for note in first.notes)
+    train_prepared(first, on_event=stop_after(2))
+    newer = another_set(filled, realign={"run": "first", "step": 3})
+    ready = prepare(library, OPTIONS, "second")
+    assert ready.notes[0] == (
+        f"pairs of set {newer}, the newest of 2, re-aligned by the run first (--clips)"
+    )
+    assert ready.config["clips"] == newer
+    older = first.config["clips"]
+    assert prepare(library, replace(OPTIONS, clips=older), "third").notes[0].endswith(older)
+    # A run goes on with the pairs that it was begun with.
+    assert prepare(library, OPTIONS, "first", resume=True).config["clips"] == older
+
+
+def test_a_run_goes_on_with_the_features_that_it_was_begun_with(
+    library: Library, filled: Any
+) -> None:
+    train_prepared(prepare(library, OPTIONS, "main"), on_event=stop_after(2))
+    for name in "abcdefgh":
+        filled.show(name, filled.features(40, 8), "resnet152", "1", "other")
+        filled.show(name, filled.features(40, 5), "resnet18", "1")
+    resumed = prepare(library, replace(OPTIONS), "main", resume=True)
+    assert list(resumed.problem.model.streams) == ["resnet152", "resnext101-3d"]
+
+
+def test_only_first_hits_of_collect(library: Library, cli: Callable[..., Any]) -> None:
+    task = Task("fold a shirt")
+    hits = [Candidate(name, "test", name, rank=rank) for rank, name in enumerate("abcdef", 1)]
+    Ledger(library).put_list((task, hit) for hit in hits)
+    whole = prepare(library, OPTIONS, "whole").problem
+    first = prepare(library, replace(OPTIONS, rank_at_most=4), "first").problem
+    ranked = np.array([one in "abcd" for one in whole.pack.video_ids])
+    assert (first.trains == (whole.trains & ranked)).all()
+    assert 0 < first.trains.sum() < whole.trains.sum()
+    assert (first.held_out == whole.held_out).all()
+    told = cli("train", library.folder, "--rank-at-most", "4", "--dry-run", "--json").json
+    assert told["videos"] == first.trains.sum()
+
+
+def test_what_a_kill_left_unwritten_at_the_end_is_written_later(
+    library: Library, cli: Callable[..., Any]
+) -> None:
+    flags = ("train", library.folder, "--epochs", "4", "--pairs-per-video", "4", "--dim", "8")
+    assert cli(*flags).code == 0
+    folder = library.state / "runs" / "main"
+    expected = {path.name: path.read_bytes() for path in (folder / "query").iterdir()}
+    shutil.rmtree(folder / "query")
+    (folder / "curves.png").unlink()
+    again = cli(*flags)
+    assert "had not written when it was killed" in again.out
+    assert {path.name: path.read_bytes() for path in (folder / "query").iterdir()} == expected
+    assert (folder / "curves.png").is_file()
+    assert "had not written" not in cli(*flags).out
+
+
+def test_a_finished_run_is_not_trained_over(library: Library) -> None:
+    ready = finished(library)
+    assert not complete(ready)
+    with pytest.raises(UsageError, match="finished; nothing is left to train"):
+        train_prepared(prepare(library, OPTIONS, "main"))
+
+
+def test_no_more_pairs_are_compared_than_can_be(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished(library, "first")
+    monkeypatch.setattr("howto.train.loop._MOST_EVALUATED", 7)
+    done = train_prepared(prepare(library, replace(OPTIONS, init="first"), "second"))
+    assert done.before.coarse.queries == done.trained.evaluation.coarse.queries == 7
+
+
+def test_the_command_to_go_on_is_one_that_does(
+    library: Library, cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "my films"
+    library.folder.rename(folder)
+    monkeypatch.setattr("howto.train.board.board", lambda *_args, **_options: stop_after(2))
+    flags = ("--state-dir", folder / ".howto", "--epochs", "4", "--pairs-per-video", "4")
+    stopped = cli("train", folder, "--name", "main", "--dim", "8", *flags)
+    assert stopped.code == 130
+    command = shlex.split(stopped.err.split("To go on: ")[1])
+    monkeypatch.setattr("howto.train.board.board", lambda *_args, **_options: None)
+    ended = cli(*command[1:], "--json")
+    assert ended.code == 0, ended.err
+    assert ended.json["steps"] == 4
+
+
+def test_held_out_videos_that_the_start_has_seen_are_told(
+    library: Library, cli: Callable[..., Any]
+) -> None:
+    flags = ("train", library.folder, "--epochs", "2", "--pairs-per-video", "4", "--dim", "8")
+    assert cli(*flags, "--name", "first").code == 0
+    fair = cli(*flags, "--name", "fair", "--init", "first")
+    assert "too good" not in fair.err
+    more = cli(*flags, "--name", "more", "--init", "first", "--held-out", "0.7")
+    assert "held-out videos trained the run first" in more.err
+
+
 def test_nothing_to_resume(library: Library) -> None:
     with pytest.raises(UsageError, match="no run named 'main'"):
         prepare(library, OPTIONS, "main", resume=True)
@@ -111,7 +256,7 @@ def test_nothing_to_resume(library: Library) -> None:
     [
         ({"sampler": "uniform", "intra": 0.3}, "'uniform' takes no --intra"),
         ({"loss": "info-nce", "margin": 0.3}, "'info-nce' takes no --margin"),
-        ({"rank_at_most": 3}, "no search ranks"),
+        ({"rank_at_most": 3}, "no video with pairs and features was among the first 3 hits"),
         ({"init": "nobody"}, "no run of that name"),
         ({"loss": "max-margin", "form": "paper"}, "no form 'paper'"),
     ],

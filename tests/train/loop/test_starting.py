@@ -44,12 +44,16 @@ def test_a_file_of_something_else_is_named(tmp_path: Path) -> None:
         chosen_start(str(path), tmp_path / "runs")
 
 
+@pytest.mark.parametrize("is_normalised", [True, False])
 def test_a_ready_joint_model_is_where_an_adapter_starts(
-    tmp_path: Path, made_pack: Callable
+    tmp_path: Path, made_pack: Callable, monkeypatch: pytest.MonkeyPatch, is_normalised: bool
 ) -> None:
+    clip = type("Clip", (), {"normalised": is_normalised})
+    monkeypatch.setattr("howto.train.starting.plugins.create", lambda *_names: clip())
     start = Start("model", "clip", None, None)
     model = TextVideoModel({"clip": 16}, 16, torch.nn.Identity(), 16)
-    put_start(start, model, made_pack(), tmp_path)
+    said = put_start(start, model, made_pack(), tmp_path)
+    assert ("compared by direction alone" in said) is not is_normalised
     clips, texts = torch.randn(7, 16), torch.randn(9, 16)
     shown, said = (torch.nn.functional.normalize(one, dim=1) for one in (clips, texts))
     with torch.no_grad():

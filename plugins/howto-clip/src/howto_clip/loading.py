@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ["DOWNLOAD", "find_weights", "load_network"]
+__all__ = ["DOWNLOAD", "HUB_FILES", "SUFFIXES", "find_weights", "load_network"]
 
 DOWNLOAD = "download"
 SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
 # What open_clip calls a repository's file where its table names none.
-_HUB_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+HUB_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 # An old buffer that `transformers` stored and open_clip leaves out, too.
 _LEFT_OUT = ("text.transformer.embeddings.position_ids",)
 
@@ -82,7 +82,7 @@ def _in_caches(named: Named) -> Path | None:
 
 def _hub_files(file: str) -> tuple[str, ...]:
     """The names that open_clip tries for a file, the safer form first."""
-    return (str(Path(file).with_suffix(".safetensors")), file) if file else _HUB_FILES
+    return (str(Path(file).with_suffix(".safetensors")), file) if file else HUB_FILES
 
 
 def _how_to_get(named: Named) -> str:

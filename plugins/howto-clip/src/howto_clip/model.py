@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from howto.joint.published import PublishedModel
 from howto_clip import loading
 from howto_clip.named import lookup
 from howto_clip.text_encoder import tokenizer_of
@@ -28,6 +29,7 @@ class ClipModel:
     version = "1"
     frames_per_window = 1
     normalised = True
+    fetch_as = loading.DOWNLOAD
 
     def __init__(self, argument: str, *, rate: Fraction = Fraction(1)) -> None:
         self._named = lookup(argument)
@@ -39,6 +41,13 @@ class ClipModel:
     def variant(cls, argument: str, *, rate: Fraction = Fraction(1)) -> "ClipModel":
         """Make the family member of an architecture and tag."""
         return cls(argument, rate=rate)
+
+    @classmethod
+    def published(cls) -> list[PublishedModel]:
+        """A few members that are good to begin with; open_clip has many more."""
+        from howto_clip.catalogue import published
+
+        return published()
 
     def weights_hash(self, weights: str | None = None) -> str:
         """The SHA-256 of the file of weights, without loading it."""

@@ -1,0 +1,1 @@
+"""Joint models opened to be used: the library's runs and ready ones, through one interface."""

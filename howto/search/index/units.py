@@ -1,0 +1,228 @@
+"""Bringing an index up to date with what a library's search returns.
+
+A video is a group: a vector for each of its clips, in the order of `howto.search.units`. Its stamp
+is the library's hash of these clips, so a video whose narration changed is embedded anew, one that
+is gone is taken out, and all others are left alone.
+"""
+
+import json
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from howto.errors import ItemError, LibraryError, RecipeMismatch
+from howto.library import Library
+from howto.recipe import Recipe
+from howto.search.words import Candidate
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from howto.search.index.vectors import Found, VectorIndex
+
+__all__ = ["Brought", "Filling", "bring_up_to_date", "candidates", "clips_of"]
+
+_COMMIT_ROWS, _COMMIT_SECONDS = 20_000, 5.0
+"""A kill loses no more work than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """What an index is to hold.
+
+    Attributes:
+        folder: of the index.
+        recipe, dim: of its vectors.
+        spoken: only clips in which something is said have a vector.
+        embed: number and id of a video, and its clips, to float32 (n, D), n >= 1; an ItemError
+            leaves the video out.
+        video_ids: the videos that can be embedded; None: all.
+    """
+
+    folder: Path
+    recipe: Recipe
+    dim: int
+    spoken: bool
+    embed: "Callable[[str, Sequence[Candidate]], NDArray[np.float32]]"
+    video_ids: Collection[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """An index that is up to date, and what was done to it.
+
+    Attributes:
+        index: None where it would be empty.
+        added, removed: videos; one that changed counts as added.
+        failed: id and cause of the videos that could not be embedded.
+        renewed: why all of it was made anew: the keys of the recipe that differ, or what was
+            damaged; '' where it was not.
+    """
+
+    index: "VectorIndex | None"
+    added: int = 0
+    removed: int = 0
+    failed: tuple[tuple[str, str], ...] = ()
+    renewed: str = ""
+
+
+def bring_up_to_date(
+    library: Library,
+    filling: Filling,
+    *,
+    on_progress: Callable[[int, int, str], None] | None = None,
+    on_wait: Callable[[], None] | None = None,
+) -> Brought:
+    """Embed new and changed videos, take out those that are gone, and open the index.
+
+    Nothing is written where nothing changed. Each few seconds of work are kept, whatever happens
+    then. An index of another recipe, or a damaged one, is made anew, and that is said.
+
+    Args:
+        on_progress: told of every video embedded.
+        on_wait: called once where another process is writing the index and is waited for.
+    """
+    from howto.search.index.vectors import VectorIndex
+
+    wanted = _wanted(library, filling)
+    renewed = ""
+    try:
+        index = VectorIndex.open(filling.folder, filling.recipe)
+    except LibraryError as error:
+        index, renewed = None, _why(error)
+    else:
+        there = _stamps(index)
+        if there == wanted:
+            return Brought(index if wanted else None)
+    return _written(library, filling, wanted, renewed, on_progress, on_wait)
+
+
+def _why(error: LibraryError) -> str:
+    cause = "made for another state" if isinstance(error, RecipeMismatch) else "damaged"
+    return f"{cause}: {error}"
+
+
+def _stamps(index: "VectorIndex | None") -> dict[str, str]:
+    if index is None:
+        return {}
+    return {name: group.stamp for name, group in index.manifest.groups.items()}
+
+
+def _wanted(library: Library, filling: Filling) -> dict[str, str]:
+    """The stamp of each video that has clips and can be embedded, by id."""
+    spoken = " AND caption <> ''" if filling.spoken else ""
+    rows = library.connection.execute(
+        "SELECT video_id, coalesce(clips_hash, '') FROM videos"  # noqa: S608
+        " WHERE number IN (SELECT number FROM files)"
+        f" AND EXISTS (SELECT 1 FROM clips WHERE clips.number = videos.number{spoken})"
+    )
+    able = filling.video_ids
+    return {name: stamp for name, stamp in rows if able is None or name in able}
+
+
+def _written(
+    library: Library,
+    filling: Filling,
+    wanted: Mapping[str, str],
+    renewed: str,
+    on_progress: Callable[[int, int, str], None] | None,
+    on_wait: Callable[[], None] | None,
+) -> Brought:
+    from howto.search.index.writer import IndexWriter
+
+    show = on_progress or (lambda *_: None)
+    failed = []
+    with IndexWriter(
+        filling.folder, filling.recipe, filling.dim, anew=True, on_wait=on_wait
+    ) as writer:
+        # Looked at again: another process may have done it all while we waited.
+        before = dict(writer.groups)
+        there = {name: group.stamp for name, group in before.items()}
+        gone = there.keys() - wanted.keys()
+        for name in gone:
+            writer.take_out(name)
+        todo = sorted(name for name, stamp in wanted.items() if there.get(name) != stamp)
+        paths = _paths(library, todo)
+        rows, since = 0, time.monotonic()
+        for done, name in enumerate(todo, start=1):
+            clips = clips_of(library, name, spoken=filling.spoken)
+            try:
+                vectors = filling.embed(name, clips)
+            except ItemError as error:
+                failed.append((name, str(error)))
+                if name in there:
+                    writer.take_out(name)  # it is of what the video was
+            else:
+                writer.put(name, wanted[name], vectors)
+                rows += len(vectors)
+            show(done, len(todo), paths[name])
+            if rows >= _COMMIT_ROWS or time.monotonic() - since > _COMMIT_SECONDS:
+                writer.commit()
+                rows, since = 0, time.monotonic()
+        if writer.groups != before or renewed or not there:
+            writer.finish(lambda: show(len(todo), len(todo), "choosing cells"))
+        index = writer.opened() if writer.groups else None
+    return Brought(index, len(todo) - len(failed), len(gone), tuple(failed), renewed)
+
+
+def _paths(library: Library, names: Collection[str]) -> dict[str, str]:
+    """The first path of each video, for people."""
+    paths = library.paths()
+    return {name: paths[number][0] for name, number in library.numbers(names).items()}
+
+
+# --- clips and rows ---
+
+
+def clips_of(library: Library, video_id: str, *, spoken: bool) -> list[Candidate]:
+    """The clips of a video in the order of their vectors, with score 0 each."""
+    rows = library.connection.execute(
+        "SELECT number, clip, start, end, caption FROM clips"
+        " WHERE number = (SELECT number FROM videos WHERE video_id = ?) ORDER BY clip",
+        (video_id,),
+    )
+    return [
+        Candidate(number, start, end, caption, clip, 0.0, ())
+        for number, clip, start, end, caption in rows
+        if caption or not spoken
+    ]
+
+
+def candidates(
+    library: Library,
+    index: "VectorIndex",
+    found: "Found",
+    scores: "NDArray[np.float64]",
+    *,
+    spoken: bool,
+    matched: str,
+) -> Iterator[Candidate]:
+    """What was found in an index as spans of videos, best first.
+
+    A video that changed since the index was opened is left out.
+
+    Args:
+        scores: (n,), 0..1, of what was found.
+        matched: name of the signal.
+    """
+    clips: dict[str, list[Candidate]] = {}
+    hashes = _hashes(library, {name for name, _ in index.places(found.rows)})
+    for (name, position), score in zip(index.places(found.rows), scores.tolist(), strict=True):
+        if hashes.get(name) != index.manifest.groups[name].stamp:
+            continue
+        if name not in clips:
+            clips[name] = clips_of(library, name, spoken=spoken)
+        one = clips[name][position]
+        yield Candidate(one.number, one.start, one.end, one.caption, one.clip, score, (matched,))
+
+
+def _hashes(library: Library, names: Collection[str]) -> dict[str, str]:
+    rows = library.connection.execute(
+        "SELECT video_id, coalesce(clips_hash, '') FROM videos"
+        " WHERE video_id IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(names)),),
+    )
+    return dict(rows)

@@ -1,0 +1,320 @@
+"""Changing an index: groups are put in and taken out, dead rows swept away, cells chosen anew.
+
+One process writes at a time; others search meanwhile what counted when they opened it.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howto.errors import LibraryBusy, LibraryError, RecipeMismatch
+from howto.recipe import Recipe
+from howto.search.index.approximate import extend, is_installed, train
+from howto.search.index.manifest import (
+    BYTES_PER_VALUE,
+    DATABASE,
+    Approximate,
+    Group,
+    Manifest,
+    connect,
+    read_manifest,
+    vectors_path,
+    write_manifest,
+)
+from howto.search.index.vectors import VectorIndex, map_vectors
+
+__all__ = ["IndexWriter"]
+
+APPROXIMATE_FROM = 50_000
+"""Rows from which an approximate index is made: fewer are searched exactly in milliseconds."""
+
+_MOST_UNCOVERED, _MOST_UNCOVERED_SHARE = 20_000, 0.02
+"""Rows that may wait outside the cells, where every query looks at each of them."""
+_MOST_DEAD, _MOST_DEAD_SHARE = 1_000, 0.25
+_TRAINED_FOR = 2.0  # cells are chosen anew when there are so many times the rows
+_LOCK = "index.lock"
+_WAIT_SECONDS = 3600
+_COPIED_AT_ONCE = 50_000  # rows
+
+
+class IndexWriter:
+    """Writes an index. Use it as a context manager; what was not committed is gone at its end.
+
+    Args:
+        folder: made where it is missing.
+        recipe, dim: of all vectors.
+        anew: begin with nothing where there is an index of another recipe, or a damaged one.
+        on_wait: called once where another process is writing and is waited for.
+
+    Raises:
+        RecipeMismatch: the index was made by another recipe; the message lists the keys.
+        LibraryError: it is damaged.
+        LibraryBusy: another process has been writing for an hour.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        recipe: Recipe,
+        dim: int,
+        *,
+        anew: bool = False,
+        on_wait: Callable[[], None] | None = None,
+    ) -> None:
+        self._folder = folder
+        self._wanted = Manifest(folder, recipe, dim, 0, 0, {}, None, {})
+        self._anew = anew
+        self._on_wait = on_wait
+
+    def __enter__(self) -> Self:
+        from filelock import FileLock
+
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(self._folder / _LOCK)
+        self._acquire()
+        try:
+            self._begin()
+        except BaseException:
+            self._lock.release()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+        self._connection.close()
+        self._lock.release()
+
+    def _acquire(self) -> None:
+        from filelock import Timeout
+
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            if self._on_wait is not None:
+                self._on_wait()
+            try:
+                self._lock.acquire(timeout=_WAIT_SECONDS)
+            except Timeout as error:
+                raise LibraryBusy(
+                    f"another howto has been writing {self._folder} for {_WAIT_SECONDS} s. "
+                    "Wait for it, or end it, and run the command again."
+                ) from error
+
+    def _begin(self) -> None:
+        found = self._found()
+        if found is None:
+            _remove_all(self._folder)
+        self.manifest = found or self._wanted
+        self._kept = dict(found.groups) if found else {}
+        self._groups = dict(self._kept)
+        self._connection = connect(self._folder)
+        self._file = self._opened()
+        self._remove_unused()
+
+    def _found(self) -> Manifest | None:
+        """What is there and can be gone on with."""
+        try:
+            found = read_manifest(self._folder)
+            if found is None:
+                return None
+            found.recipe.require_same(
+                self._wanted.recipe, f"the index in {self._folder} and what is to be put in"
+            )
+            map_vectors(found)
+        except RecipeMismatch:
+            if self._anew:
+                return None
+            raise
+        except (LibraryError, FileNotFoundError) as error:
+            if self._anew:
+                return None
+            raise LibraryError(f"the index in {self._folder} is damaged: {error}") from error
+        return found
+
+    def _opened(self) -> BinaryIO:
+        """The file of vectors, ready to be added to; what a killed writer left behind is cut."""
+        path = self.manifest.vectors_path
+        path.touch()
+        file = path.open("r+b")
+        file.truncate(self.manifest.rows * self._row_bytes)
+        file.seek(0, os.SEEK_END)
+        return file
+
+    @property
+    def _row_bytes(self) -> int:
+        return self.manifest.dim * BYTES_PER_VALUE
+
+    @property
+    def groups(self) -> Mapping[str, Group]:
+        """The groups as they are now, committed or not."""
+        return self._groups
+
+    # Changes
+
+    def put(self, name: str, stamp: str, vectors: NDArray[np.float32]) -> None:
+        """Put a group in, in place of one of that name.
+
+        Args:
+            stamp: what it was made from.
+            vectors: float32 (n, D), n >= 1.
+
+        Raises:
+            ValueError: another shape, or values that float16 cannot hold.
+        """
+        if vectors.ndim != 2 or vectors.shape[1] != self.manifest.dim or not len(vectors):
+            raise ValueError(f"expected (n, {self.manifest.dim}), got {vectors.shape}")
+        with np.errstate(over="ignore"):
+            halves = np.ascontiguousarray(vectors, "<f2")
+        if not np.isfinite(halves).all():
+            raise ValueError(f"vectors of {name} are not finite as float16")
+        self._file.write(halves.tobytes())
+        self._groups[name] = Group(stamp, self.manifest.rows, len(halves))
+        self._say(rows=self.manifest.rows + len(halves))
+
+    def take_out(self, name: str) -> None:
+        """Take a group out; its rows are dead from the next commit on."""
+        del self._groups[name]
+
+    def keep(self, name: str, value: str) -> None:
+        """Keep a fact beside the vectors, from the next commit on."""
+        self._say(facts={**self.manifest.facts, name: value})
+
+    def commit(self) -> None:
+        """Make all changes so far count, together."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._say(groups=dict(sorted(self._groups.items(), key=lambda one: one[1].first)))
+        write_manifest(self._connection, self.manifest, self._kept)
+        self._kept = dict(self._groups)
+
+    def finish(self, on_slow: Callable[[], None] | None = None) -> None:
+        """Commit, sweep dead rows away where they are many, and see to the approximate index.
+
+        Args:
+            on_slow: called once before what takes long.
+        """
+        self.commit()
+        dead = self.manifest.rows - self.manifest.live
+        if dead > max(_MOST_DEAD, _MOST_DEAD_SHARE * self.manifest.rows):
+            self._sweep()
+        if is_installed() and self._lacks_approximate():
+            if on_slow is not None:
+                on_slow()
+            self._approximate()
+
+    def opened(self) -> VectorIndex:
+        """The index as it was last committed."""
+        return VectorIndex(self.manifest, map_vectors(self.manifest))
+
+    def _say(
+        self,
+        *,
+        rows: int | None = None,
+        facts: Mapping[str, str] | None = None,
+        groups: Mapping[str, Group] | None = None,
+    ) -> None:
+        was = self.manifest
+        self.manifest = replace(
+            was,
+            rows=was.rows if rows is None else rows,
+            facts=was.facts if facts is None else facts,
+            groups=was.groups if groups is None else groups,
+        )
+
+    # Sweeping
+
+    def _sweep(self) -> None:
+        """Write the live rows as another generation, and let that one count."""
+        old = map_vectors(self.manifest)
+        path = vectors_path(self._folder, self.manifest.generation + 1)
+        groups: dict[str, Group] = {}
+        rows = 0
+        with path.open("wb") as file:
+            for name, group in self.manifest.groups.items():
+                file.write(old[group.first : group.first + group.count].tobytes())
+                groups[name] = replace(group, first=rows)
+                rows += group.count
+            file.flush()
+            os.fsync(file.fileno())
+        self.manifest = replace(
+            self.manifest,
+            generation=self.manifest.generation + 1,
+            rows=rows,
+            groups=groups,
+            approximate=None,
+        )
+        write_manifest(self._connection, self.manifest, self._kept)
+        self._groups, self._kept = dict(groups), dict(groups)
+        self._file.close()
+        self._file = self._opened()
+        self._remove_unused()
+
+    # The approximate index
+
+    def _lacks_approximate(self) -> bool:
+        if self.manifest.live < APPROXIMATE_FROM:
+            return False
+        told = self._sound_approximate()
+        if told is None:
+            return True
+        uncovered = self.manifest.rows - told.rows
+        return uncovered > max(_MOST_UNCOVERED, _MOST_UNCOVERED_SHARE * self.manifest.rows)
+
+    def _sound_approximate(self) -> Approximate | None:
+        """The approximate index, if its file is as it was written."""
+        told = self.manifest.approximate
+        path = self._folder / (told.file if told else "")
+        sound = told is not None and path.is_file() and path.stat().st_size == told.size
+        return told if sound else None
+
+    def _approximate(self) -> None:
+        vectors = map_vectors(self.manifest)
+        told = self._sound_approximate()
+        name = f"approximate-{self.manifest.generation}-{len(vectors)}.faiss"
+        part = self._folder / f"{name}.part"
+        if told is not None and len(vectors) < _TRAINED_FOR * told.trained_rows:
+            extend(part, self._folder / told.file, vectors[told.rows :])
+            trained = told.trained_rows
+        else:
+            train(part, vectors)
+            trained = len(vectors)
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(self._folder / name)
+        size = (self._folder / name).stat().st_size
+        approximate = Approximate(name, size, len(vectors), trained)
+        self.manifest = replace(self.manifest, approximate=approximate)
+        write_manifest(self._connection, self.manifest, self._kept)
+        self._remove_unused()
+
+    def _remove_unused(self) -> None:
+        """Remove files of vectors and cells that nothing refers to, left by a kill or replaced."""
+        told = self.manifest.approximate
+        used = {self.manifest.vectors_path.name, told.file if told else ""}
+        for pattern in ("vectors-*", "approximate-*"):
+            for path in self._folder.glob(pattern):
+                if path.name not in used:
+                    path.unlink(missing_ok=True)
+
+
+def _remove_all(folder: Path) -> None:
+    """Empty an index's folder, the database first: without it the rest counts for nothing."""
+    for suffix in ("", "-journal"):
+        (folder / f"{DATABASE}{suffix}").unlink(missing_ok=True)
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != _LOCK:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,139 @@
+"""A query by picture: a file, or a second of a video of the library."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from howto.errors import UsageError
+from howto.library import Library
+from howto.search.filters import parse_seconds
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from howto.joint.opened import OpenedModel
+
+__all__ = ["UNWANTED_WEIGHT", "Like", "combined", "embed_like", "parse_like"]
+
+UNWANTED_WEIGHT = 0.5
+"""How much what is not wanted counts against a clip. At 1 it would decide as much as what is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Like:
+    """What hits should look like.
+
+    Attributes:
+        text: as it was given.
+        path: of the picture, or of the video as it was given.
+        seconds: None: it is a picture.
+    """
+
+    text: str
+    path: Path
+    seconds: float | None
+
+
+def parse_like(text: str) -> Like:
+    """Read `FILE.jpg` or `VIDEO@SECONDS`, the time as seconds or `1:30`.
+
+    A file that is there is meant, whatever its name holds.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if Path(text).is_file():
+        return Like(text, Path(text), None)
+    name, at, time = text.rpartition("@")
+    if not at or not name:
+        raise UsageError(
+            f"--like {text}: there is no such picture; a moment of a video is VIDEO@SECONDS"
+        )
+    return Like(text, Path(name), parse_seconds(time))
+
+
+def embed_like(
+    library: Library, model: "OpenedModel", like: Like, names: Mapping[int, str], folder: Path
+) -> tuple["NDArray[np.float32]", int | None]:
+    """Embed what hits should look like: float32 (D,), and the number of its video, if it is one.
+
+    Args:
+        names: path of each video in the folder, relative to it.
+        folder: the folder searched, absolute.
+
+    Raises:
+        UsageError: the model cannot see pictures by themselves; the file is no picture, or the
+            video is not in the library or not that long.
+        ItemError: NO_FEATURES: the model has none of that video.
+    """
+    if like.seconds is None:
+        return _of_picture(model, like), None
+    number = _number(like, names, folder)
+    video_id = library.video_id(number)
+    info = library.info(video_id)
+    if info is not None and like.seconds > info.duration:
+        raise UsageError(f"--like {like.text}: that video is {info.duration:.1f} s long")
+    span = [(like.seconds, like.seconds)]
+    return model.embed_spans(library, video_id, span)[0], number
+
+
+def _number(like: Like, names: Mapping[int, str], folder: Path) -> int:
+    """The video that is meant: by its path as hits name it, or as a file."""
+    asked = like.path.as_posix()
+    place = like.path.resolve()
+    for number, name in names.items():
+        if name == asked or folder / name == place:
+            return number
+    raise UsageError(
+        f"--like {like.text}: there is no video {asked} in {folder}. Name it as hits are named"
+    )
+
+
+def _of_picture(model: "OpenedModel", like: Like) -> "NDArray[np.float32]":
+    """Embed a picture as a video that shows nothing else."""
+    if model.kind == "run":
+        raise UsageError(
+            f"--like {like.text}: the run {model.name!r} sees videos by their features, and "
+            "cannot see a picture by itself. Name a moment of a video, VIDEO@SECONDS, or a ready "
+            "model: --model clip:ViT-B-32.openai"
+        )
+    import numpy as np
+    import torch
+
+    from howto import plugins
+    from howto.contracts import JointModel
+    from howto.extract.weights import without_downloads
+    from howto.media.pictures import read_picture
+
+    seeing: JointModel = plugins.create("models", model.name)
+    frame = read_picture(like.path, seeing.frames)
+    with without_downloads():
+        seeing.load("cpu", torch.float32)
+    frames = np.repeat(frame[None], seeing.frames_per_window, axis=0)
+    with torch.inference_mode():
+        embedded = seeing.embed_frames(torch.from_numpy(frames))
+    found: NDArray[np.float32] = embedded[0].float().cpu().numpy()
+    return found
+
+
+def combined(
+    wanted: "Sequence[NDArray[np.float32]]", unwanted: "NDArray[np.float32] | None"
+) -> "NDArray[np.float32]":
+    """One query out of several, and without what is not wanted: float32 (D,).
+
+    Args:
+        wanted: at least one (D,); each counts the same.
+        unwanted: (D,) whose direction counts against a clip by half.
+    """
+    import numpy as np
+
+    lengths = [float(np.linalg.norm(one)) for one in wanted]
+    length = max(lengths) or 1.0
+    query = sum(one / (size or 1.0) for one, size in zip(wanted, lengths, strict=True))
+    query = np.asarray(query) / len(wanted)
+    if unwanted is not None:
+        query = query - UNWANTED_WEIGHT * unwanted / (float(np.linalg.norm(unwanted)) or 1.0)
+    found: NDArray[np.float32] = (length * query).astype(np.float32)
+    return found

@@ -1,0 +1,188 @@
+"""Which signals rank a search, and keeping them open for the next one.
+
+words      the narration's words, chapters, titles and names (`howto.search.words`)
+meaning    the narration by a sentence encoder (`howto.search.meaning`); when asked for
+pictures   what is seen, by a joint model (`howto.search.pictures`)
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from howto.errors import UsageError
+from howto.library import Library
+from howto.search.choice import remembered
+from howto.search.meaning import Meaning, open_meaning
+from howto.search.pictures import Pictures, models_in_use, open_pictures
+
+__all__ = ["AUTO", "NO_MODEL", "SIGNALS", "Chosen", "Opened", "check_signals", "choose_signals"]
+
+SIGNALS = ("words", "meaning", "pictures")
+AUTO, NO_MODEL = "auto", "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Signals, and why these.
+
+    Attributes:
+        model: whose pictures; None without them.
+        why: one sentence where howto chose; '' where the person did.
+        notes: what the person should know about the choice.
+    """
+
+    signals: tuple[str, ...]
+    model: str | None = None
+    why: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def check_signals(by: Sequence[str] | None, model: str, *, by_picture: bool) -> None:
+    """Refuse signals and models that contradict each other.
+
+    Args:
+        by: the signals asked for; None: whichever are best.
+        model: a name, `auto` or `none`.
+        by_picture: the query holds a picture.
+
+    Raises:
+        UsageError: with what was expected.
+    """
+    if by is not None:
+        unknown = [name for name in by if name not in SIGNALS]
+        if unknown or not by:
+            raise UsageError(
+                f"cannot search by {', '.join(unknown) or 'nothing'}. "
+                f"Signals there are: {', '.join(SIGNALS)}"
+            )
+        if "pictures" in by and model == NO_MODEL:
+            raise UsageError("--by pictures and --model none contradict each other")
+        if "pictures" not in by and model not in (AUTO, NO_MODEL):
+            raise UsageError(
+                f"--model {model} says whose pictures rank; add pictures to --by {','.join(by)}"
+            )
+        if "pictures" not in by and by_picture:
+            raise UsageError(f"--like needs pictures; add them to --by {','.join(by)}")
+    if model == NO_MODEL and by_picture:
+        raise UsageError("--like needs a model: leave --model none out")
+
+
+def choose_signals(
+    library: Library,
+    by: Sequence[str] | None,
+    model: str = AUTO,
+    *,
+    text: bool = True,
+    by_picture: bool = False,
+) -> Chosen:
+    """Say which signals rank. Nothing is measured here: what was measured before is remembered.
+
+    Args:
+        by, model, by_picture: as for `check_signals`.
+        text: the query holds words.
+
+    Raises:
+        UsageError: they contradict each other, or it cannot be told which model is meant.
+    """
+    check_signals(by, model, by_picture=by_picture)
+    signals = tuple(dict.fromkeys(by)) if by is not None else None
+    if by_picture and signals is None:
+        signals = ("words", "pictures") if text else ("pictures",)
+    if not text and signals is not None:
+        signals = tuple(name for name in signals if name == "pictures")
+    if model == NO_MODEL:
+        return Chosen(signals or ("words",))
+    if model != AUTO:
+        return Chosen(signals or ("words", "pictures"), model)
+    if signals is None:
+        return _best(library)
+    if "pictures" not in signals:
+        return Chosen(signals)
+    return Chosen(signals, _the_model(library))
+
+
+def _best(library: Library) -> Chosen:
+    """What was measured to be best; words where nothing was."""
+    used = models_in_use(library)
+    choice = remembered(library)
+    if choice is None:
+        note = (
+            f"searched by words alone: which signals are best here was not measured yet "
+            f"(models there are: {', '.join(used)}). Measure: howto eval --benchmark own; or name "
+            "a model: --model NAME"
+        )
+        return Chosen(("words",), notes=(note,) if used else ())
+    if choice.model is not None and choice.model not in used:
+        note = (
+            f"searched by words alone: {choice.model}, which was measured to be best, is no longer "
+            "here. Measure anew: howto eval --benchmark own"
+        )
+        return Chosen(("words",), notes=(note,))
+    return Chosen(choice.signals, choice.model, choice.why)
+
+
+def _the_model(library: Library) -> str:
+    """The model that must be meant."""
+    choice = remembered(library)
+    used = models_in_use(library)
+    if choice is not None and choice.model in used:
+        return str(choice.model)
+    if len(used) == 1:
+        return used[0]
+    if not used:
+        raise UsageError(
+            "searching by pictures needs a model: train one (howto train), or name a ready one, "
+            "--model NAME; howto models lists them"
+        )
+    raise UsageError(f"which model is meant? Name one: --model {'|'.join(used)}")
+
+
+@dataclass(slots=True)
+class Opened:
+    """Signals kept open from one search to the next, for a process that answers many.
+
+    Each `bring` brings them up to date with the library; what did not change stays loaded. One
+    object serves one library, and one thread at a time.
+
+    Attributes:
+        device: where networks compute.
+    """
+
+    device: str = "cpu"
+    _pictures: dict[str, Pictures] = field(default_factory=dict)
+    _meaning: list[Meaning] = field(default_factory=list)
+
+    def pictures(
+        self,
+        library: Library,
+        name: str,
+        on_progress: Callable[[int, int, str], None] | None = None,
+        on_wait: Callable[[], None] | None = None,
+    ) -> Pictures:
+        """The pictures signal of a model, up to date; raises as `open_pictures`."""
+        found = open_pictures(
+            library,
+            name,
+            device=self.device,
+            before=self._pictures.get(name),
+            on_progress=on_progress,
+            on_wait=on_wait,
+        )
+        self._pictures[name] = found
+        return found
+
+    def meaning(
+        self,
+        library: Library,
+        on_progress: Callable[[int, int, str], None] | None = None,
+        on_wait: Callable[[], None] | None = None,
+    ) -> Meaning:
+        """The meaning signal, up to date; raises as `open_meaning`."""
+        found = open_meaning(
+            library,
+            device=self.device,
+            before=self._meaning[0] if self._meaning else None,
+            on_progress=on_progress,
+            on_wait=on_wait,
+        )
+        self._meaning[:] = [found]
+        return found

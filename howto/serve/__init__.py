@@ -1,0 +1,1 @@
+"""A web page for one library, and the HTTP API behind it. Needs the extra `serve`."""

@@ -1,0 +1,122 @@
+"""The application: pages, the API, and how each error becomes a reply."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from howto.errors import HowtoError, ItemError, PluginError, UsageError
+from howto.serve.api import Api, endpoints, json_response
+from howto.serve.endpoints import Endpoint, read
+from howto.serve.guard import COOKIE, Guard, is_token
+from howto.serve.readers import Busy
+from howto.serve.settings import Settings
+from howto.serve.videos import NoVideo
+
+__all__ = ["create_app"]
+
+_STATIC = Path(str(files("howto.serve") / "static"))
+_MOST_OF_A_FORM = 4096  # bytes
+_NO_STORE = {"cache-control": "no-cache"}
+
+
+def create_app(settings: Settings, *, refresh: bool = True) -> Starlette:
+    """The server's application; its threads and processes live as long as its lifespan does.
+
+    Args:
+        refresh: begin to bring the library up to date when it starts.
+    """
+    api = Api(settings)
+    return Starlette(
+        routes=[
+            Route("/", _page("index.html")),
+            Route("/library", _page("index.html")),
+            Route("/login", _login(settings), methods=["GET", "POST"]),
+            Mount("/static", StaticFiles(directory=_STATIC)),
+            *(_route(endpoint) for endpoint in endpoints(api)),
+        ],
+        middleware=[Middleware(Guard, settings=settings)],
+        exception_handlers=_HANDLERS,
+        lifespan=lambda _: api.running(refresh=refresh),
+    )
+
+
+def _route(endpoint: Endpoint) -> Route:
+    async def answer(request: Request) -> Response:
+        return await endpoint.answer(read(endpoint, request))
+
+    return Route(endpoint.path, answer, methods=[endpoint.method])
+
+
+def _page(name: str) -> Callable[[Request], Awaitable[Response]]:
+    async def page(_: Request) -> Response:
+        return FileResponse(_STATIC / name, media_type="text/html", headers=_NO_STORE)
+
+    return page
+
+
+def _login(settings: Settings) -> Callable[[Request], Awaitable[Response]]:
+    """The page that asks for the token, and what takes it: as a cookie that no script can read."""
+
+    async def login(request: Request) -> Response:
+        if not settings.token:
+            return RedirectResponse("/", 303)
+        if request.method in ("GET", "HEAD"):
+            return FileResponse(_STATIC / "login.html", media_type="text/html", headers=_NO_STORE)
+        if int(request.headers.get("content-length", _MOST_OF_A_FORM + 1)) > _MOST_OF_A_FORM:
+            raise UsageError("that is no token")
+        form = parse_qs((await request.body()).decode(errors="replace"))
+        token = form.get("token", [""])[0].strip()
+        if not is_token(token, settings.token):
+            return FileResponse(_STATIC / "login.html", 401, media_type="text/html")
+        reply = RedirectResponse("/", 303)
+        reply.set_cookie(COOKIE, token, httponly=True, samesite="strict", path="/")
+        return reply
+
+    return login
+
+
+def _error(status: int) -> Callable[[Request, Exception], Response]:
+    def reply(_: Request, error: Exception) -> Response:
+        body: dict[str, Any] = {"message": str(error)}
+        if isinstance(error, ItemError):
+            body["reason"] = error.reason.value
+        return json_response({"error": body}, status)
+
+    return reply
+
+
+def _no_video(_: Request, __: Exception) -> Response:
+    return json_response({"error": {"message": "there is no such video here"}}, 404)
+
+
+def _busy(_: Request, __: Exception) -> Response:
+    reply = json_response({"error": {"message": "too much is asked at once; ask again"}}, 503)
+    reply.headers["retry-after"] = "1"
+    return reply
+
+
+def _http(_: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    return json_response({"error": {"message": error.detail}}, error.status_code)
+
+
+_HANDLERS: Mapping[Any, Callable[[Request, Exception], Response]] = {
+    UsageError: _error(400),
+    ItemError: _error(422),
+    PluginError: _error(422),
+    HowtoError: _error(500),
+    NoVideo: _no_video,
+    Busy: _busy,
+    HTTPException: _http,
+}

@@ -1,0 +1,221 @@
+// The page: what the address says is what is shown, and what is shown can be reached by keyboard.
+
+import { get } from "./api.js";
+import { $, counted, el } from "./dom.js";
+import * as hits from "./hits.js";
+import { listen, tell } from "./indexing.js";
+import * as library from "./library.js";
+import * as player from "./player.js";
+
+const START_WITH = 24; // videos shown before anything is searched for
+
+let chosen = null; // what was clicked, and gets the focus back
+let asked = null; // the search under way, which a newer one ends
+
+// The address is the state: ?q=words&min_score=0.5&top=20&by=words,pictures
+
+const FILTERS = { min_score: "min-score", top: "top", video: "video-glob", longer_than: "longer-than", after: "after", without: "without", model: "model" };
+const USUAL = { min_score: "0", top: "20", model: "auto" };
+
+function parameters() {
+  const said = new URLSearchParams(location.search);
+  const kept = {};
+  for (const name of ["q", "by", "like", "at", ...Object.keys(FILTERS)]) {
+    if (said.get(name)) kept[name] = said.get(name);
+  }
+  return kept;
+}
+
+function go(address) {
+  history.pushState(null, "", address);
+  return show();
+}
+
+async function show() {
+  const inLibrary = location.pathname === "/library";
+  player.close();
+  $("library").hidden = !inLibrary;
+  $("found").hidden = inLibrary;
+  for (const link of document.querySelectorAll("nav a")) {
+    link.setAttribute("aria-current", inLibrary ? "page" : "false");
+  }
+  if (inLibrary) {
+    document.title = "howto: library";
+    return library.show(play);
+  }
+  const wanted = parameters();
+  fill(wanted);
+  document.title = wanted.q ? `${wanted.q} – howto` : "howto";
+  return wanted.q?.trim() || wanted.like ? search(wanted) : start();
+}
+
+function fill(wanted) {
+  $("q").value = wanted.q ?? "";
+  for (const [name, id] of Object.entries(FILTERS)) $(id).value = wanted[name] ?? USUAL[name] ?? "";
+  showScore();
+  const by = (wanted.by ?? "").split(",");
+  for (const box of document.querySelectorAll("#signals input")) box.checked = by.includes(box.value);
+  if (wanted.by || Object.keys(FILTERS).some((name) => wanted[name])) $("filters").open = true;
+}
+
+function showScore() {
+  $("min-score-shown").textContent = Number($("min-score").value).toFixed(2);
+}
+
+// What can be asked for here: only that is offered.
+async function offerWays() {
+  const { signals, models } = await get("/api/ways").catch(() => ({ signals: [], models: [] }));
+  const box = (signal) =>
+    el("label", {}, el("input", { type: "checkbox", name: "by", value: signal }), signal);
+  $("signals").append(...signals.map(box));
+  $("signals").hidden = signals.length < 2;
+  $("model").replaceChildren(...["auto", ...models].map((name) => el("option", {}, name)));
+  $("model-box").hidden = models.length < 2;
+  $("like-box").hidden = !models.length;
+}
+
+async function search(wanted) {
+  asked?.abort();
+  asked = new AbortController();
+  const { signal } = asked;
+  $("found").setAttribute("aria-busy", "true");
+  $("count").textContent = "Searching …";
+  try {
+    const found = await get("/api/search", wanted, signal);
+    problem("");
+    const subject = found.hits.length ? counted(found.hits.length, "moment") : "No moment";
+    const relation = wanted.like ? "like" : "for";
+    $("count").replaceChildren(`${subject} ${relation} `, el("q", { dir: "auto" }, found.query));
+    $("nearest").hidden = found.confident || !found.hits.length;
+    tell($("count").textContent);
+    hits.show(found, play);
+    const notes = found.why ? [found.why, ...found.notes] : found.notes;
+    $("notes").replaceChildren(...notes.map((note) => el("li", { dir: "auto" }, note)));
+  } catch (error) {
+    if (signal.aborted) return;
+    problem(error.message);
+    $("count").textContent = "";
+    $("nearest").hidden = true;
+    hits.show({ hits: [] }, play);
+    $("notes").replaceChildren();
+  }
+  $("found").removeAttribute("aria-busy");
+}
+
+async function start() {
+  asked?.abort();
+  $("notes").replaceChildren();
+  $("nearest").hidden = true;
+  try {
+    const found = await get("/api/videos", { count: START_WITH });
+    problem("");
+    const shown = found.videos.filter((one) => one.readable);
+    $("count").textContent = found.readable ? counted(found.readable, "video") : "There are no videos here yet";
+    hits.showVideos(shown, play);
+    const notes = [];
+    if (found.readable > shown.length) {
+      notes.push(`The first ${shown.length} by name: search, or see the library for all.`);
+    }
+    if (found.total > found.readable) {
+      notes.push(`${counted(found.total - found.readable, "file")} could not be read; the library page says why.`);
+    }
+    $("notes").replaceChildren(...notes.map((note) => el("li", {}, note)));
+  } catch (error) {
+    problem(error.message);
+  }
+}
+
+function problem(text) {
+  $("problem").textContent = text;
+  $("problem").hidden = !text;
+}
+
+function play(moment, button) {
+  chosen = button;
+  hits.mark(button);
+  return player.play(moment);
+}
+
+// Forms and links.
+
+function submitted(event) {
+  event.preventDefault();
+  const said = new URLSearchParams();
+  const text = $("q").value.trim();
+  if (text) said.set("q", text);
+  for (const [name, id] of Object.entries(FILTERS)) {
+    const value = $(id).value;
+    if (text && value && value !== USUAL[name]) said.set(name, value);
+  }
+  const by = [...document.querySelectorAll("#signals input:checked")].map((box) => box.value);
+  if (text && by.length) said.set("by", by.join(","));
+  return go(said.size ? `/?${said}` : "/");
+}
+
+function liked(videoId, at) {
+  go(`/?${new URLSearchParams({ like: videoId, at })}`);
+}
+
+function followed(event) {
+  if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+  event.preventDefault();
+  go(event.currentTarget.getAttribute("href"));
+}
+
+// Keys.
+
+const TYPING = "input:not([type=range], [type=checkbox]), textarea, select";
+
+function pressed(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || $("keys").open) return;
+  const at = event.target;
+  if (event.key === "Escape") return escaped(at);
+  if (at.matches(TYPING)) {
+    if (at === $("q") && event.key === "ArrowDown") act(event, () => hits.move(1));
+    return;
+  }
+  const inVideo = at.matches("video, summary, input");
+  const keys = {
+    "/": () => ($("q").focus(), $("q").select()),
+    "?": () => $("keys").showModal(),
+    l: () => go("/library"),
+    ArrowDown: inVideo ? null : () => hits.move(1),
+    ArrowUp: inVideo ? null : () => hits.move(-1),
+    ...(player.isOpen() && {
+      k: player.toggle,
+      r: player.again,
+      ArrowLeft: inVideo ? null : () => player.skip(-5),
+      ArrowRight: inVideo ? null : () => player.skip(5),
+    }),
+  };
+  if (keys[event.key]) act(event, keys[event.key]);
+}
+
+function act(event, what) {
+  event.preventDefault();
+  what();
+}
+
+function escaped(at) {
+  if (at === $("q")) at.blur();
+  else if (player.isOpen()) player.close();
+}
+
+function closed() {
+  hits.mark(null);
+  chosen?.focus();
+  chosen = null;
+}
+
+player.setUp(closed, liked);
+$("search").addEventListener("submit", submitted);
+$("filter-form").addEventListener("submit", submitted);
+$("min-score").addEventListener("input", showScore);
+$("show-keys").addEventListener("click", () => $("keys").showModal());
+for (const link of document.querySelectorAll("a[data-view]")) link.addEventListener("click", followed);
+document.addEventListener("keydown", pressed);
+window.addEventListener("popstate", show);
+listen(() => (player.isOpen() ? null : show()), () => $("hits").childElementCount > 0);
+await offerWays();
+await show();
+document.documentElement.dataset.ready = "true";

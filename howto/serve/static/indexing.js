@@ -1,0 +1,56 @@
+// How far the server is with new files, told by the server itself.
+
+import { $, counted } from "./dom.js";
+
+let run = 0; // the one under way
+let first = true;
+
+// onDone is called when a run has changed anything: while this page was open, or, where it does not
+// show anything yet, since it was loaded.
+export function listen(onDone, showsAnything) {
+  const source = new EventSource("/api/events");
+  // A page that the browser keeps to go back to would hold on to its connection, of which there are
+  // six for all pages of a server.
+  window.addEventListener("pagehide", () => source.close(), { once: true });
+  window.addEventListener("pageshow", (event) => event.persisted && listen(onDone, showsAnything), {
+    once: true,
+  });
+  source.addEventListener("indexing", (event) => {
+    const now = JSON.parse(event.data);
+    show(now);
+    if (now.state === "looking") run = now.run;
+    else if (run === now.run) {
+      run = 0;
+      if (now.state === "failed") tell(`Looking at new files stopped: ${now.message}`);
+      else tell(changes(now) ? `Brought up to date: ${changes(now)}.` : "Nothing is new.");
+      if (changes(now)) onDone();
+    } else if (first && changes(now) && !showsAnything()) {
+      onDone();
+    }
+    first = false;
+  });
+}
+
+export function tell(text) {
+  $("said").textContent = text;
+}
+
+function changes(now) {
+  const parts = ["new", "changed", "renamed", "removed"].filter((name) => now[name]);
+  return parts.map((name) => `${now[name]} ${name}`).join(", ");
+}
+
+function show(now) {
+  const box = $("indexing");
+  const bar = $("indexing-bar");
+  const shown = now.state === "failed" || (now.state === "looking" && now.total > 0);
+  box.hidden = !shown;
+  if (!shown) return;
+  bar.hidden = now.state === "failed";
+  bar.max = now.total || 1;
+  bar.value = now.done;
+  $("indexing-text").textContent =
+    now.state === "failed"
+      ? now.message
+      : `Looking at ${counted(now.total, "new file")}: ${now.done} done. ${now.item}`;
+}

@@ -1,0 +1,316 @@
+"""The evaluation of a library's own videos, with a model that sees what it is told."""
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from howto.errors import UsageError
+from howto.evaluate.best_signals import Choice, best_signals
+from howto.evaluate.moments import Span
+from howto.evaluate.own import evaluate_own
+from howto.evaluate.own_result import OwnResult, SignalSet
+from howto.evaluate.truth import known_videos
+from howto.library import Library
+from howto.media.encode import H264Writer
+from howto.search.choice import remembered
+from howto.search.refresh import refresh
+from tests.evaluate.own_models import SeeingModel
+
+WORDS = SignalSet(("words",))
+SHOWN = ("bee", "cat", "dog", "elk", "fox", "gnu", "hen", "owl", "pig", "ram", "sow", "yak")
+LINES = 4  # of each video, 5 s each
+
+
+def write_video(path: Path, seed: int, *, half: bool = False, crf: int = 20) -> None:
+    """A video of 20 s in which four pictures of random blocks are shown; `half`: smaller."""
+    blocks = np.random.default_rng(seed).integers(0, 256, (LINES, 6, 8, 3), np.uint8)
+    size = 10 if half else 20
+    with H264Writer(
+        path,
+        width=8 * size,
+        height=6 * size,
+        frame_rate=Fraction(1),
+        sample_rate=None,
+        crf=crf,
+    ) as writer:
+        for block in blocks:
+            for _ in range(5):
+                writer.write_frame(np.kron(block, np.ones((size, size, 1), np.uint8)))
+
+
+def write_lines(video: Path, lines: list[str]) -> None:
+    cues = [
+        f"00:{5 * n:02}.000 --> 00:{5 * n + 4:02}.000\n{text}\n" for n, text in enumerate(lines)
+    ]
+    video.with_suffix(".vtt").write_text("\n".join(["WEBVTT\n", *cues]))
+
+
+@pytest.fixture(scope="module")
+def farm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve videos of an animal each, the names of the first six of which are said; and a smaller
+    copy of the first."""
+    folder = tmp_path_factory.mktemp("own") / "farm"
+    folder.mkdir()
+    for number, animal in enumerate(SHOWN):
+        path = folder / f"v{number:02}.mp4"
+        write_video(path, number)
+        said = f"here is the {animal}" if number < 6 else "look at this"
+        write_lines(path, ["welcome", said, "look again", "bye for now"])
+    write_video(folder / "copy.mp4", 0, half=True, crf=32)
+    with Library.open(folder) as library:
+        refresh(library)
+    return folder
+
+
+@pytest.fixture
+def library(farm: Path) -> Iterator[Library]:
+    with Library.open(farm) as opened:
+        yield opened
+
+
+@pytest.fixture
+def ids(library: Library) -> dict[str, str]:
+    return {video.paths[0]: video.video_id for video in known_videos(library).values()}
+
+
+@pytest.fixture
+def queries(tmp_path: Path) -> Path:
+    """Each animal is asked for where it is shown: from second 5 to 9."""
+    path = tmp_path / "queries.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["query", "video", "start", "end", "kind"])
+        for number, animal in enumerate(SHOWN):
+            kind = "said" if number < 6 else "seen"
+            writer.writerow([f"an {animal}", f"v{number:02}.mp4", 5, 9, kind])
+    return path
+
+
+def seeing(
+    ids: dict[str, str], animals: tuple[str, ...] = SHOWN, name: str = "sharp", **more: object
+) -> SeeingModel:
+    """A model that sees these animals, where they are shown."""
+    shown = {ids[f"v{SHOWN.index(animal):02}.mp4"]: animal for animal in animals}
+
+    def sees(video_id: str, start: float, end: float) -> str:
+        return shown.get(video_id, "") if 4 < (start + end) / 2 < 10 else ""
+
+    return SeeingModel(name, SHOWN, sees, **more)
+
+
+def recalls(result: OwnResult, signals: SignalSet, part: int = 0) -> dict[str, float]:
+    scores = result.parts[part].of(signals).scores
+    return {
+        f"{name} R@{k}": found.recall.value
+        for name, by_k in scores.found.items()
+        for k, found in by_k.items()
+    }
+
+
+def test_words_find_what_is_said_and_a_model_what_is_shown(
+    library: Library, ids: dict[str, str], queries: Path
+) -> None:
+    model = seeing(ids)
+    result = evaluate_own(library, [model], queries=queries, captions=False)
+    assert len(result.videos) == 13
+    assert recalls(result, WORDS)["IoU 0.7 R@1"] == 0.5
+    words = result.parts[0].of(WORDS)
+    assert words.by_kind["said"].found["centre"][1].recall.value == 1
+    assert words.by_kind["seen"].found["centre"][1].recall.value == 0
+    assert recalls(result, SignalSet(("pictures",), "sharp"))["IoU 0.7 R@1"] == 1
+    both = result.parts[0].of(SignalSet(("words", "pictures"), "sharp"))
+    assert both.scores.found["IoU 0.7"][1].recall.value == 1
+    assert both.over_words is not None
+    assert (both.over_words.value, both.over_words.excludes_zero) == (0.5, True)
+    assert words.over_words is None
+    assert words.hits[0][0] == Span(ids["v00.mp4"], 5, 9)
+
+
+def test_the_result_is_json_a_table_and_rows(
+    library: Library, ids: dict[str, str], queries: Path
+) -> None:
+    result = evaluate_own(library, [seeing(ids)], queries=queries)
+    told = json.loads(json.dumps(result.as_json()))
+    assert [part["truth"] for part in told["parts"]] == ["queries", "captions"]
+    assert told["parts"][0]["kinds"] == {"said": 6, "seen": 6}
+    first = told["parts"][0]["results"][0]
+    assert first["signals"] == ["words"]
+    assert first["R@5"]["centre"]["value"] == 0.5
+    header, rows = result.table()
+    assert {len(row) for row in rows} == {len(header)}
+    assert rows[0][0] == "6 said, 6 seen"
+    assert rows[1][:4] == ("words", "R@1", "50% (25-75)", "50% (25-75)")
+    per_query = result.per_query()
+    assert per_query[0]["query"] == "an bee"
+    assert (per_query[0]["video"], per_query[0]["centre R@1"]) == ("v00.mp4", 1)
+    assert per_query[11]["video"] == ""
+    assert len({tuple(row) for row in per_query}) == 1
+
+
+def test_captions_are_asked_for_by_pictures_alone(
+    library: Library, ids: dict[str, str], queries: Path
+) -> None:
+    result = evaluate_own(library, [seeing(ids)], queries=queries)
+    captions = result.parts[1]
+    assert [one.signals for one in captions.results] == [SignalSet(("pictures",), "sharp")]
+    texts = [query.text for query in captions.queries]
+    assert "here is the bee" in texts
+    # One line that several videos have is one query of as many moments.
+    assert len(texts) == len(set(texts))
+    found = dict(zip(texts, captions.results[0].scores.found["centre"][1].right, strict=True))
+    assert found["here is the bee"] == 1
+    assert found["welcome"] == 0
+    assert len(evaluate_own(library, queries=queries).parts) == 1
+
+
+def test_videos_a_model_was_trained_on_and_their_copies_are_left_out(
+    library: Library, ids: dict[str, str], queries: Path
+) -> None:
+    trained = frozenset({ids["v00.mp4"], ids["v03.mp4"], "not of this library"})
+    model = seeing(ids, kind="run", trained_on=trained, trained_on_note="perhaps more")
+    result = evaluate_own(library, [model], queries=queries, captions=False)
+    assert (result.trained_on, result.alike, result.queries_left_out) == (2, 1, 2)
+    left = {video.paths[0] for video in result.videos.values()}
+    assert not left & {"v00.mp4", "v03.mp4", "copy.mp4"}
+    assert len(left) == 10
+    assert result.notes == ("sharp: perhaps more",)
+    for one in result.parts[0].results:
+        assert len(one.hits) == 10
+        assert not {span.video for hits in one.hits for span in hits} & trained
+    everywhere = seeing(ids, kind="run", trained_on=frozenset(ids.values()))
+    with pytest.raises(UsageError, match="13 trained a model"):
+        evaluate_own(library, [everywhere], queries=queries)
+
+
+def test_a_share_is_stable_and_keeps_copies_together(
+    library: Library, ids: dict[str, str], queries: Path
+) -> None:
+    shares = {
+        share: evaluate_own(library, queries=queries, share=share) for share in (0.5, 0.8, 1.0)
+    }
+    drawn = {share: set(result.videos) for share, result in shares.items()}
+    assert drawn[0.5] < drawn[0.8] < drawn[1.0]
+    assert shares[0.5].not_drawn == 13 - len(drawn[0.5])
+    for videos in drawn.values():
+        assert (ids["v00.mp4"] in videos) == (ids["copy.mp4"] in videos)
+    for share in (0, 1.5):
+        with pytest.raises(UsageError, match="share"):
+            evaluate_own(library, queries=queries, share=share)
+
+
+def test_what_a_model_cannot_see_is_said(
+    library: Library, ids: dict[str, str], queries: Path
+) -> None:
+    model = seeing(ids, name="half blind", blind_to=frozenset({ids["v05.mp4"], ids["v06.mp4"]}))
+    result = evaluate_own(library, [model], queries=queries, captions=False)
+    assert recalls(result, SignalSet(("pictures",), "half blind"))["centre R@1"] == 10 / 12
+    assert result.notes[0].startswith("2 of 13 videos have no features for half blind")
+
+
+def test_a_title_does_not_find_itself(
+    tmp_path: Path, small_video: Callable[..., Path], queries: Path
+) -> None:
+    for number, title in enumerate(("fold a shirt", "bake bread")):
+        path = small_video(tmp_path / f"{title.replace(' ', '-')}.mp4", shade=number)
+        path.with_suffix(".info.json").write_text(json.dumps({"title": title}))
+        write_lines(path, ["hello", "now we fold it" if number == 0 else "now we wait"])
+    with Library.open(tmp_path) as library:
+        refresh(library)
+        result = evaluate_own(library)
+        assert result.parts[0].truth == "names"
+        # The bread, which nobody names, is not found; the shirt is, by what is said.
+        assert [query.text for query in result.parts[0].queries] == ["bake bread", "fold a shirt"]
+        assert result.parts[0].results[0].scores.found["video"][1].right.tolist() == [0, 1]
+        # A person's own query may find a title.
+        queries.write_text("query,video,start,end\nbake bread,bake-bread.mp4,0,20\n")
+        found = evaluate_own(library, queries=queries)
+        assert recalls(found, WORDS)["video R@1"] == 1
+
+
+def test_nothing_to_ask_for_is_said(tmp_path: Path, small_video: Callable[..., Path]) -> None:
+    with Library.open(tmp_path) as library:
+        with pytest.raises(UsageError, match="no video"):
+            evaluate_own(library)
+        small_video(tmp_path / "a.mp4")
+        refresh(library)
+        with pytest.raises(UsageError, match="--queries FILE"):
+            evaluate_own(library)
+
+
+# --- which signals are best ---
+
+
+def test_pictures_that_find_clearly_more_are_taken(
+    library: Library, ids: dict[str, str], queries: Path
+) -> None:
+    choice = best_signals(library, [seeing(ids)], queries=queries)
+    assert choice.measured
+    assert choice.model == "sharp"
+    assert "pictures" in choice.signals
+    assert "12 queries (said, seen)" in choice.reason
+    assert "100%" in choice.reason
+    assert "words alone 50%" in choice.reason
+    kept = remembered(library)
+    assert kept is not None
+    assert (kept.signals, kept.model, kept.why) == (choice.signals, "sharp", choice.reason)
+
+
+def test_pictures_that_find_little_are_not(
+    library: Library, ids: dict[str, str], queries: Path
+) -> None:
+    choice = best_signals(library, [seeing(ids, SHOWN[5:7], "dull")], queries=queries)
+    assert (choice.signals, choice.model, choice.measured) == (("words",), None, True)
+    assert "not clearly more" in choice.reason
+
+
+def test_a_run_is_taken_only_if_it_clearly_beats_the_ready_models(
+    library: Library, ids: dict[str, str], queries: Path
+) -> None:
+    ready = seeing(ids, SHOWN[1:], "ready")
+    run = seeing(ids, SHOWN, "run", kind="run")
+    assert best_signals(library, [run, ready], queries=queries).model == "ready"
+    weak = seeing(ids, SHOWN[6:8], "weak")
+    assert best_signals(library, [weak, run], queries=queries).model == "run"
+
+
+def test_lines_judge_models_where_nothing_else_does(library: Library, ids: dict[str, str]) -> None:
+    sharp = best_signals(library, [seeing(ids, name="by lines")])
+    assert (sharp.signals, sharp.model) == (("words", "pictures"), "by lines")
+    assert "lines of narration, by pictures alone" in sharp.reason
+    blind = best_signals(library, [seeing(ids, (), "blind")])
+    assert (blind.signals, blind.measured) == (("words",), True)
+
+
+def test_without_measure_it_is_words(library: Library, ids: dict[str, str], queries: Path) -> None:
+    none = best_signals(library)
+    assert (none.signals, none.measured) == (("words",), False)
+    rows = queries.read_text().splitlines()
+    queries.write_text("\n".join(rows[:9]))
+    few = best_signals(library, [seeing(ids, name="few")], queries=queries)
+    assert (few.signals, few.measured) == (("words",), False)
+    assert "8 queries" in few.reason
+    trained = seeing(ids, kind="run", name="all", trained_on=frozenset(ids.values()))
+    spent = best_signals(library, [trained], queries=queries)
+    assert (spent.signals, spent.measured) == (("words",), False)
+
+
+def test_a_choice_is_kept_until_something_changes(
+    library: Library, ids: dict[str, str], queries: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = seeing(ids, name="kept")
+    measured = best_signals(library, [model], queries=queries)
+
+    def again(*_: object, **__: object) -> Choice:
+        raise UsageError("measured again")
+
+    monkeypatch.setattr("howto.evaluate.best_signals.evaluate_own", again)
+    assert best_signals(library, [model], queries=queries) == measured
+    queries.write_text(queries.read_text().replace("an bee", "a bee"))
+    assert "measured again" in best_signals(library, [model], queries=queries).reason
+    others = [model, seeing(ids, name="other")]
+    assert "measured again" in best_signals(library, others, queries=queries).reason

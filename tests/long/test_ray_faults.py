@@ -1,0 +1,145 @@
+"""`howto extract --on ray` over two machines of loopback, of which workers and then one whole
+machine are lost: `make test-long`."""
+
+import contextlib
+import os
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from howto.extract.choice import Choice, choose
+from howto.extract.features import read
+from howto.extract.stage import extract_videos
+from howto.extract.store import StoredFeatures
+from howto.library import Library
+from howto.media.encode import H264Writer
+from howto.records import Stage, State
+from howto.run.engine import engine_of
+from howto.search.refresh import refresh
+
+pytestmark = pytest.mark.long
+
+VIDEOS = 200
+BACKBONES = ("colour-motion", "template-mean-colour")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """20 films of noise, and nine of each that differ in their last bytes; ten are broken."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for film in range(20):
+        path = folder / f"{10 * film:03}.mp4"
+        with H264Writer(path, width=160, height=120, frame_rate=Fraction(10)) as writer:
+            for _ in range(100 + 5 * film):
+                picture = rng.integers(0, 255, (15, 20, 3), np.uint8)
+                writer.write_frame(picture.repeat(8, 0).repeat(8, 1))
+        data = path.read_bytes()
+        for copy in range(1, 10):
+            free = (16).to_bytes(4, "big") + b"free" + copy.to_bytes(8, "big")
+            (folder / f"{10 * film + copy:03}.mp4").write_bytes(data + free)
+    for film in range(10):
+        (folder / f"{20 * film + 1:03}.mp4").write_bytes(f"no film {film}".encode())
+    return folder
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    pytest.importorskip("ray", reason="needs howto[ray]")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    import ray
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    made.second = made.add_node(num_cpus=1)
+    ray.init(address=made.address, log_to_driver=False, logging_level="error")
+    made.wait_for_nodes()
+    try:
+        yield made
+    finally:
+        ray.shutdown()
+        made.shutdown()
+
+
+def actors() -> list[int]:
+    """The processes of actors at work, on either machine."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and (entry / "cmdline").read_bytes().startswith(b"ray::_Actor"):
+                found.append(int(entry.name))
+    return found
+
+
+def test_every_video_ends_once_and_features_are_those_of_one_machine(
+    cluster: Any, folder: Path, tmp_path: Path
+) -> None:
+    wanted = choose(Choice(BACKBONES, device="cpu"))
+    with Library.open(folder, tmp_path / "local") as local:
+        refresh(local)
+        extract_videos(local, wanted)
+        expected = features_of(local, wanted)
+    progress: list[int] = []
+    seen: Counter[str] = Counter()
+
+    def on_progress(done: int, _total: int, path: str) -> None:
+        progress.append(done)
+        seen[path] += 1
+
+    stop = threading.Event()
+    killer = threading.Thread(target=kill_now_and_then, args=(cluster, progress, stop))
+    with Library.open(folder, tmp_path / "ray") as library:
+        refresh(library)
+        killer.start()
+        try:
+            done = extract_videos(library, wanted, engine=engine_of("ray"), on_progress=on_progress)
+        finally:
+            stop.set()
+            killer.join()
+        found = features_of(library, wanted)
+        ended = [one for one in library.outcomes() if one.stage == Stage.EXTRACT]
+    assert Counter(one.state for one in done.outcomes)[State.OK] == VIDEOS - 10
+    assert len(ended) == len({one.video_id for one in ended}) == len(done.outcomes)
+    assert set(seen.values()) == {1}, "no video ended twice"
+    assert found.keys() == expected.keys()
+    for key, arrays in found.items():
+        for array, other in zip(arrays, expected[key], strict=True):
+            np.testing.assert_array_equal(array, other)
+
+
+def kill_now_and_then(cluster: Any, progress: list[int], stop: threading.Event) -> None:
+    """Six workers at random moments, and after half of the videos the second machine."""
+    draw = random.Random(0)
+    killed = 0
+    while not stop.wait(draw.uniform(0.5, 3.0)):
+        if len(progress) > VIDEOS // 2:
+            cluster.remove_node(cluster.second, allow_graceful=False)
+            return
+        if killed < 6 and progress and (there := actors()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(draw.choice(there), signal.SIGKILL)
+            killed += 1
+            time.sleep(2)
+
+
+def features_of(library: Library, wanted: Any) -> dict[tuple[str, str], tuple[Any, Any]]:
+    """All features of a library, by backbone and video."""
+    found = {}
+    for one in wanted:
+        stored = StoredFeatures(library, one.recipe)
+        for path in stored.folder.glob("*/*.safetensors"):
+            features = read(path)
+            key = (one.name, features.video_id)
+            found[key] = (np.array(features.features), np.array(features.times))
+    return found

@@ -1,0 +1,349 @@
+"""Searching by what is seen, with a model that is worked out by hand."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from howto.errors import UsageError
+from howto.library import Library
+from howto.search.choice import SignalChoice, remember
+from howto.search.filters import Filters
+from howto.search.index.manifest import index_folder, read_manifest
+from howto.search.like import parse_like
+from howto.search.pictures import models_in_use
+from howto.search.query import Query
+from howto.search.refresh import refresh
+from howto.search.search import Answer, ask, search
+from howto.search.signals import Opened, choose_signals
+
+
+def find(query: str, videos: Path, **options) -> Answer:
+    return search(query, videos, **{"by": ("pictures",), "model": "main", **options})
+
+
+def test_what_is_shown_is_found_where_nobody_says_it(seen, videos: Path) -> None:
+    seen()
+    answer = find("shirt", videos)
+    best = answer.hits[0]
+    assert best.video == "silent.mp4"
+    assert best.start <= 10 <= 14 <= best.end
+    assert (best.caption, best.matched, best.ranks) == ("", ("pictures",), {"pictures": 1})
+    assert best.start <= best.at <= best.end
+    assert (answer.signals, answer.model) == (("pictures",), "main")
+
+
+def test_words_and_pictures_together_with_the_rank_of_each(seen, videos: Path) -> None:
+    seen()
+    answer = find("pan", videos, by=("words", "pictures"))
+    best = answer.hits[0]
+    assert best.video == "pancakes.mp4"
+    assert best.ranks == {"words": 1, "pictures": best.ranks["pictures"]}
+    assert {"narration", "pictures"} <= set(best.matched)
+    assert answer.confident
+
+
+def test_a_word_that_the_model_does_not_know_is_no_guess(seen, videos: Path) -> None:
+    seen()
+    answer = find("submarine", videos)
+    assert answer.hits == ()
+    assert "main knows no word of 'submarine': pictures did not rank" in answer.notes
+
+
+def test_the_second_search_embeds_nothing(seen, videos: Path) -> None:
+    model = seen()
+    first = find("shirt", videos)
+    assert len(model.embedded) == 3
+    assert find("shirt", videos).hits == first.hits
+    assert len(model.embedded) == 3
+
+
+def test_new_changed_and_removed_videos(seen, videos: Path) -> None:
+    model = seen()
+    find("shirt", videos)
+    (videos / "pancakes.srt").write_text("1\n00:00:01,000 --> 00:00:03,000\nhello\n")
+    (videos / "silent.mp4").unlink()
+    answer = find("pan", videos)
+    assert len(model.embedded) == 4  # the pancakes alone, whose lines are others
+    assert answer.hits[0].video == "pancakes.mp4"
+    assert all(hit.video != "silent.mp4" for hit in find("shirt", videos).hits)
+
+
+def test_an_index_of_another_state_is_made_anew_and_that_is_said(seen, videos: Path) -> None:
+    seen()
+    find("shirt", videos)
+    model = seen(version=2)
+    answer = find("shirt", videos)
+    assert len(model.embedded) == 3
+    (said,) = [note for note in answer.notes if "was made anew" in note]
+    assert "version: 1 | 2" in said
+
+
+def test_a_damaged_or_deleted_index_comes_back(seen, videos: Path) -> None:
+    import shutil
+
+    seen()
+    hits = find("shirt", videos).hits
+    folder = index_folder(videos / ".howto", "main")
+    shutil.rmtree(folder)
+    assert find("shirt", videos).hits == hits
+    vectors = folder / "vectors-0.f16"
+    vectors.write_bytes(vectors.read_bytes()[:10])
+    answer = find("shirt", videos)
+    assert answer.hits == hits
+    assert any("damaged" in note for note in answer.notes)
+
+
+def test_missing_features_are_offered_with_an_estimate_and_not_made(seen, videos: Path) -> None:
+    model = seen(without=("silent.mp4",))
+    answer = find("pan", videos)
+    assert len(model.embedded) == 2
+    offer = answer.picture_offer
+    assert offer is not None
+    assert (offer.seconds, offer.work_seconds) == (pytest.approx(20, abs=1), offer.seconds / 4)
+    assert answer.notes[-1] == (
+        "1 video has no features for main: pictures find nothing in them. To make them "
+        f"(about 5 s): howto search QUERY {videos} --model main --yes"
+    )
+
+
+def test_a_video_that_cannot_be_embedded_costs_itself(seen, videos: Path, monkeypatch) -> None:
+    model = seen(without=("silent.mp4",))
+    # As if the file of its features were there, and damaged.
+    monkeypatch.setattr("howto.joint.opened.missing_features", lambda *_: [])
+    answer = find("pan", videos)
+    assert answer.hits[0].video == "pancakes.mp4"
+    assert any("1 video could not be searched by pictures" in note for note in answer.notes)
+    assert len(model.embedded) == 3
+
+
+# --- more of what is wanted ---
+
+
+def test_what_is_not_wanted_goes_down(seen, videos: Path) -> None:
+    seen()
+    both = find("shirt iron", videos)
+    assert {hit.video for hit in both.hits[:1]} == {"silent.mp4"}
+    kept = find("shirt iron", videos, without="iron")
+    best = kept.hits[0]
+    assert best.start <= 10 < best.end
+    assert best.at < 14.5
+
+
+def test_lines_that_say_it_are_left_out(seen, videos: Path) -> None:
+    seen()
+    assert any("iron" in hit.caption for hit in search("press iron shirt", videos).hits)
+    answer = search("press iron shirt", videos, without="ironing")
+    assert answer.hits
+    assert not any("iron" in hit.caption for hit in answer.hits)
+
+
+def test_like_a_moment_of_a_video(seen, videos: Path) -> None:
+    seen()
+    like = parse_like("pancakes.mp4@0:03")
+    answer = search("", videos, model="main", like=like)
+    assert (answer.query.text, answer.signals) == ("pancakes.mp4@0:03", ("pictures",))
+    assert all(
+        not (hit.video == "pancakes.mp4" and hit.start <= 3 <= hit.end) for hit in answer.hits
+    )
+    assert answer.hits[0].video == "pancakes.mp4"
+
+
+def test_like_a_moment_and_words(seen, videos: Path) -> None:
+    seen()
+    like = parse_like(f"{videos / 'pancakes.mp4'}@3")
+    answer = search("shirt", videos, model="main", like=like)
+    assert answer.signals == ("words", "pictures")
+    assert {hit.video for hit in answer.hits[:3]} == {
+        "pancakes.mp4",
+        "silent.mp4",
+        "shirts/fold.mp4",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("gone.jpg", "there is no such picture"),
+        ("pancakes.mp4@noon", "'noon' is no time"),
+        ("gone.mp4@3", "there is no video gone.mp4"),
+        ("pancakes.mp4@3000", "is 20.0 s long"),
+    ],
+)
+def test_what_cannot_be_resembled(seen, videos: Path, text: str, said: str) -> None:
+    seen()
+    with pytest.raises(UsageError, match=said):
+        search("", videos, model="main", like=parse_like(text))
+
+
+def test_a_run_cannot_see_a_picture_by_itself(seen, videos: Path) -> None:
+    seen()
+    picture = videos / "a@2.jpg"
+    picture.write_bytes(b"anything")
+    with pytest.raises(UsageError, match="cannot see a picture by itself"):
+        search("", videos, model="main", like=parse_like(str(picture)))
+
+
+def test_filters_hold_for_every_signal(seen, videos: Path) -> None:
+    seen()
+    glob = Filters(video="shirts/*")
+    for by in (("words",), ("pictures",), ("words", "pictures")):
+        answer = find(
+            "shirt pan", videos, by=by, model="main" if "pictures" in by else "auto", filters=glob
+        )
+        assert {hit.video for hit in answer.hits} == {"shirts/fold.mp4"}
+    none = find("shirt", videos, filters=Filters(longer_than=3600))
+    assert none.hits == ()
+    assert "none of 3 videos passes the filters" in none.notes
+
+
+def test_a_folder_inside_the_library(seen, videos: Path) -> None:
+    seen()
+    answer = find("dog", videos / "shirts")
+    assert {hit.video for hit in answer.hits} == {"fold.mp4"}
+
+
+# --- which signals ---
+
+
+@pytest.fixture
+def library(videos: Path):
+    with Library.open(videos) as opened:
+        refresh(opened)
+        yield opened
+
+
+def make_run(library: Library, name: str) -> None:
+    folder = library.state / "runs" / name
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "last").write_text("1")
+
+
+def test_without_a_measurement_it_is_words_and_that_is_said(seen, library: Library) -> None:
+    seen()
+    assert choose_signals(library, None).notes == ()  # there is no model to choose
+    make_run(library, "main")
+    assert models_in_use(library) == ["main"]
+    chosen = choose_signals(library, None)
+    assert (chosen.signals, chosen.model) == (("words",), None)
+    assert "was not measured yet (models there are: main)" in chosen.notes[0]
+    asked = choose_signals(library, ("pictures",))
+    assert (asked.signals, asked.model) == (("pictures",), "main")
+    make_run(library, "other")
+    with pytest.raises(UsageError, match=r"Name one: --model main\|other"):
+        choose_signals(library, ("pictures",))
+
+
+def test_what_was_measured_to_be_best_is_taken(seen, library: Library) -> None:
+    seen()
+    make_run(library, "main")
+    make_run(library, "other")
+    with library.writing():
+        remember(library, SignalChoice(("words", "pictures"), "main", "it found more"))
+    answer = ask(library, Query.parse("shirt"), library.folder)
+    assert (answer.signals, answer.model) == (("words", "pictures"), "main")
+    assert answer.why == "it found more"
+    assert choose_signals(library, ("pictures",)).model == "main"
+    assert choose_signals(library, None, "none").signals == ("words",)
+    with library.writing():
+        remember(library, SignalChoice(("words",), None, "words find more"))
+    assert ask(library, Query.parse("shirt"), library.folder).signals == ("words",)
+    with library.writing():
+        remember(library, SignalChoice(("words", "pictures"), "gone", "it found more"))
+    chosen = choose_signals(library, None)
+    assert chosen.signals == ("words",)
+    assert "is no longer here" in chosen.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("by", "model", "by_picture", "said"),
+    [
+        (("smell",), "auto", False, "cannot search by smell"),
+        ((), "auto", False, "cannot search by nothing"),
+        (("pictures",), "none", False, "contradict"),
+        (("words",), "main", False, "add pictures to --by words"),
+        (("words",), "auto", True, "--like needs pictures"),
+        (None, "none", True, "--like needs a model"),
+        (("pictures",), "auto", False, "searching by pictures needs a model"),
+    ],
+)
+def test_signals_that_contradict_each_other(library, by, model, by_picture, said) -> None:
+    with pytest.raises(UsageError, match=said):
+        choose_signals(library, by, model, by_picture=by_picture)
+
+
+def test_what_is_kept_open_stays_loaded_and_sees_changes(seen, library: Library) -> None:
+    seen()
+    opened = Opened()
+    query, options = Query.parse("pan"), {"by": ("pictures",), "model": "main", "opened": opened}
+    ask(library, query, library.folder, **options)
+    first = opened.pictures(library, "main").signal.index
+    assert opened.pictures(library, "main").signal.index is first
+    (library.folder / "pancakes.mp4").unlink()
+    refresh(library)
+    answer = ask(library, query, library.folder, **options)
+    assert opened.pictures(library, "main").signal.index is not first
+    assert all(hit.video != "pancakes.mp4" for hit in answer.hits)
+
+
+def test_the_index_holds_float16_of_every_clip(seen, library: Library) -> None:
+    seen()
+    ask(library, Query.parse("pan"), library.folder, by=("pictures",), model="main")
+    manifest = read_manifest(index_folder(library.state, "main"))
+    assert manifest.live == library.counts()["clips"]
+    assert manifest.vectors_path.stat().st_size == manifest.rows * manifest.dim * 2
+
+
+# --- the command ---
+
+
+def test_the_command_shows_ranks_and_makes_a_sheet(seen, cli: Callable, videos: Path) -> None:
+    seen()
+    sheet = videos.parent / "hits.png"
+    ran = cli(
+        *("search", "pan", videos, "--by", "words,pictures", "--model", "main"),
+        *("--sheet", sheet, "--top", "2"),
+    )
+    assert ran.code == 0, ran.err
+    assert "words 1, pictures" in ran.out
+    assert "By words and pictures of main." in ran.err
+    assert sheet.stat().st_size > 1000
+    found = cli("search", "shirt", videos, "--model", "main", "--by", "pictures", "--json").json
+    assert (found["model"], found["signals"], found["confident"]) == ("main", ["pictures"], True)
+    assert found["hits"][0]["video"] == "silent.mp4"
+
+
+def test_the_command_without_words(seen, cli: Callable, videos: Path) -> None:
+    seen()
+    ran = cli("search", "--like", "pancakes.mp4@3", "-L", videos, "--model", "main")
+    assert ran.code == 0, ran.err
+    assert "pancakes.mp4" in ran.out
+    wrong = cli("search", videos, "--like", "pancakes.mp4@3")
+    assert (wrong.code, f"-L {videos}" in wrong.err) == (2, True)
+    assert cli("search").code == 2
+
+
+def test_the_command_filters(cli: Callable, videos: Path) -> None:
+    ran = cli("search", "shirt pan", videos, "--video", "pan*", "--json")
+    assert {hit["video"] for hit in ran.json["hits"]} == {"pancakes.mp4"}
+    for option, value in (("--after", "soon"), ("--longer-than", "long")):
+        assert cli("search", "shirt", videos, option, value).code == 2
+
+
+def test_yes_makes_the_features_that_were_offered(seen, cli, videos, monkeypatch) -> None:
+    seen(without=("silent.mp4",))
+    made = []
+
+    def make(library: Library, offer, **_) -> int:
+        made.append(offer.subject)
+        seen()
+        return 1
+
+    monkeypatch.setattr("howto.cli.search.make_offered", make)
+    arguments = ("search", "shirt", videos, "--by", "pictures", "--model", "main", "--json")
+    assert not any(hit["video"] == "silent.mp4" for hit in cli(*arguments).json["hits"])
+    assert made == []
+    ran = cli(*arguments, "--yes")
+    assert made == ["1 video has no features for main"]
+    assert ran.code == 0

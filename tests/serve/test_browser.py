@@ -1,0 +1,445 @@
+"""The page in a real Chromium: searching, playing at the right second, by keyboard alone, narrow,
+dark, and with titles and queries that would like to be more than text."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+from howto.demo import DemoSpec, write_demo
+from howto.media.probe import probe
+
+from ..conftest import vtt
+from .conftest import TOKEN, Live
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None or DRIVER is None,
+    reason="needs Chromium and its driver: apt-get install chromium chromium-driver",
+)
+
+PATIENCE = 60  # seconds; a busy machine is no failure
+QUERY = "iron the shirt"
+HOSTILE = "<img src=x onerror=hacked()>"
+SPOKEN = f'press </script><script>hacked()</script> {HOSTILE} & "quotes" \' -->'
+RIGHT_TO_LEFT = "قم بطي القميص على الطاولة"
+NARROW, WIDE = (360, 740), (1280, 860)
+
+
+class Page:
+    """A browser at one server."""
+
+    def __init__(self, driver: webdriver.Chrome, address: str) -> None:
+        self.driver = driver
+        self.address = address
+
+    def look(self, path: str = "/", size: tuple[int, int] = WIDE, scheme: str = "light") -> "Page":
+        """Open a page and wait until it is there."""
+        self.driver.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False},
+        )
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        self.driver.get(self.address + path)
+        self.until("return document.documentElement.dataset.ready === 'true'")
+        return self
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        return self.driver.execute_script(script, *arguments)
+
+    def until(self, script: str, *arguments: Any) -> Any:
+        """Wait until a script gives something that is true."""
+        return WebDriverWait(self.driver, PATIENCE, 0.1).until(
+            lambda _: self.run(script, *arguments), f"never true: {script}"
+        )
+
+    def all(self, selector: str) -> list[Any]:
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def text(self, selector: str) -> str:
+        return self.run("return document.querySelector(arguments[0]).textContent", selector)
+
+    def press(self, *keys: str) -> None:
+        ActionChains(self.driver).send_keys(*keys).perform()
+
+    def plays_from(self, seconds: float) -> None:
+        """Assert that the video is going, and began at this second."""
+        begun = self.until(
+            "const v = document.getElementById('video');"
+            "return v.readyState >= 2 && !v.seeking && v.played.length && [v.played.start(0)]"
+        )
+        assert begun[0] == pytest.approx(seconds, abs=0.3)
+        self.until("return document.getElementById('video').currentTime > arguments[0]", seconds)
+
+    def fits(self) -> bool:
+        """Nothing is wider than the window."""
+        return self.run("return document.documentElement.scrollWidth <= window.innerWidth")
+
+    def complaints(self) -> list[str]:
+        """What the browser wrote to its console since it was asked last."""
+        return [one["message"] for one in self.driver.get_log("browser")]
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM or ""
+    for argument in (
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--mute-audio",
+        "--autoplay-policy=no-user-gesture-required",
+        f"--user-data-dir={tmp_path_factory.mktemp('chromium')}",
+    ):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    service = webdriver.ChromeService(executable_path=DRIVER)
+    with webdriver.Chrome(options=options, service=service) as chrome:
+        yield chrome
+
+
+@contextmanager
+def served(driver: webdriver.Chrome, folder: Path, *options: str) -> Iterator[Page]:
+    server = Live(folder, *options)
+    try:
+        driver.get_log("browser")  # what was written before is not ours
+        yield Page(driver, server.address)
+    finally:
+        driver.get("about:blank")
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, small_video: Callable[..., Path]) -> Path:
+    """Two drawn videos, a broken one, and two that mean harm."""
+    folder = tmp_path_factory.mktemp("browser") / "videos"
+    tasks = ("fold-a-shirt", "make-pancakes")
+    write_demo(folder, DemoSpec(tasks=tasks, videos_per_task=1, size=(160, 120), speech=False))
+    (folder / "broken.mp4").write_bytes(b"no video at all")
+    small_video(folder / f"{HOSTILE}.mp4", shade=4, title=HOSTILE)
+    (folder / f"{HOSTILE}.vtt").write_text(
+        vtt((1, 3, SPOKEN.replace("&", "&amp;").replace("<", "&lt;")), (4, 6, RIGHT_TO_LEFT))
+    )
+    long = "averylongnamewithoutanyspaceinit" * 6
+    small_video(folder / f"{long}.mp4", shade=6)
+    (folder / f"{long}.vtt").write_text(vtt((1, 3, "endless " + "w" * 400)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(driver: webdriver.Chrome, folder: Path) -> Iterator[Page]:
+    with served(driver, folder) as page:
+        yield page
+
+
+def moments(page: Page) -> list[dict[str, Any]]:
+    """What the API answers to the query of the page."""
+    script = "return fetch('/api/search' + location.search).then((reply) => reply.json())"
+    return page.run(script)["hits"]
+
+
+def test_a_search_shows_moments_and_a_click_plays_one_at_its_second(page: Page) -> None:
+    page.look()
+    box = page.driver.find_element(By.ID, "q")
+    box.send_keys(QUERY, Keys.ENTER)
+    page.until("return document.querySelectorAll('#hits mark').length")
+    found = moments(page)
+    assert len(page.all("#hits .open")) == len(found)
+    assert page.text("#count") == f"{len(found)} moments for {QUERY}"
+    place, moment = next((at, one) for at, one in enumerate(found) if one["start"] > 5)
+    page.all("#hits .open")[place].click()
+    page.plays_from(moment["start"])
+    words = page.until(
+        "const track = document.getElementById('video').textTracks[0];"
+        "return track && track.activeCues && track.activeCues.length && track.activeCues[0].text"
+    )
+    assert words in moment["caption"]
+    assert page.complaints() == []
+
+
+def test_pictures_of_the_hits_come_by_themselves(page: Page) -> None:
+    page.look("/?q=shirt")
+    page.until(
+        "const all = [...document.querySelectorAll('#hits img')];"
+        "return all.length && all.every((one) => one.complete && one.naturalWidth > 100)"
+    )
+
+
+def test_a_neighbouring_moment_plays_at_its_own_second(page: Page) -> None:
+    page.look(f"/?q={quote(QUERY)}")
+    page.all("#hits .open")[0].click()
+    page.plays_from(moments(page)[0]["start"])
+    after = page.until(
+        "return document.querySelector('#around [aria-current=true]')"
+        "?.parentElement.nextElementSibling?.querySelector('button')"
+    )
+    page.run("arguments[0].click()", after)
+    shown = page.until("return document.querySelector('#playing-when').textContent")
+    minutes, seconds = shown.split(" to ")[0].split(":")
+    start = 60 * int(minutes) + int(seconds)
+    page.until(
+        "const now = document.getElementById('video').currentTime;"
+        "return now >= arguments[0] && now < arguments[0] + 10",
+        start,
+    )
+
+
+def test_everything_can_be_done_by_keyboard(page: Page) -> None:
+    page.look()
+    page.press("/")
+    assert page.run("return document.activeElement.id") == "q"
+    page.press("shirt", Keys.ENTER)
+    page.until("return document.querySelectorAll('#hits mark').length")
+    found = moments(page)
+    assert len(found) > 1
+    page.press(Keys.ARROW_DOWN, Keys.ARROW_DOWN)  # out of the box, and one on
+    second = page.all("#hits .open")[1]
+    assert page.driver.switch_to.active_element == second
+    page.press(Keys.ENTER)
+    page.plays_from(found[1]["start"])
+    assert second.get_attribute("aria-current") == "true"
+    page.press("k")
+    page.until("return document.getElementById('video').paused")
+    before = page.run("return document.getElementById('video').currentTime")
+    page.press(Keys.ARROW_RIGHT)
+    page.until("return document.getElementById('video').currentTime > arguments[0] + 4", before)
+    page.press(Keys.ESCAPE)
+    assert not page.driver.find_element(By.ID, "player").is_displayed()
+    assert page.driver.switch_to.active_element == second
+    page.press("?")
+    assert page.driver.find_element(By.ID, "keys").is_displayed()
+    page.press(Keys.ESCAPE)
+    assert not page.driver.find_element(By.ID, "keys").is_displayed()
+    page.press("l")
+    page.until("return document.querySelector('#library table')")
+
+
+def test_the_address_is_the_state(page: Page) -> None:
+    page.look("/?q=shirt&min_score=0.5")
+    assert page.run("return document.getElementById('min-score').value") == "0.5"
+    shown = len(page.all("#hits .open"))
+    assert shown == len(moments(page)) > 0
+    page.driver.find_element(By.LINK_TEXT, "Library").click()
+    page.until("return document.querySelector('#library table')")
+    page.driver.back()
+    page.until("return document.querySelectorAll('#hits mark').length")
+    assert len(page.all("#hits .open")) == shown
+    assert page.run("return document.getElementById('q').value") == "shirt"
+
+
+@pytest.mark.parametrize("path", ["/", "/?q=shirt", "/?q=endless", "/library"])
+def test_a_phone_needs_no_sideways_scrolling(page: Page, path: str) -> None:
+    page.look(path, NARROW)
+    assert page.fits()
+    if path.startswith("/?"):
+        page.all("#hits .open")[0].click()
+        page.until("return document.querySelector('#around button')")
+        assert page.fits()
+        video = page.driver.find_element(By.ID, "video").rect
+        assert video["x"] >= 0
+        assert video["x"] + video["width"] <= NARROW[0]
+
+
+HOSTILE_QUERIES = [
+    HOSTILE,
+    SPOKEN,
+    "'\"><svg/onload=hacked()>",
+    "javascript:hacked()",
+    RIGHT_TO_LEFT,
+    "\u202eevil\u202c",
+    "w" * 400,
+    "x" * 600,
+]
+
+
+@pytest.mark.parametrize("query", HOSTILE_QUERIES)
+def test_a_query_is_never_more_than_text(page: Page, query: str) -> None:
+    page.look(f"/?q={quote(query)}", NARROW)
+    refused = len(query) > 500
+    assert page.text("#count") == "" if refused else query in page.text("#count")
+    assert page.driver.find_element(By.ID, "problem").is_displayed() == refused
+    unharmed(page)
+    assert page.fits()
+
+
+def test_a_title_is_never_more_than_text(page: Page) -> None:
+    page.look("/?q=press+script")
+    hit = next(one for one in page.all("#hits .open") if HOSTILE in one.text)
+    assert SPOKEN in hit.text
+    hit.click()
+    page.until(
+        "return document.querySelector('#playing-name').textContent === arguments[0]", HOSTILE
+    )
+    cue = page.until(
+        "const cues = document.getElementById('video').textTracks[0]?.cues;"
+        "return cues && cues.length && cues[0].getCueAsHTML().textContent"
+    )
+    assert cue == SPOKEN
+    unharmed(page)
+    page.look("/library")
+    shown = "return document.querySelector('#library').textContent"
+    page.until(f"{shown}.includes(arguments[0])", HOSTILE)
+    unharmed(page)
+
+
+def unharmed(page: Page) -> None:
+    """No markup of theirs became an element, and no script of theirs ran, or was stopped."""
+    sources = page.run("return [...document.images].map((one) => one.getAttribute('src'))")
+    assert all(one.startswith(("/api/", "/static/")) for one in sources)
+    scripts = page.run("return [...document.scripts].map((one) => one.getAttribute('src'))")
+    assert scripts == ["/static/app.js"]
+    assert page.run("return document.querySelectorAll('[onerror], [onload], svg').length") == 0
+    assert [one for one in page.complaints() if "status of 400" not in one] == []
+
+
+def test_light_and_dark_follow_the_system(page: Page) -> None:
+    brightness = {}
+    for scheme in ("light", "dark"):
+        page.look("/?q=shirt", scheme=scheme)
+        colours = page.run(
+            "const style = getComputedStyle(document.body);"
+            "return [style.backgroundColor, style.color].map("
+            "(one) => one.match(/\\d+/g).slice(0, 3).reduce((sum, part) => sum + +part, 0) / 3)"
+        )
+        brightness[scheme] = colours
+        assert abs(colours[0] - colours[1]) > 150  # readable
+    assert brightness["light"][0] > 200 > 60 > brightness["dark"][0]
+
+
+@pytest.mark.parametrize("path", ["/", "/?q=shirt", "/library"])
+def test_everything_has_a_name_for_those_who_hear_the_page(page: Page, path: str) -> None:
+    page.look(path)
+    if "q=" in path:
+        page.all("#hits .open")[0].click()
+        page.until("return document.querySelector('#around button')")
+        assert "moment" in page.text("#said")  # the live region
+    tree = page.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    roles = (
+        "button",
+        "link",
+        "searchbox",
+        "slider",
+        "combobox",
+        "region",
+        "complementary",
+        "image",
+    )
+    named = [
+        (one["role"]["value"], one.get("name", {}).get("value", ""))
+        for one in tree
+        if not one.get("ignored") and one.get("role", {}).get("value") in roles
+    ]
+    assert len(named) > 5
+    assert [role for role, name in named if not name.strip()] == []
+
+
+def test_the_library_page_says_what_failed_and_why(page: Page) -> None:
+    page.look("/library")
+    page.until("return document.querySelector('.reason')")
+    reason = page.all(".reason")[0]
+    assert "not a video or sound file" in reason.text
+    reason.find_element(By.TAG_NAME, "summary").click()
+    assert "broken.mp4" in reason.text
+
+
+def test_nothing_is_asked_of_anybody_else(page: Page) -> None:
+    page.look("/?q=shirt")
+    page.all("#hits .open")[0].click()
+    page.until("return document.querySelector('#around img')")
+    asked = page.run("return performance.getEntriesByType('resource').map((one) => one.name)")
+    assert len(asked) > 8
+    assert {one for one in asked if not one.startswith(page.address)} == set()
+
+
+def test_a_new_file_is_told_of_while_the_page_is_open(
+    driver: webdriver.Chrome, videos: Path, small_video: Callable[..., Path]
+) -> None:
+    with served(driver, videos) as page:
+        page.look("/?q=slowly")
+        assert page.all("#hits .open") == []
+        small_video(videos / "iron.mp4", shade=9)
+        (videos / "iron.vtt").write_text(vtt((1, 3, "heat the iron slowly")))
+        page.run("return fetch('/api/refresh', {method: 'POST'}).then(() => true)")
+        page.until("return document.querySelectorAll('#hits mark').length")
+        assert "1 moment" in page.text("#count")
+
+
+def test_the_token_is_asked_for_once(driver: webdriver.Chrome, videos: Path) -> None:
+    with served(driver, videos, "--token", TOKEN) as page:
+        page.driver.get(f"{page.address}/?q=shirt")
+        assert page.driver.current_url == f"{page.address}/login"
+        page.driver.find_element(By.ID, "token").send_keys("wrong", Keys.ENTER)
+        page.until("return document.getElementById('token')?.value === ''")
+        page.driver.find_element(By.ID, "token").send_keys(TOKEN, Keys.ENTER)
+        page.until("return document.documentElement.dataset.ready === 'true'")
+        page.look("/?q=shirt")
+        assert page.all("#hits .open")
+        assert page.run("return document.cookie") == ""
+
+
+REAL = {
+    # file: second at which something is said, and what Chromium makes of it
+    "rabbit320.mp4": (3.0, "plays"),
+    "rabbit320.webm": (3.0, "plays"),
+    "skateboarding_dog.mp4": (6.0, "plays"),
+    "v_Basketball_g01_c01.avi": (2.0, "cannot"),
+}
+
+
+@pytest.fixture(scope="module")
+def real(
+    driver: webdriver.Chrome, shared_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Page]:
+    folder = tmp_path_factory.mktemp("real")
+    for name, (start, _) in REAL.items():
+        shutil.copy(shared_data / "videos" / name, folder)
+        stem, _, suffix = name.rpartition(".")
+        (folder / f"{name}.vtt").write_text(
+            vtt((start, start + 2, f"here is {suffix} of {stem.replace('_', ' ')}"))
+        )
+    with served(driver, folder) as page:
+        yield page
+
+
+@pytest.mark.parametrize("name", [name for name, one in REAL.items() if one[1] == "plays"])
+def test_real_videos_play_at_the_right_second(real: Page, name: str) -> None:
+    choose(real, name)
+    real.plays_from(REAL[name][0])
+
+
+def test_what_a_browser_cannot_play_is_said_and_a_piece_offered(
+    real: Page, shared_data: Path
+) -> None:
+    length = probe(shared_data / "videos" / "v_Basketball_g01_c01.avi").duration  # under 5 s
+    choose(real, "v_Basketball_g01_c01.avi")
+    real.until("return document.getElementById('cannot-why').textContent.includes('.avi')")
+    assert "mpeg4" in real.text("#cannot-why")
+    real.driver.find_element(By.ID, "encode").click()
+    real.plays_from(0)  # of the piece
+    piece = real.run("return document.getElementById('video').duration")
+    assert piece == pytest.approx(length - 2, abs=0.15)
+    cue = real.until(
+        "const cues = document.getElementById('video').textTracks[0]?.cues;"
+        "return cues && cues.length && [cues[0].startTime, cues[0].endTime]"
+    )
+    assert cue == pytest.approx([0, 2], abs=0.01)
+
+
+def choose(page: Page, name: str) -> None:
+    page.look("/?q=here")
+    hits = json.loads(json.dumps(moments(page)))
+    place = next(place for place, hit in enumerate(hits) if hit["video"] == name)
+    page.all("#hits .open")[place].click()
