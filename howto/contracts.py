@@ -26,6 +26,7 @@ __all__ = [
     "Aligner",
     "Backbone",
     "Benchmark",
+    "Catalogue",
     "Clipper",
     "JointModel",
     "KnowsWords",

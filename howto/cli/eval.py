@@ -10,6 +10,7 @@ import typer
 from howto.cli.console import chosen_folder, errors, print_json, progress
 from howto.errors import NoLibrary, UsageError
 from howto.library import Library
+from howto.search.phrases import counted
 
 if TYPE_CHECKING:
     from howto.cli.eval_show import Report
@@ -140,6 +141,9 @@ def eval(
         },
         scores,
     )
+    for name, path in (("--json-file", json_file), ("--per-query", per_query), ("--plot", plot)):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise UsageError(f"{name} {path}: there is no folder {path.parent}")
     if scores is not None:
         from howto.cli.eval_show import scores_report
         from howto.evaluate.scores import evaluate_scores
@@ -157,6 +161,8 @@ def eval(
             ready = [_model(found, name, device, weights) for name in models]
             if extract:
                 _extract(found, ready)
+            elif found is not None and benchmark == OWN:
+                _say_missing(found, ready)
             report = _evaluated(asked, found, ready)
     if json:
         print_json(report.json)
@@ -291,6 +297,19 @@ def _extract(library: Library | None, models: "list[OpenedModel]") -> None:
                 make_features(library, model, on_progress=show, on_wait=_waiting)
         except KeyboardInterrupt:
             raise _stopped() from None
+
+
+def _say_missing(library: Library, models: "list[OpenedModel]") -> None:
+    from howto.joint.opened import missing_features
+
+    for model in models:
+        if missing := len(missing_features(library, model)):
+            errors.print(
+                f"Note: {counted(missing, 'video')} without features for {model.name};"
+                " --extract makes them",
+                markup=False,
+                soft_wrap=True,
+            )
 
 
 def _evaluated(asked: _Asked, library: Library | None, models: "list[OpenedModel]") -> "Report":

@@ -7,12 +7,13 @@ alone has the path at which its media would lie, without a suffix.
 
 import json
 import os
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from howto.collect.scan import FoundFile, companions_text, files_of, scan
+from howto.collect.scan import FoundFile, companions_text, scan
 from howto.library import Library
 from howto.records import Chapter, MediaInfo
 
@@ -71,33 +72,41 @@ def scan_library(
 def _collected(library: Library) -> list[FoundFile]:
     rows = library.connection.execute(
         "SELECT video_id, caption, media FROM candidates WHERE state = 'done' ORDER BY video_id"
-    ).fetchall()
-    if not rows:
-        return []
-    folder = library.state / "media"
-    media_files, caption_files = files_of(folder), files_of(library.state / "captions")
+    )
+    folder, captions = library.state / "media", library.state / "captions"
     inside = folder.is_relative_to(library.folder)
     where = (folder.relative_to(library.folder) if inside else folder).as_posix()
     found = []
     for video_id, caption, media in rows:
-        beside = (
-            {f"../captions/{caption}": caption_files[caption]} if caption in caption_files else {}
-        )
-        status = media_files.get(media) or next(iter(beside.values()), None)
+        # One by one: the states of a million files of a folder would take a gigabyte.
+        said, film = _status(captions, caption), _status(folder, media)
+        beside = {} if said is None else {f"../captions/{caption}": said}
+        status = film or said
         if status is None:
             continue  # its files were taken away
         found.append(
             FoundFile(
-                path=f"{where}/{media if media in media_files else video_id}",
+                path=f"{where}/{media if film else video_id}",
                 size=status.st_size,
                 mtime_ns=status.st_mtime_ns,
                 captions=tuple(beside),
                 info_json=None,
-                companions=companions_text(beside) + ("" if media in media_files else _NO_MEDIA),
+                companions=companions_text(beside) + ("" if film else _NO_MEDIA),
                 video_id=video_id,
             )
         )
     return found
+
+
+def _status(folder: Path, name: str | None) -> os.stat_result | None:
+    """The size and the time of a file; None where there is none of that name."""
+    if not name:
+        return None
+    try:
+        status = os.stat(os.path.join(folder, name))  # noqa: PTH116, PTH118 a Path takes long
+    except OSError:
+        return None
+    return status if stat.S_ISREG(status.st_mode) else None
 
 
 def known_of(library: Library, file: FoundFile) -> Known | None:

@@ -87,12 +87,13 @@ def plan(
     return Plan(searches, waiting, listed, videos, seconds, size)
 
 
-def _searched(library: Library | None, source: str) -> Mapping[tuple[str, str], int]:
-    """How deep each task was, or is to be, searched for: those count as open already."""
+def _searched(library: Library | None, source: str) -> Mapping[tuple[str, str], float]:
+    """How deep each task was searched for; without end where it is to be, which is counted."""
     if library is None:
         return {}
     rows = library.connection.execute(
-        "SELECT name, task_id, top FROM searches JOIN tasks USING (task) WHERE source = ?",
+        "SELECT name, task_id, iif(not_before IS NULL, top, 9e999)"
+        " FROM searches JOIN tasks USING (task) WHERE source = ?",
         (source,),
     )
     return {(name.casefold(), task_id): top for name, task_id, top in rows}

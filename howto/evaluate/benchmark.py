@@ -19,10 +19,12 @@ from howto.errors import UsageError
 from howto.evaluate.benchmarks.files import check_split
 from howto.evaluate.benchmarks.found import Found, LibraryVideos, video_keys
 from howto.evaluate.benchmarks.score import (
+    OnProgress,
     StepScores,
     clip_embeddings,
     feature_embeddings,
     moment_scores,
+    quiet,
     step_scores,
     text_embeddings,
 )
@@ -134,6 +136,7 @@ def evaluate_benchmark(
     ties: Ties = "average",
     features: bool | None = None,
     trust_pickle: bool = False,
+    on_progress: OnProgress | None = None,
 ) -> BenchmarkResult:
     """Score a model on a benchmark.
 
@@ -147,6 +150,8 @@ def evaluate_benchmark(
         features: True: ready features; False: the library's; None: ready ones for a run, where the
             files hold them, else the library's.
         trust_pickle: load pickles freely, which **runs code of their maker**.
+        on_progress: called with the number of the video that is looked at, how many there are,
+            and its name.
 
     Raises:
         UsageError: as `read_benchmark`; no library where one is needed; features that the model
@@ -157,7 +162,7 @@ def evaluate_benchmark(
     reader, chosen, found = read_benchmark(
         benchmark, data, split=split, features=wanted, trust_pickle=trust_pickle
     )
-    run = _Run(model, found, library)
+    run = _Run(model, found, library, on_progress or quiet)
     scored, scores = run.score(ties)
     return BenchmarkResult(
         reader.name,
@@ -187,8 +192,15 @@ def _names(found: BenchmarkSet) -> Iterable[tuple[str, frozenset[str]]]:
 class _Run:
     """One evaluation while it goes on: collects what is lost and what is shared."""
 
-    def __init__(self, model: OpenedModel, found: BenchmarkSet, library: Library | None) -> None:
+    def __init__(
+        self,
+        model: OpenedModel,
+        found: BenchmarkSet,
+        library: Library | None,
+        on_progress: OnProgress,
+    ) -> None:
         self.model, self.found, self.library = model, found, library
+        self.on_progress = on_progress
         self.from_features = isinstance(found, RetrievalSet) and found.streams is not None
         self.trained_on = video_keys(model.trained_on)
         self.shared: dict[str, None] = {}
@@ -279,7 +291,7 @@ class _Run:
             clips = feature_embeddings(found, self.model)
         else:
             places = [place for _, place in kept if place is not None]
-            embedded, lost = clip_embeddings(places, self.model, self._needed())
+            embedded, lost = clip_embeddings(places, self.model, self._needed(), self.on_progress)
             self.lost += lost
             found = _chosen(found, [kept[one][0] for one in sorted(embedded)])
             self._some(len(found.captions), "caption")
@@ -297,7 +309,9 @@ class _Run:
         self._some(len(kept), "video")
         self._note_lengths(found.videos, kept)
         places = {found.videos[one].video: place for one, place in kept if place is not None}
-        scores, scored, lost = step_scores(found, places, self.model, self._needed())
+        scores, scored, lost = step_scores(
+            found, places, self.model, self._needed(), self.on_progress
+        )
         self.lost += lost
         return replace(found, videos=tuple(scored)), scores
 
@@ -308,7 +322,9 @@ class _Run:
         chosen = [found.queries[one] for one, _ in kept]
         places = {found.queries[one].video: place for one, place in kept if place is not None}
         library = self._needed()
-        scores, scored, lost = moment_scores(chosen, places, self.model, library, found.unit)
+        scores, scored, lost = moment_scores(
+            chosen, places, self.model, library, found.unit, self.on_progress
+        )
         self.lost += lost
         return replace(found, queries=tuple(scored)), scores
 

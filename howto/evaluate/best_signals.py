@@ -184,7 +184,8 @@ def _words_for_want(why: str) -> Choice:
 def _beside_words(part: OwnPart, ready: Sequence[str]) -> Choice:
     """The best set of those that find clearly more than words."""
     words = part.of(_WORDS)
-    asked = f"{len(part.queries)} queries ({', '.join(part.kinds)})"
+    kinds = "" if list(part.kinds) == ["query"] else f" ({', '.join(part.kinds)})"
+    asked = f"{len(part.queries)} queries{kinds}"
     # Meaning is searched when it is asked for: it imports torch.
     rivals = [one for one in part.results if one.signals.model is not None and _is_quick(one)]
     better = [one for one in rivals if one.over_words and one.over_words.low > 0]

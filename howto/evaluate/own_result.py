@@ -154,7 +154,7 @@ _OWN_KINDS = ("query", "chapter", "task", "title", "caption")
 
 def _told(part: OwnPart) -> str:
     kinds = ", ".join(_counted(count, kind) for kind, count in part.kinds.items())
-    marks = {"names": " (names not searched)", "captions": ", by pictures alone"}
+    marks = {"names": " (names not searched)", "captions": " (pictures only)"}
     return kinds + marks.get(part.truth, "")
 
 

@@ -49,6 +49,7 @@ RESAMPLES = 2000
 """Of videos, for an interval."""
 
 _BLOCK_BYTES = 64 << 20  # of scores that are looked at together
+_DRAWN_BYTES = 1 << 20  # of counts of drawn videos; they are filled in random order, in a cache
 _NAMED = 3  # rows that a message names
 
 
@@ -313,9 +314,9 @@ def _floats(embeddings: ArrayLike, what: str) -> NDArray[np.floating]:
     return table
 
 
-def _blocks(rows: int, bytes_a_row: int) -> Iterator[tuple[int, int]]:
-    """First row and end of each block."""
-    size = max(1, _BLOCK_BYTES // max(bytes_a_row, 1))
+def _blocks(rows: int, bytes_a_row: int, most: int | None = None) -> Iterator[tuple[int, int]]:
+    """First row and end of each block, of at most so many bytes."""
+    size = max(1, (most or _BLOCK_BYTES) // max(bytes_a_row, 1))
     return ((first, min(first + size, rows)) for first in range(0, rows, size))
 
 
@@ -482,7 +483,7 @@ def drawn_videos(videos: int, resamples: int, seed: int) -> Iterator[NDArray[np.
         Blocks (R, V), R resamples in each: how often each video is drawn.
     """
     rng = np.random.default_rng(seed)
-    for first, last in _blocks(resamples, videos * 8):
+    for first, last in _blocks(resamples, videos * 8, _DRAWN_BYTES):
         drawn = rng.integers(0, videos, (last - first, videos))
         drawn += videos * np.arange(last - first)[:, None]
         times = np.bincount(drawn.ravel(), minlength=drawn.size)

@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from howto.errors import PluginError
-from howto.extract.download import DownloadFailed, fetch
 from howto.extract.known_weights import KNOWN_WEIGHTS, KnownWeights, known_for
 from howto.extract.pth import DAMAGE, first_line
 
@@ -222,9 +221,11 @@ def _fetch(known: KnownWeights, path: Path, download: bool) -> None:
         raise _not_here(known, path, f"{OFFLINE_VARIABLE} is set")
     if not (download and may_fetch()):
         raise _not_here(known, path, "not fetched yet")
+    from howto.extract import download as web  # what speaks to the network is slow to import
+
     try:
-        fetch(known.address, path, sha256=known.sha256 or _first_seen(path), size=known.size)
-    except DownloadFailed as error:
+        web.fetch(known.address, path, sha256=known.sha256 or _first_seen(path), size=known.size)
+    except web.DownloadFailed as error:
         raise PluginError(_how_to_get(known, path, str(error))) from error
 
 

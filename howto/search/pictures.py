@@ -166,13 +166,13 @@ def _seen(library: Library, model: "OpenedModel", missing: Set[str]) -> set[str]
     rows = library.connection.execute(
         "SELECT number, video_id FROM videos WHERE json_extract(info, '$.video_codec') <> ''"
     )
-    failed = {
-        number
-        for stored in model.feature_sets(library)
-        if stored is not None
-        for number, end in stored.ends().items()
-        if end.reason is not None
-    }
+    failed: set[int] = set()
+    for stored in model.feature_sets(library):
+        ends = library.connection.execute(
+            "SELECT number FROM feature_files WHERE feature_set = ? AND reason IS NOT NULL",
+            (stored.key if stored else None,),
+        )
+        failed.update(number for (number,) in ends)
     return {video_id for number, video_id in rows if number not in failed} - missing
 
 

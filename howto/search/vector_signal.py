@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_CANDIDATES", "Embedder", "VectorSignal", "opened_signal", "row_lengths"]
 
-MOST_CANDIDATES = 500
+MOST_CANDIDATES = 200
 """Clips that a signal puts forward: neighbours are joined, so ten moments may take a hundred."""
 
 _CHANGED_SHARE = 0.1  # of the clips; from then on the null distribution is measured anew

@@ -120,7 +120,7 @@ def _like(library: Library, settings: Settings, like: tuple[str, float] | None) 
 
 def _as_json(library: Library, found: Answer) -> dict[str, Any]:
     return {
-        "query": named(found.query.text),
+        "query": found.query.text,
         "terms": list(found.query.terms),
         "signals": list(found.signals),
         "model": found.model or "",

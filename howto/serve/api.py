@@ -135,7 +135,8 @@ class Api:
     async def captions(self, call: Call) -> Response:
         def question(library: Library) -> str:
             place = place_of(library, self.settings, call.values["video_id"])
-            return captions(library, place, call.values["start"], call.values["end"])
+            times = (call.values[name] for name in ("start", "end", "shift"))
+            return captions(library, place, *times)
 
         return Response(await self.readers.ask(question), media_type="text/vtt")
 
@@ -306,6 +307,7 @@ def endpoints(api: Api) -> tuple[Endpoint, ...]:
                 _VIDEO,
                 _number("start", "seconds", 0.0),
                 _number("end", "seconds", _LATEST),
+                _number("shift", "seconds by which all is later", 0.0),
             ),
             gives="text/vtt",
         ),

@@ -74,6 +74,11 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         name=_TEXT,
         title=_TEXT,
         duration=_SECONDS,
+        start_time={
+            "type": "number",
+            "minimum": 0,
+            "description": "what a browser's clock shows at second 0",
+        },
         address=_TEXT,
         has_media=_FLAG,
         plays={"type": "boolean", "description": "whether it makes sense that a browser tries"},

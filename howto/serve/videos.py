@@ -148,6 +148,7 @@ def as_json(library: Library, place: Place) -> dict[str, Any]:
         "name": named(place.name),
         "title": title,
         "duration": round(duration, 3),
+        "start_time": max(0.0, round(place.info.start_time, 3)) if place.info else 0.0,
         "address": at_second(place.address, 0) if place.address else "",
         "has_media": place.path is not None,
         "plays": place.path is not None and _may_play(place.path, place.info),
@@ -180,8 +181,9 @@ def captions(library: Library, place: Place, start: float = 0.0, end: float = fl
     found = library.narration(place.number)
     if found is None:
         return "WEBVTT\n"
+    later = shift - start
     lines = tuple(
-        Line(max(line.start, start) - start, min(line.end, end) - start, line.text)
+        Line(max(line.start, start) + later, min(line.end, end) + later, line.text)
         for line in found.lines
         if line.end > start and line.start < end
     )

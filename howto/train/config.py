@@ -128,10 +128,6 @@ class TrainOptions:
                 f"--validate {self.benchmark} needs its annotations; name their folder or file with"
                 " --validate-data"
             )
-        if self.benchmark is not None and self.validate_every:
-            raise UsageError(
-                "--validate-every goes with --validate own; a benchmark is scored at the end"
-            )
 
     @property
     def benchmark(self) -> str | None:

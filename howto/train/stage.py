@@ -160,8 +160,7 @@ def prepare(
         PluginError: a backend cannot be had.
     """
     folder = run_folder(library.state, name)
-    if options.benchmark is not None:
-        plugins.find("benchmarks", options.benchmark)
+    _check_benchmark(options)
     there = _there(folder)
     _refuse(there, name, options, resume=resume)
     open_options = options
@@ -320,6 +319,16 @@ def _threads_for(ready: Prepared) -> Iterator[None]:
 
 def _there(folder: Path) -> Run | None:
     return open_run(folder) if (folder / "config.json").is_file() else None
+
+
+def _check_benchmark(options: TrainOptions) -> None:
+    if options.benchmark is None:
+        return
+    plugins.find("benchmarks", options.benchmark)
+    if options.validate_every:
+        raise UsageError(
+            "--validate-every goes with --validate own; a benchmark is scored at the end"
+        )
 
 
 def _refuse(there: Run | None, name: str, options: TrainOptions, *, resume: bool) -> None:

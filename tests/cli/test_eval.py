@@ -118,6 +118,7 @@ def test_a_nan_is_named(cli, tmp_path: Path) -> None:
         (("--benchmark", "lsmdc", "--queries", "x"), "--queries goes with --benchmark own"),
         (("--benchmark", "lsmdc", "--data", "x"), "evaluates one model"),
         (("--benchmark", "lsmdc", "--model", "main"), "--data PATH"),
+        (("--scores", "x.npy", "--plot", "none/x.png"), "there is no folder none"),
         (("--benchmark", "own", "--json", "--extract", "--model", "nobody"), "'nobody'"),
     ],
 )

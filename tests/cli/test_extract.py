@@ -95,7 +95,9 @@ def test_a_dry_run_fetches_no_weights(
     cli, films: Path, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fetched = []
-    monkeypatch.setattr(weights, "fetch", lambda address, *_, **__: fetched.append(address))
+    monkeypatch.setattr(
+        "howto.extract.download.fetch", lambda address, *_, **__: fetched.append(address)
+    )
     monkeypatch.setenv("HOWTO_WEIGHTS", str(tmp_path / "weights"))
     monkeypatch.delenv("HOWTO_OFFLINE", raising=False)
     options = ("--backbone", f"{name},template-mean-colour", "--device", "cpu", "--dry-run")

@@ -469,6 +469,19 @@ def test_a_list_with_and_without_names_has_its_tasks_once(desk) -> None:
     assert desk.library.connection.execute("SELECT count(*) FROM hits").fetchone() == (2,)
 
 
+def test_a_plan_counts_each_search_once(desk) -> None:
+    tasks = [Task(name, query=name) for name in ("fold", "iron", "sew")]
+    desk.source.finds["fold"] = ["a"]
+    desk.run("fold", rules=Rules(keep_free=0, top=20))
+    desk.ledger.put_tasks(tasks[1:2], "memory", 20)  # and not searched for yet
+
+    def searches(top: int) -> int:
+        pace = desk.source.polite
+        return plan(desk.library, Rules(top=top), pace, tasks=tasks, search="memory").searches
+
+    assert (searches(20), searches(200)) == (2, 3)
+
+
 def test_a_plan_looks_again_at_what_the_run_would(desk, trouble) -> None:
     desk.source.finds["fold"] = ["a", "b", "c"]
     desk.source.facts["a"] = {"views": 3}

@@ -2,7 +2,8 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from howto.errors import UsageError
-from howto.evaluate.best_signals import Choice, best_signals
+from howto.evaluate.best_signals import Choice, best_signals, chosen, keep_chosen
 from howto.evaluate.moments import Span
 from howto.evaluate.own import evaluate_own
 from howto.evaluate.own_result import OwnResult, SignalSet
@@ -19,6 +20,7 @@ from howto.library import Library
 from howto.media.encode import H264Writer
 from howto.search.choice import remembered
 from howto.search.refresh import refresh
+from howto.search.words import Candidate
 from tests.evaluate.own_models import SeeingModel
 
 WORDS = SignalSet(("words",))
@@ -242,6 +244,49 @@ def test_nothing_to_ask_for_is_said(tmp_path: Path, small_video: Callable[..., P
             evaluate_own(library)
 
 
+@dataclass(frozen=True)
+class SaysTheSame:
+    """A stand-in for the meaning signal: every query means the line in the middle of a video."""
+
+    number: int
+
+    @property
+    def signal(self) -> "SaysTheSame":
+        return self
+
+    def embed(self, query: str) -> str:
+        return query
+
+    def rank(self, library: Library, query: str, *, video_ids: Collection[str]) -> list[Candidate]:
+        (row,) = library.connection.execute(
+            "SELECT clip, start, end, caption FROM clips WHERE number = ? AND start = 5",
+            (self.number,),
+        )
+        clip, start, end, caption = row
+        return [Candidate(self.number, start, end, caption, clip, 0.9, ("meaning",))]
+
+
+def test_meaning_is_asked_where_it_is_wanted(
+    library: Library, ids: dict[str, str], queries: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = library.numbers([ids["v09.mp4"]])[ids["v09.mp4"]]
+    monkeypatch.setattr("howto.search.meaning.open_meaning", lambda *_, **__: SaysTheSame(number))
+    models = [seeing(ids, (), "asleep")]
+    result = evaluate_own(library, models, queries=queries, meaning=True, captions=False)
+    assert [str(one.signals) for one in result.parts[0].results] == [
+        "words",
+        "meaning",
+        "words + meaning",
+        "pictures (asleep)",
+        "words + pictures (asleep)",
+        "words + meaning + pictures (asleep)",
+    ]
+    assert recalls(result, SignalSet(("meaning",)))["IoU 0.7 R@1"] == 1 / 12
+    assert recalls(result, SignalSet(("words", "meaning")))["IoU 0.7 R@5"] == 7 / 12
+    # What takes seconds to load is never chosen for plain searches.
+    assert chosen(result, models).signals == ("words",)
+
+
 # --- which signals are best ---
 
 
@@ -297,6 +342,19 @@ def test_without_measure_it_is_words(library: Library, ids: dict[str, str], quer
     trained = seeing(ids, kind="run", name="all", trained_on=frozenset(ids.values()))
     spent = best_signals(library, [trained], queries=queries)
     assert (spent.signals, spent.measured) == (("words",), False)
+
+
+def test_what_was_evaluated_is_what_plain_searches_take(
+    library: Library, ids: dict[str, str], queries: Path
+) -> None:
+    models = [seeing(ids, name="evaluated")]
+    result = evaluate_own(library, models, queries=queries)
+    choice = keep_chosen(library, result, models, queries=queries)
+    assert choice == chosen(result, models)
+    kept = remembered(library)
+    assert kept is not None
+    assert kept.model == "evaluated"
+    assert best_signals(library, models, queries=queries) == choice
 
 
 def test_a_choice_is_kept_until_something_changes(

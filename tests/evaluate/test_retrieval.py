@@ -101,6 +101,25 @@ def test_clips_of_one_video_are_drawn_together() -> None:
     assert result_of_scores(scores, videos=names).text_to_video.recalls[1] == together
 
 
+def test_videos_are_those_of_the_clips_that_ask() -> None:
+    scores = [[0.9, 0.1, 0.5, 0.2], [0.1, 0.2, 0.3, 0.4], [0.1, 0.2, 0.3, 0.1]]
+    found = result_of_scores(scores, [3, 2, 2], videos=["a", "b", "c", "d"])
+    assert found.text_to_video.video_of.tolist() == [1, 0, 0]
+    assert found.video_to_text.video_of.tolist() == [0, 1]
+    alike = result_of_scores(scores, [3, 2, 2], videos=["a", "b", "c", "c"]).video_to_text
+    assert alike.ranks.ranks.tolist() == [2, 2]
+    assert alike.video_of.tolist() == [0, 0]
+
+
+def test_the_interval_of_the_median_draws_whole_videos() -> None:
+    # Video 0 finds its ten clips first, video 1 finds its own last.
+    scores = np.eye(20) * np.where(np.arange(20) < 10, 1, -1)
+    found = result_of_scores(scores, videos=np.arange(20) // 10).text_to_video
+    assert found.median_rank.value == (1 + 20) / 2
+    assert (found.median_rank.low, found.median_rank.high) == (1, 20)
+    assert (found.mean_rank.low, found.mean_rank.high) == (1, 20)
+
+
 def test_resamples_in_which_all_is_dropped_have_no_figures() -> None:
     scores = np.diag([np.nan, 1.0, 1.0])
     found = direction(ranks_of(scores, range(3), ties="authors"), range(3), resamples=200)

@@ -118,7 +118,7 @@ def test_a_download_is_kept_and_its_hash_remembered(
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(sent["bytes"])
 
-    monkeypatch.setattr(weights, "fetch", fetch)
+    monkeypatch.setattr("howto.extract.download.fetch", fetch)
     with pytest.raises(PluginError, match="not fetched yet"):
         resolve("s3d.howto100m", "s3d", download=False)
     first = resolve("s3d.howto100m", "s3d")
@@ -235,7 +235,7 @@ def test_weights_of_another_backbone_are_not_fetched(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("HOWTO_OFFLINE")
-    monkeypatch.setattr(weights, "fetch", lambda *_, **__: pytest.fail("fetched"))
+    monkeypatch.setattr("howto.extract.download.fetch", lambda *_, **__: pytest.fail("fetched"))
     with pytest.raises(PluginError, match=r"'s3d\.howto100m' are those of 's3d', not of 'resnet"):
         resolve("s3d.howto100m", "resnet152")
     with pytest.raises(PluginError, match="not fetched yet"):

@@ -60,7 +60,7 @@ class FakeModel:
         return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)
 
     def feature_sets(self, library: Library) -> tuple[Any, ...]:
-        return (SimpleNamespace(ends=dict, speed=lambda: 4.0),)
+        return (SimpleNamespace(key=None, speed=lambda: 4.0),)
 
 
 @pytest.fixture

@@ -5,10 +5,13 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import av
+import numpy as np
 import pytest
 from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
@@ -443,3 +446,44 @@ def choose(page: Page, name: str) -> None:
     hits = json.loads(json.dumps(moments(page)))
     place = next(place for place, hit in enumerate(hits) if hit["video"] == name)
     page.all("#hits .open")[place].click()
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_a_file_that_starts_late_plays_at_the_second_that_is_meant(
+    driver: webdriver.Chrome, tmp_path: Path, suffix: str
+) -> None:
+    late_video(tmp_path / f"late.{suffix}")
+    (tmp_path / "late.vtt").write_text(vtt((4, 6, "a shade of grey")))
+    with served(driver, tmp_path) as page:
+        page.look("/?q=grey")
+        page.all("#hits .open")[0].click()
+        page.until("return document.getElementById('video').played.length")
+        page.run("document.getElementById('video').pause()")
+        grey, now = page.run(
+            "const video = document.getElementById('video');"
+            "const canvas = document.createElement('canvas').getContext('2d');"
+            "canvas.drawImage(video, 0, 0, 8, 8);"
+            "return [canvas.getImageData(4, 4, 1, 1).data[0], video.currentTime]"
+        )
+        shown = now - LATE  # what howto calls this second
+        assert shown >= 4
+        assert grey == pytest.approx(20 * shown, abs=8)
+        start = page.run("return document.getElementById('video').textTracks[0].cues[0].startTime")
+        assert start == pytest.approx(4 + LATE, abs=0.01)
+
+
+LATE = 3  # seconds before the first picture
+
+
+def late_video(path: Path) -> None:
+    """Ten seconds from grey 0 to grey 198, whose clock shows `LATE` at the first picture."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for number in range(100):
+            picture = np.full((64, 64, 3), 2 * number, np.uint8)
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.time_base, frame.pts = Fraction(1, 1000), 1000 * LATE + 100 * number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))

@@ -145,3 +145,12 @@ def test_wrong_use_is_said_before_anything_is_served(cli, videos: Path, tmp_path
         port = taken.getsockname()[1]
         ended = cli("serve", videos, "--port", port)
     assert (ended.code, "is in use" in ended.err) == (2, True)
+
+
+def test_without_the_extra_it_says_what_to_install(
+    cli, videos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    ended = cli("serve", videos)
+    assert ended.code == 1
+    assert "pip install 'howto[serve]'" in ended.err

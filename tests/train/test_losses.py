@@ -311,3 +311,36 @@ def test_the_losses_there_are() -> None:
 def test_options_out_of_range(name: str, options: dict, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         plugins.create("losses", name, **options)
+
+
+@pytest.mark.parametrize("loss", [MaxMarginLoss(), MilNceLoss(), InfoNceLoss()])
+def test_nothing_large_is_kept_beside_what_came_in_and_the_gradient(loss) -> None:
+    scores = torch.randn(300, 300, requires_grad=True)
+    weights, positives = torch.ones(300, 300), positives_of(300)
+    kept = {}
+
+    def look(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.numel() >= 300 * 300:
+            kept[tensor.data_ptr()] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(look, lambda tensor: tensor):
+        loss(scores, weights, positives)
+    given = {one.data_ptr() for one in (scores, weights, positives)}
+    assert len(kept.keys() - given) <= 1
+
+
+@pytest.mark.parametrize("loss", [MilNceLoss(), InfoNceLoss()])
+@pytest.mark.parametrize("candidates", [1, 3])
+def test_parts_of_a_batch_are_the_whole(loss, candidates: int, monkeypatch) -> None:
+    torch.manual_seed(0)
+    scores = torch.randn(30, 30 * candidates, dtype=torch.float64)
+    weights, positives = torch.rand(30, 30 * candidates), positives_of(30, candidates)
+    found = []
+    for rows in (128, 7):
+        monkeypatch.setattr("howto.train.losses._CACHED_ROWS", rows)
+        taken = scores.clone().requires_grad_()
+        value = loss(taken, weights, positives)
+        value.backward()
+        found.append((value.detach(), taken.grad))
+    torch.testing.assert_close(found[0], found[1])

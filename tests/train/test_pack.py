@@ -531,6 +531,26 @@ def test_a_view_counts_its_own_pairs(three) -> None:
         pack.view(np.zeros(3, bool))
 
 
+def test_a_large_batch_is_the_authors_loader_bit_for_bit(three) -> None:
+    pack = build(three).pack
+    rows = np.random.default_rng(0).integers(0, pack.num_pairs, 300)  # more than at once
+    clips = pack.batch(rows).clips
+    for row, found in zip(rows.tolist(), clips, strict=True):
+        raw = torch.from_numpy(pack.clips[row].astype(np.float32))
+        first, second = raw.split([stream.dim for stream in pack.streams])
+        plain = [torch.nn.functional.normalize(one, dim=0) for one in (first, second)]
+        assert torch.equal(found, torch.cat(plain))
+
+
+def test_a_view_is_in_order_of_ids(filled) -> None:
+    filled.whole("b", 3)
+    build(filled)
+    filled.whole("a", 2)
+    pack = build(filled).pack
+    assert pack.video_ids == ("b", "a")
+    assert pack.view().rows(np.arange(5)).tolist() == [3, 4, 0, 1, 2]
+
+
 class FrozenEncoder:
     """Vectors that tell their captions: lengths, and how often some letters come."""
 

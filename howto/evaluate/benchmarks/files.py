@@ -9,6 +9,7 @@ import csv
 import difflib
 import json
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -31,6 +32,10 @@ __all__ = [
     "span",
     "table",
 ]
+
+
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+"""An escape in JSON that stands for half a character; two together are one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,10 @@ class ReleaseFiles:
         if self._data.is_file():
             endings = {Path(name).suffix.lower() for name in names}
             return self._data if self._data.suffix.lower() in endings else None
-        inside = _files_inside(self._data)
+        try:
+            inside = _files_inside(self._data)
+        except OSError as error:
+            raise UsageError(f"{self._data} cannot be looked through: {error}") from error
         for name in names:
             fitting = [path for path in inside if fnmatchcase(path.name, name)]
             if len(fitting) > 1:
@@ -107,9 +115,11 @@ class ReleaseFiles:
 
 
 def _files_inside(folder: Path) -> list[Path]:
-    """The files of a folder and of its folders, in order."""
+    """The files of a folder and of its folders, but of hidden ones, in order."""
     found = []
     for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
         if path.is_dir():
             found += [inner for inner in sorted(path.iterdir()) if inner.is_file()]
         elif path.is_file():
@@ -215,9 +225,18 @@ def read_json(path: Path) -> Any:
         UsageError: the file is missing, or is no JSON.
     """
     try:
-        return json.loads(path.read_bytes())
+        return _loaded(path.read_bytes().decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path} cannot be read as JSON: {error}") from error
+
+
+def _loaded(text: str) -> Any:
+    """Raises ValueError for what is no JSON, and for halves of characters, which nobody could
+    print."""
+    held = json.loads(text)
+    if _HALF.search(text):
+        json.dumps(held, ensure_ascii=False).encode()
+    return held
 
 
 def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
@@ -228,7 +247,7 @@ def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
     """
     for number, text in lines(path):
         try:
-            yield number, json.loads(text)
+            yield number, _loaded(text)
         except (ValueError, RecursionError) as error:
             raise UsageError(f"{path}, line {number}: no JSON: {error}") from error
 

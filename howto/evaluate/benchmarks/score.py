@@ -1,6 +1,6 @@
 """Scores of a model on what a benchmark's reader gave: clips and captions, steps, moments."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, inf, sqrt
 from typing import Any
@@ -29,14 +29,19 @@ from howto.library import Library
 from howto.train.pack_source import Lost
 
 __all__ = [
+    "OnProgress",
     "StepScores",
     "clip_embeddings",
     "feature_embeddings",
     "moment_scores",
     "proposals",
+    "quiet",
     "step_scores",
     "text_embeddings",
 ]
+
+OnProgress = Callable[[int, int, str], None]
+"""Called with the number of the video that is looked at, how many there are, and its name."""
 
 _PAST_ANY_END = 1e9
 """Seconds: where a whole video ends, for what has to be finite."""
@@ -47,6 +52,10 @@ _LONGER = sqrt(2)  # each length of proposals, times the one before
 _STEP = 0.25  # of its length, from one proposal to the next
 _MOST_OVERLAP = 0.5  # intersection over union of two hits of one query
 _CAPTIONS = 1024  # embedded together
+
+
+def quiet(number: int, todo: int, video: str) -> None:
+    """Says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +120,8 @@ def feature_embeddings(asked: RetrievalSet, model: OpenedModel) -> NDArray[np.fl
         files = ", ".join(path.name for path in asked.about.files)
         raise UsageError(
             f"{files}: the clips have features of lengths {_told(found)}, and {model.name!r} takes "
-            f"{_told(wanted)} ({', '.join(model.streams)}). Score it on the videos instead: name a "
-            "library that holds them"
+            f"{_told(wanted)} ({', '.join(model.streams)}). Score it on the videos of a library "
+            "instead: --features library"
         )
     parts = [
         model.embed_features([stream[first : first + _BLOCK] for stream in streams])
@@ -126,7 +135,10 @@ def _told(lengths: Sequence[int]) -> str:
 
 
 def clip_embeddings(
-    places: Sequence[Found], model: OpenedModel, library: Library
+    places: Sequence[Found],
+    model: OpenedModel,
+    library: Library,
+    on_progress: OnProgress = quiet,
 ) -> tuple[dict[int, NDArray[np.float32]], list[Lost]]:
     """Clips of a library's videos, each video opened once.
 
@@ -142,7 +154,8 @@ def clip_embeddings(
         of_video.setdefault(place.video_id, []).append(number)
     found: dict[int, NDArray[np.float32]] = {}
     lost = []
-    for video_id, numbers in of_video.items():
+    for current, (video_id, numbers) in enumerate(of_video.items(), start=1):
+        on_progress(current, len(of_video), video_id)
         info = library.info(video_id)
         end = info.duration if info is not None and info.duration > 0 else inf
         lost += [_outside(video_id, places[n].start, end) for n in numbers if places[n].start > end]
@@ -169,7 +182,11 @@ def _finite(start: float, end: float) -> tuple[float, float]:
 
 
 def step_scores(
-    asked: StepSet, places: Mapping[str, Found], model: OpenedModel, library: Library
+    asked: StepSet,
+    places: Mapping[str, Found],
+    model: OpenedModel,
+    library: Library,
+    on_progress: OnProgress = quiet,
 ) -> tuple[StepScores, list[StepVideo], list[Lost]]:
     """Find the steps of each task in its videos, second by second.
 
@@ -188,7 +205,8 @@ def step_scores(
         for task_id in dict.fromkeys(video.task_id for video in asked.videos)
     }
     ordered, free, scored, lost = [], [], [], []
-    for video in asked.videos:
+    for current, video in enumerate(asked.videos, start=1):
+        on_progress(current, len(asked.videos), video.video)
         place = places.get(video.video)
         if place is None:
             continue
@@ -269,6 +287,7 @@ def moment_scores(
     model: OpenedModel,
     library: Library,
     unit: float | None = None,
+    on_progress: OnProgress = quiet,
 ) -> tuple[MomentScores, list[MomentQuery], list[Lost]]:
     """Rank the stretches of each query's video, and measure what comes first.
 
@@ -289,7 +308,8 @@ def moment_scores(
         if query.video in places:
             of_video.setdefault(query.video, []).append(query)
     asked, scored, lost = [], [], []
-    for video, some in of_video.items():
+    for current, (video, some) in enumerate(of_video.items(), start=1):
+        on_progress(current, len(of_video), video)
         place = places[video]
         try:
             end = min(place.end, _length(place.video_id, model, library))

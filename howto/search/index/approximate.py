@@ -9,6 +9,7 @@ and only for indexes of some size, because that takes a quarter of a second.
 import importlib
 import importlib.util
 import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ def train(path: Path, vectors: NDArray[np.float16]) -> None:
         vectors: float16 (N, D).
     """
     faiss = _faiss()
+    faiss.omp_set_num_threads(os.cpu_count() or 1)
     count, dim = vectors.shape
     cells = max(1, min(int(_CELLS_PER_ROOT * math.sqrt(count)), count // _TRAINED_PER_CELL))
     quantizer = faiss.IndexFlatIP(dim)
@@ -70,6 +72,7 @@ def extend(path: Path, old: Path, vectors: NDArray[np.float16]) -> None:
         vectors: float16 (N, D): the rows after those it holds.
     """
     faiss = _faiss()
+    faiss.omp_set_num_threads(os.cpu_count() or 1)
     index = faiss.read_index(str(old))
     _add(index, vectors)
     faiss.write_index(index, str(path))
@@ -94,6 +97,8 @@ class ApproximateIndex:
 
     def __init__(self, path: Path) -> None:
         faiss = _faiss()
+        # Of one query nothing is worth a thread, and threads that wait for each other cost latency.
+        faiss.omp_set_num_threads(1)
         try:
             self._index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
         except RuntimeError as error:

@@ -208,21 +208,26 @@ def candidates(
         scores: (n,), 0..1, of what was found.
         matched: name of the signal.
     """
-    clips: dict[str, list[Candidate]] = {}
-    hashes = _hashes(library, {name for name, _ in index.places(found.rows)})
-    for (name, position), score in zip(index.places(found.rows), scores.tolist(), strict=True):
-        if hashes.get(name) != index.manifest.groups[name].stamp:
+    places = index.places(found.rows)
+    hashes = _hashes(library, {name for name, _ in places})
+    said = " AND caption <> ''" if spoken else ""
+    for (name, position), score in zip(places, scores.tolist(), strict=True):
+        number, content = hashes.get(name, (0, None))
+        if content != index.manifest.groups[name].stamp:
             continue
-        if name not in clips:
-            clips[name] = clips_of(library, name, spoken=spoken)
-        one = clips[name][position]
-        yield Candidate(one.number, one.start, one.end, one.caption, one.clip, score, (matched,))
+        clip, start, end, caption = library.connection.execute(
+            f"SELECT clip, start, end, caption FROM clips WHERE number = ?{said}"  # noqa: S608
+            " ORDER BY clip LIMIT 1 OFFSET ?",
+            (number, position),
+        ).fetchone()
+        yield Candidate(number, start, end, caption, clip, score, (matched,))
 
 
-def _hashes(library: Library, names: Collection[str]) -> dict[str, str]:
+def _hashes(library: Library, names: Collection[str]) -> dict[str, tuple[int, str]]:
+    """Number and hash of the clips of each video."""
     rows = library.connection.execute(
-        "SELECT video_id, coalesce(clips_hash, '') FROM videos"
+        "SELECT video_id, number, coalesce(clips_hash, '') FROM videos"
         " WHERE video_id IN (SELECT value FROM json_each(?))",
         (json.dumps(list(names)),),
     )
-    return dict(rows)
+    return {name: (number, content) for name, number, content in rows}

@@ -9,7 +9,7 @@ const LONGEST_PIECE = 60;
 
 const video = $("video");
 let playing = null; // {video_id, start, end, caption} and, once known, `details`
-let offset = 0; // second of the video at which what is played begins: not 0 for a piece
+let offset = 0; // second of the video at which the clock of what is played shows 0
 let encodes = false; // pieces were asked for, for this video
 let onClose = () => {};
 
@@ -79,7 +79,9 @@ async function show(same) {
   } else if (same && video.readyState > 0) {
     begin();
   } else {
-    load(`/media/videos/${encodeURIComponent(details.video_id)}`, 0, {});
+    // A browser's clock counts from the container's zero, which may lie before its start.
+    const shift = details.start_time;
+    load(`/media/videos/${encodeURIComponent(details.video_id)}`, -shift, shift ? { shift } : {});
   }
 }
 

@@ -184,7 +184,15 @@ STEP_VIDEOS = {
 
 def test_steps(crosstask: Path, named: Callable[..., Library]) -> None:
     library = named(*STEP_VIDEOS)
-    result = evaluate_benchmark("crosstask", Oracle(STEP_VIDEOS), data=crosstask, library=library)
+    told: list[tuple[int, int, str]] = []
+    result = evaluate_benchmark(
+        "crosstask",
+        Oracle(STEP_VIDEOS),
+        data=crosstask,
+        library=library,
+        on_progress=lambda *one: told.append(one),
+    )
+    assert told == [(1, 3, "GGGGGGGGGGG"), (2, 3, "HHHHHHHHHHH"), (3, 3, "IIIIIIIIIII")]
     assert result.protocol == "steps"
     assert result.scores.free.recall.value == 1
     assert result.videos == 3
@@ -194,9 +202,9 @@ def test_steps(crosstask: Path, named: Callable[..., Library]) -> None:
         "16815 Change a Tire": (1, 2),
         "23521 Make Jello Shots": (2, 3),
     }
-    told = json.loads(json.dumps(result.as_json()))
-    assert told["free"]["recall"] == 1
-    assert 0 < told["ordered"]["chance"] < told["ordered"]["recall"]
+    figures = json.loads(json.dumps(result.as_json()))
+    assert figures["free"]["recall"] == 1
+    assert 0 < figures["ordered"]["chance"] < figures["ordered"]["recall"]
 
 
 @pytest.mark.parametrize(("split", "videos"), [("test", 3), ("validation", 1), ("all", 4)])
@@ -306,7 +314,7 @@ def test_hits_of_one_query_are_different(tmp_path: Path, named: Callable[..., Li
     row = ("s13-d21", "a dog runs", [[40.7, 47.9]], 100.0)
     (tmp_path / "tacos_test_release.jsonl").write_text(releases.moment_lines([row]))
     strong, weak = (8.0, 16.0, "a dog runs"), (40.7, 47.9, "a dog runs")
-    shown = {"s13-d21": [strong, strong, strong, weak, (99.0, 100.0, "a street")]}
+    shown = {"s13-d21": [strong, strong, weak, (99.0, 100.0, "a street")]}
     result = evaluate_benchmark(
         "moments:tacos", Oracle(shown), data=tmp_path, library=named("s13-d21")
     )

@@ -291,6 +291,17 @@ def test_a_list_never_leads_outside(tmp_path: Path) -> None:
     assert {video.video for video in found.videos} <= {video for _, video in releases.STEPS}
 
 
+def test_half_characters_are_refused(tmp_path: Path) -> None:
+    """They could be kept, and neither printed nor written to a file."""
+    path = tmp_path / "test_data.json"
+    for said, is_whole in [("\\ud83e\\udd55", True), ("\\ud83e", False), ("\\uDD55 x", False)]:
+        path.write_text(f'[{{"video": "a.avi", "description": "{said}", "times": [[0, 1]]}}]')
+        if is_whole:
+            assert read_benchmark("moments:didemo", tmp_path)[2].queries[0].query == "\U0001f955"
+        else:
+            assert "cannot be read as JSON" in refusal("moments:didemo", tmp_path, "test")
+
+
 def test_ready_features_of_whole_videos(tmp_path: Path) -> None:
     releases.crosstask(tmp_path, "test")
     message = refusal("crosstask", tmp_path, "test", features=True)

@@ -140,6 +140,8 @@ def test_a_run_is_scored_on_a_benchmark_at_its_end(
     refused = cli(*asked, "--validate-data", folder)
     assert refused.code == 2
     assert not (folder / ".howto" / "runs").exists(), "said before it trains"
+    refused = cli(*asked, "--validate-data", youcook, "--validate-every", "2")
+    assert "a benchmark is scored at the end" in refused.err
     made = cli(*asked, "--validate-data", youcook, "--json")
     assert made.code == 0, made.err
     assert made.json["evaluation"] is None
