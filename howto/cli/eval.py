@@ -327,14 +327,16 @@ def _evaluated(asked: _Asked, library: Library | None, models: "list[OpenedModel
         return own_report(found, choice)
     from howto.evaluate.benchmark import evaluate_benchmark
 
-    result = evaluate_benchmark(
-        asked.benchmark,
-        models[0],
-        data=asked.place(),
-        library=library,
-        split=asked.split,
-        ties=asked.ties,
-        features=None if asked.features is None else asked.features == "ready",
-        trust_pickle=asked.trust_pickle,
-    )
+    with progress(f"Evaluating {models[0].name}") as show:
+        result = evaluate_benchmark(
+            asked.benchmark,
+            models[0],
+            data=asked.place(),
+            library=library,
+            split=asked.split,
+            ties=asked.ties,
+            features=None if asked.features is None else asked.features == "ready",
+            trust_pickle=asked.trust_pickle,
+            on_progress=show,
+        )
     return benchmark_report(result, models[0])

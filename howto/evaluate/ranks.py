@@ -232,7 +232,7 @@ def ranks_of_embeddings(
         answers: as for `ranks_of`.
 
     Returns:
-        As `ranks_of`. Besides the inputs it needs about 200 MB.
+        As `ranks_of`. Besides the inputs it needs less than 400 MB for 100,000 candidates.
 
     Raises:
         ValueError: an embedding that is not finite, with its row; otherwise as `ranks_of`.

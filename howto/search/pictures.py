@@ -5,7 +5,7 @@ offered with an estimate, and never just made: that decodes every video.
 """
 
 from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from howto.joint.places import run_folders
 from howto.library import Library
 from howto.recipe import Recipe
 from howto.search.index.manifest import index_folder
-from howto.search.index.units import Filling
+from howto.search.index.units import Filling, is_up_to_date
 from howto.search.phrases import about, counted, shown
 from howto.search.vector_signal import VectorSignal, opened_signal
 from howto.search.words import Candidate
@@ -136,15 +136,19 @@ def open_pictures(
     from howto.joint.opened import missing_features, open_model
 
     model = model or (before.model if before else open_model(library, name, device=device))
-    missing = missing_features(library, model)
     filling = Filling(
         folder=index_folder(library.state, name),
         recipe=model.recipe,
         dim=model.dim,
         spoken=False,
         embed=lambda video_id, clips: model.embed_spans(library, video_id, _spans(clips)),
-        video_ids=_seen(library, model, set(missing)),
+        video_ids=_with_pictures(library),
     )
+    missing: list[str] = []
+    if not is_up_to_date(library, filling):
+        missing = missing_features(library, model)
+        seen = _with_pictures(library, _failed(library, model)) - set(missing)
+        filling = replace(filling, video_ids=seen)
     signal = opened_signal(
         "pictures",
         library,
@@ -161,11 +165,20 @@ def _spans(clips: Sequence[Candidate]) -> list[tuple[float, float]]:
     return [(clip.start, clip.end) for clip in clips]
 
 
-def _seen(library: Library, model: "OpenedModel", missing: Set[str]) -> set[str]:
-    """The videos that have a picture, and of which no features are missing or failed."""
+def _with_pictures(library: Library, but: Set[int] = frozenset()) -> set[str]:
+    """The ids of the videos that have a picture.
+
+    Args:
+        but: numbers of others.
+    """
     rows = library.connection.execute(
         "SELECT number, video_id FROM videos WHERE json_extract(info, '$.video_codec') <> ''"
     )
+    return {video_id for number, video_id in rows if number not in but}
+
+
+def _failed(library: Library, model: "OpenedModel") -> set[int]:
+    """The videos of which features of the model were tried, and cannot be made."""
     failed: set[int] = set()
     for stored in model.feature_sets(library):
         ends = library.connection.execute(
@@ -173,7 +186,7 @@ def _seen(library: Library, model: "OpenedModel", missing: Set[str]) -> set[str]
             (stored.key if stored else None,),
         )
         failed.update(number for (number,) in ends)
-    return {video_id for number, video_id in rows if number not in failed} - missing
+    return failed
 
 
 def make_offered(

@@ -10,7 +10,7 @@ from howto.library import Library
 from howto.search.filters import Filters, parse_date
 from howto.search.like import Like
 from howto.search.meaning import ENCODER
-from howto.search.phrases import named
+from howto.search.phrases import named, shown
 from howto.search.pictures import models_in_use
 from howto.search.query import Query
 from howto.search.search import Answer, Hit, ask, check_options
@@ -107,7 +107,7 @@ def answer(
         filters=search.filters,
         opened=opened,
     )
-    return _as_json(library, found)
+    return _as_json(library, settings, found)
 
 
 def _like(library: Library, settings: Settings, like: tuple[str, float] | None) -> Like | None:
@@ -118,7 +118,9 @@ def _like(library: Library, settings: Settings, like: tuple[str, float] | None) 
     return Like(f"{named(name)}@{like[1]:g}", Path(name), like[1])
 
 
-def _as_json(library: Library, found: Answer) -> dict[str, Any]:
+def _as_json(library: Library, settings: Settings, found: Answer) -> dict[str, Any]:
+    # Where the folder lies on this machine is nobody's business who looks from another.
+    place, name = shown(settings.folder), shown(Path(settings.folder.name))
     return {
         "query": found.query.text,
         "terms": list(found.query.terms),
@@ -128,7 +130,7 @@ def _as_json(library: Library, found: Answer) -> dict[str, Any]:
         "confident": found.confident,
         "videos": found.videos,
         "hits": [_hit(library, hit) for hit in found.hits],
-        "notes": list(found.notes),
+        "notes": [note.replace(place, name) for note in found.notes],
     }
 
 

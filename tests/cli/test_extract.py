@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from howto.extract import weights
 from howto.library import Library
 from howto.records import Stage
 

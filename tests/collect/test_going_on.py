@@ -183,6 +183,18 @@ def test_a_net_that_is_down_for_a_weekend_loses_nothing(desk, hosts: int) -> Non
     assert set(desk.outcomes.values()) == {KEPT}
 
 
+def test_each_site_out_of_reach_is_parked_once(desk) -> None:
+    """Also the one that was parked before for its own failures in a row."""
+    web = Web(finds={"": [*(f"one-{number}" for number in range(5)), "b-0", "c-0", "d-0", "e-0"]})
+    while_down(desk, web, 3600)
+    ended = run_all(desk, [web])
+    assert {parked.times for parked in ended.parked} == {1}
+    assert sorted(parked.site for parked in ended.parked) == [
+        f"{host}.example" for host in ("b", "c", "d", "e", "one")
+    ]
+    assert {desk.row(one)["attempts"] for one in web.finds[""]} == {0}
+
+
 def test_hosts_that_are_gone_come_to_an_end_beside_one_that_is_there(desk) -> None:
     ids = [f"gone{number // 2}-{number}" if number % 2 else f"here-{number}" for number in range(8)]
     web = Web(finds={"": ids})

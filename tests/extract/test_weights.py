@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from howto.errors import PluginError
-from howto.extract import known_weights, weights
+from howto.extract import known_weights
 from howto.extract.known_weights import KNOWN_WEIGHTS, known_for
 from howto.extract.weights import ResolvedWeights, fit, load_state_dict, resolve
 

@@ -13,7 +13,7 @@ from howto.errors import UsageError
 from howto.serve.guard import COOKIE, HEADERS
 from howto.serve.settings import check_address
 
-from .conftest import TOKEN, id_of
+from .conftest import TOKEN, id_of, ready
 
 # The Host header
 
@@ -264,6 +264,17 @@ def test_of_a_folder_inside_nothing_around_it_is_shown(
     assert part.get(f"/media/videos/{inside}").status_code == 200
     named = part.get("/api/library").json()["skipped"]
     assert named == []  # silent.mp4 lies outside
+
+
+def test_nothing_says_where_the_folder_lies(client: TestClient, videos: Path) -> None:
+    (videos / "broken.mp4").write_bytes(b"no video at all")
+    client.post("/api/refresh")
+    ready(client)
+    video_id = id_of(client, "fold.mp4")
+    notes = client.get("/api/search", params={"q": "shirt"}).json()["notes"]
+    assert any("howto status videos says why" in note for note in notes)
+    for path in ("/api/search?q=shirt", "/api/library", "/api/videos", f"/api/videos/{video_id}"):
+        assert str(videos.parent) not in client.get(path).text
 
 
 # Ranges

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from howto.errors import ItemError, LibraryError, RecipeMismatch
 from howto.library import Library
 from howto.recipe import Recipe
+from howto.search.index.manifest import read_manifest
 from howto.search.words import Candidate
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from howto.search.index.vectors import Found, VectorIndex
 
-__all__ = ["Brought", "Filling", "bring_up_to_date", "candidates", "clips_of"]
+__all__ = ["Brought", "Filling", "bring_up_to_date", "candidates", "clips_of", "is_up_to_date"]
 
 _COMMIT_ROWS, _COMMIT_SECONDS = 20_000, 5.0
 """A kill loses no more work than this."""
@@ -98,6 +99,18 @@ def bring_up_to_date(
         if there == wanted:
             return Brought(index if wanted else None)
     return _written(library, filling, wanted, renewed, on_progress, on_wait)
+
+
+def is_up_to_date(library: Library, filling: Filling) -> bool:
+    """Whether an index holds all that it could; quick, and its vectors are not looked at."""
+    try:
+        manifest = read_manifest(filling.folder)
+    except LibraryError:
+        return False
+    if manifest is None or manifest.recipe != filling.recipe:
+        return False
+    there = {name: group.stamp for name, group in manifest.groups.items()}
+    return there == _wanted(library, filling)
 
 
 def _why(error: LibraryError) -> str:
