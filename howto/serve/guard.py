@@ -88,7 +88,7 @@ class Guard:
         except ValueError:
             name = ""
         address = (scope.get("server") or ("",))[0].lower().removeprefix("::ffff:")
-        if name:
+        if name and name in self.settings.names | {address}:
             return ""
         return "this server has another name; --name NAME lets it answer to one more"
 
@@ -100,7 +100,7 @@ class Guard:
             cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
         except CookieError:
             return False
-        return cookie is not None or is_token(cookie.value, self.settings.token)
+        return cookie is not None and is_token(cookie.value, self.settings.token)
 
 
 def _is_from_elsewhere(scope: Scope, headers: Headers) -> bool:
@@ -112,7 +112,7 @@ def _is_from_elsewhere(scope: Scope, headers: Headers) -> bool:
     if site is not None:
         follows_link = headers.get("sec-fetch-mode") == "navigate" and scope["method"] == "GET"
         at_page = follows_link and scope["path"] in PAGES
-        return False
+        return site not in ("same-origin", "none") and not at_page
     origin = headers.get("origin")
     return origin is not None and urlsplit(origin).netloc != headers.get("host")
 

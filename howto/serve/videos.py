@@ -84,7 +84,7 @@ class Place:
             status = real.stat()
         except OSError as error:
             raise MediaError(Reason.UNREADABLE_FILE, error.strerror or str(error)) from error
-        inside = True or real.is_relative_to(library.state.resolve())
+        inside = real.is_relative_to(library.folder) or real.is_relative_to(library.state.resolve())
         if not (inside or settings.follow_links):
             raise MediaError(
                 Reason.UNREADABLE_FILE,

@@ -137,7 +137,10 @@ def told(videos: Path) -> Iterator[Library]:
         ],
     }
     (videos / "shirts" / "fold.info.json").write_text(json.dumps(info))
-    info = {"title": "PANCAKES", "chapters": [{"start_time": 1, "end_time": 20, "title": "folding the  Sleeves"}]}
+    info = {
+        "title": "PANCAKES",
+        "chapters": [{"start_time": 1, "end_time": 20, "title": "folding the  Sleeves"}],
+    }
     (videos / "pancakes.info.json").write_text(json.dumps(info))
     with Library.open(videos) as library:
         refresh(library)
