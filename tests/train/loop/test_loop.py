@@ -175,6 +175,18 @@ def test_the_weights_of_a_batch_are_the_samplers(made_problem: Make) -> None:
         assert np.array_equal(drawn.weights.numpy(), expected)
 
 
+def test_every_candidate_of_a_clip_weighs_what_its_clip_does(
+    made_problem: Make, made_pack: Any
+) -> None:
+    problem = made_problem(pack=made_pack(candidates=3))
+    made = Batches(problem.pack, problem.trains, problem.sampler, 4, 6, 1)
+    drawn = made.ready(np.array([0, 1, 9, 17]))
+    expected = weights_of(drawn.video.numpy(), 0.5, "code")
+    assert drawn.weights.shape == (4, 12)
+    for candidate in range(3):
+        assert np.array_equal(drawn.weights.numpy()[:, candidate::3], expected)
+
+
 def test_only_chosen_videos_are_drawn(made_problem: Make) -> None:
     problem = made_problem()
     made = Batches(problem.pack, problem.trains, problem.sampler, 4, 6, 1)
