@@ -155,6 +155,17 @@ def test_retry_parks_nobody_any_more(desk) -> None:
     assert desk.outcomes == {"a": KEPT}
 
 
+def test_a_site_that_gives_what_the_rules_refuse_is_parked_no_more(desk, trouble) -> None:
+    desk.source.finds["fold"] = ["a", "b"]
+    desk.source.trouble["describe", "a"] = trouble(Reason.RATE_LIMITED)
+    desk.source.facts["b"] = {"views": 1}
+    (parked,) = desk.run("fold").parked
+    desk.clock.time = parked.until
+    desk.run(limit=1)
+    assert desk.outcomes["b"] == Reason.TOO_FEW_VIEWS
+    assert desk.ledger.parked() == {}
+
+
 def test_the_limit_does_not_hide_that_a_site_is_parked(desk, trouble) -> None:
     desk.source.finds["fold"] = ["a", "b", "c"]
     desk.source.trouble["describe", "b"] = trouble(Reason.RATE_LIMITED)
@@ -193,6 +204,25 @@ def test_each_site_out_of_reach_is_parked_once(desk) -> None:
         f"{host}.example" for host in ("b", "c", "d", "e", "one")
     ]
     assert {desk.row(one)["attempts"] for one in web.finds[""]} == {0}
+
+
+@pytest.mark.parametrize("reason", [Reason.BLOCKED, Reason.GONE])
+def test_a_site_that_answers_at_all_shows_that_the_net_is_there(desk, trouble, reason) -> None:
+    web = Web(finds={"": [f"{host}-0" for host in "abcdef"]})
+    for host in "abcdf":
+        web.trouble["describe", f"{host}-0"] = trouble(Reason.NETWORK)
+    web.trouble["describe", "e-0"] = trouble(reason)
+    run_all(desk, [web])
+    assert not [one for one in desk.events if one.what == "parked"]
+
+
+def test_hosts_that_are_gone_among_others_park_nobody(desk) -> None:
+    ids = [f"gone{number}-0" if number % 2 else f"here-{number}" for number in range(14)]
+    web = Web(finds={"": ids})
+    for one in ids[1::2]:
+        web.trouble["describe", one] = Always(Reason.NETWORK)
+    run_all(desk, [web], limit=len(ids))
+    assert not [one for one in desk.events if one.what == "parked"]
 
 
 def test_hosts_that_are_gone_come_to_an_end_beside_one_that_is_there(desk) -> None:
@@ -479,6 +509,13 @@ def test_a_list_with_and_without_names_has_its_tasks_once(desk) -> None:
     found = desk.library.connection.execute("SELECT name, task_id FROM tasks ORDER BY task_id")
     assert found.fetchall() == [("Fold", "0"), ("Iron", "1")]
     assert desk.library.connection.execute("SELECT count(*) FROM hits").fetchone() == (2,)
+
+
+def test_of_two_ranks_for_one_task_the_better_one_stays(desk) -> None:
+    for rank in (5, 2, 9):
+        desk.ledger.put_list([(Task("fold"), Candidate("a", "m", "a", rank))])
+    ranks = desk.library.connection.execute("SELECT rank FROM hits").fetchall()
+    assert ranks == [(2,)]
 
 
 def test_a_plan_counts_each_search_once(desk) -> None:

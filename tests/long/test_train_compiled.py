@@ -18,8 +18,9 @@ from howto.train.text_pooling import TextPooling
 
 pytestmark = [
     pytest.mark.long,
-    # Of what torch.compile imports.
+    # Of what torch.compile imports, and of what it looks at.
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning"),
 ]
 
 VIDEOS, CLIPS, COLUMNS, WORDS = 20, 8, 24, 200

@@ -25,7 +25,16 @@ from urllib.parse import quote
 from howto.errors import LibraryError
 from howto.recipe import Recipe
 
-__all__ = ["Approximate", "Group", "Manifest", "index_folder", "read_manifest"]
+__all__ = [
+    "Approximate",
+    "Group",
+    "Manifest",
+    "connect",
+    "index_folder",
+    "read_manifest",
+    "vectors_path",
+    "write_manifest",
+]
 
 FORMAT = 1
 DATABASE = "index.db"

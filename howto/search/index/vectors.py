@@ -15,7 +15,7 @@ from howto.search.index.approximate import ApproximateIndex, is_installed
 from howto.search.index.exact import best, scores
 from howto.search.index.manifest import BYTES_PER_VALUE, Manifest, read_manifest
 
-__all__ = ["Found", "VectorIndex"]
+__all__ = ["Found", "VectorIndex", "map_vectors"]
 
 QUICK_ROWS = 250_000
 """Rows of 512 values that one query searches exactly in about the time that importing FAISS takes;

@@ -111,6 +111,20 @@ def test_accumulated_batches_make_one_step(made_problem: Make, tmp_path: Path) -
     assert same(weights_after(problem), checkpoint.load(tmp_path / "b").model)
 
 
+def test_accumulated_batches_count_as_their_mean(made_problem: Make, tmp_path: Path) -> None:
+    plain = made_problem()
+    made = Batches(plain.pack, plain.trains, plain.sampler, 4, 6, OPTIONS.seed)
+    losses = [loss_of(plain.model, made.ready(rows), plain) for rows in made.drawn(0)]
+    mean = sum(losses) / 2
+    mean.backward()
+    length = torch.nn.utils.get_total_norm([p.grad for p in plain.model.parameters()])
+    events: list[Event] = []
+    train(made_problem(), short(epochs=1, accumulate=2), tmp_path, on_event=events.append)
+    (step,) = (event for event in events if isinstance(event, Stepped))
+    assert step.loss == pytest.approx(mean.item(), rel=1e-6)
+    assert step.gradient == pytest.approx(length.item(), rel=1e-5)
+
+
 def test_clipped_gradients_are_shorter(made_problem: Make, tmp_path: Path) -> None:
     free, held = made_problem(), made_problem()
     events: list[Event] = []
@@ -298,6 +312,34 @@ def test_resumed_after_any_step_the_bits_are_the_same(
         return [(row["step"], row.get("loss"), row.get("coarse")) for row in rows]
 
     assert measured("whole") == measured("parts")
+
+
+@pytest.mark.parametrize("steps", [1, 2, 4])
+def test_resumed_between_accumulated_batches_the_bits_are_the_same(
+    made_problem: Make, tmp_path: Path, steps: int
+) -> None:
+    options = short(videos_per_batch=2, accumulate=3)  # of an epoch the second step has fewer
+    whole = made_problem()
+    assert train(whole, options, tmp_path / "whole").state.step == 6
+
+    def ask(event: Event) -> None:
+        if isinstance(event, Stepped) and event.step == steps:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    folder = tmp_path / "parts"
+    assert train(made_problem(), options, folder, on_event=ask).state.step == steps
+    resumed = made_problem()
+    train(resumed, options, folder, resume=checkpoint.load(folder))
+    assert same(weights_after(whole), weights_after(resumed))
+
+
+def test_chance_in_a_model_is_for_training_alone(made_problem: Make) -> None:
+    problem = made_problem()
+    problem.model.text = torch.nn.Sequential(problem.model.text, torch.nn.Dropout(0.5))
+    rows = np.arange(6)
+    first, again = (embed_rows(problem.model, problem.pack, rows)[1] for _ in range(2))
+    assert np.array_equal(first, again)
+    assert problem.model.text[1].training
 
 
 def test_best_and_last_are_kept_and_nothing_else(made_problem: Make, tmp_path: Path) -> None:

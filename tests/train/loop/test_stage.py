@@ -169,7 +169,7 @@ def test_a_run_goes_on_with_the_features_that_it_was_begun_with(
     for name in "abcdefgh":
         filled.show(name, filled.features(40, 8), "resnet152", "1", "other")
         filled.show(name, filled.features(40, 5), "resnet18", "1")
-    resumed = prepare(library, replace(OPTIONS), "main", resume=True)
+    resumed = prepare(library, OPTIONS, "main", resume=True)
     assert list(resumed.problem.model.streams) == ["resnet152", "resnext101-3d"]
 
 
