@@ -163,7 +163,7 @@ def measured(videos: int, clips_each: int) -> Costs:
         step("build_features", [*ours, "features", name, str(videos)])
         step("extract_again", extract, f"0 feature files made; {videos} videos unchanged")
         pack = [*ours, "pack", name]
-        step("pack_killed", pack_killed(pack, Path(name), videos))
+        step("pack_killed", [*pack, str(videos // 2)])
         step("pack_goes_on", pack, f"{videos} videos")
         step("pack_again", pack, f"{videos} kept")
         state = Path(name) / ".howto"
@@ -171,11 +171,6 @@ def measured(videos: int, clips_each: int) -> Costs:
         return Costs(
             videos, videos * clips_each, steps, (state / "library.db").stat().st_size, packed
         )
-
-
-def pack_killed(pack: list[str], library: Path, videos: int) -> list[str]:
-    """The command of a process that packs, and ends itself by SIGKILL when it is halfway."""
-    return [*pack, str(videos // 2)]
 
 
 def taken(command: list[str]) -> Cost:
@@ -234,9 +229,7 @@ def _put_choices(connection: sqlite3.Connection) -> None:
             for number in range(TEXTS)
         ),
     )
-    connection.execute(
-        "INSERT INTO pair_sets (recipe) VALUES (?)", (PairOptions().recipe().text,)
-    )
+    connection.execute("INSERT INTO pair_sets (recipe) VALUES (?)", (PairOptions().recipe().text,))
 
 
 def _put_videos(connection: sqlite3.Connection, media: Path, numbers: range) -> None:
@@ -301,7 +294,7 @@ def _put_clips(connection: sqlite3.Connection, numbers: range, clips_each: int) 
     )
     for what in into:
         head, select = what.split(" SELECT ", 1)
-        connection.execute(f"{head} {some} SELECT {select}{rows}", given)  # noqa: S608
+        connection.execute(f"{head} {some} SELECT {select}{rows}", given)
     connection.executemany(
         "INSERT INTO paired_videos VALUES (1, ?, ?)",
         ((number, _narration().short) for number in numbers),

@@ -45,6 +45,8 @@ _BUSY_SECONDS = 60
 _CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _EXCLUSIVE_SECONDS = 3600
 _HASH_DIGITS = 16
+_QUALITY = "num_words, words_per_second, non_speech_share, language_share, lines_outside"
+_OUTCOME = "video_id, stage, state, reason, detail"
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,9 +215,14 @@ class Library:
     def paths(self) -> dict[int, list[str]]:
         """The paths of every video that has any, sorted, by the video's number."""
         paths: dict[int, list[str]] = {}
-        for path, number in self.connection.execute("SELECT path, number FROM files ORDER BY path"):
-            paths.setdefault(number, []).append(os.fsdecode(path))
+        for path, number in self.each_path():
+            paths.setdefault(number, []).append(path)
         return paths
+
+    def each_path(self) -> Iterator[tuple[str, int]]:
+        """Every path and its video's number, by path, one in memory at a time."""
+        rows = self.connection.execute("SELECT path, number FROM files ORDER BY path")
+        return ((os.fsdecode(path), number) for path, number in rows)
 
     def number_of(self, video_id: str) -> int:
         """The short key of a video; it is given one where it has none. Call inside `writing()`."""
@@ -401,12 +408,26 @@ class Library:
 
     def qualities(self) -> dict[int, Quality]:
         """What was measured of the narrations of all videos that have a file, by video number."""
+        return dict(self.each_quality())
+
+    def each_quality(self) -> Iterator[tuple[int, Quality]]:
+        """As `qualities`, one in memory at a time."""
         rows = self.connection.execute(
-            "SELECT number, num_words, words_per_second, non_speech_share, language_share,"
-            " lines_outside FROM narrations"
+            f"SELECT number, {_QUALITY} FROM narrations"  # noqa: S608
             " WHERE num_words IS NOT NULL AND number IN (SELECT number FROM files)"
         )
-        return {number: Quality(*measured) for number, *measured in rows}
+        for number, *measured in rows:
+            yield number, Quality(*measured)
+
+    def quality(self, number: int) -> Quality | None:
+        """What was measured of the narration of one video that has a file."""
+        row = self.connection.execute(
+            f"SELECT {_QUALITY} FROM narrations"  # noqa: S608
+            " WHERE number = ? AND num_words IS NOT NULL"
+            " AND EXISTS (SELECT 1 FROM files WHERE files.number = narrations.number)",
+            (number,),
+        ).fetchone()
+        return Quality(*row) if row else None
 
     def narration(self, number: int) -> Narration | None:
         """The narration of a video, or None."""
@@ -435,15 +456,15 @@ class Library:
 
     def problems(self) -> list[tuple[str, str, Problem]]:
         """What could not be read in captions: first path of the video, source, and problem."""
-        paths = self.paths()
         rows = self.connection.execute(
-            "SELECT number, source, problems FROM narrations WHERE problems <> '[]'"
+            "SELECT (SELECT min(path) FROM files WHERE files.number = one.number) AS first,"
+            " source, problems FROM narrations AS one WHERE problems <> '[]'"
         )
         return sorted(
             (
-                (paths[number][0], source, Problem(line, what))
-                for number, source, problems in rows
-                if number in paths
+                (os.fsdecode(first), source, Problem(line, what))
+                for first, source, problems in rows
+                if first is not None
                 for line, what in json.loads(problems)
             ),
             key=lambda row: (row[0], row[2].line or 0),
@@ -510,27 +531,49 @@ class Library:
             (number, outcome.stage, outcome.state, outcome.reason, storable(outcome.detail)),
         )
 
-    def outcomes(self) -> list[Outcome]:
-        """The outcomes of all videos that have a file, by first path and stage."""
+    def outcomes(self, stage: Stage | None = None) -> list[Outcome]:
+        """The outcomes of all videos that have a file, by first path and stage.
+
+        Args:
+            stage: of this one alone.
+        """
         paths = self.paths()
         rows = self.connection.execute(
-            "SELECT number, video_id, stage, state, reason, detail"
-            " FROM outcomes JOIN videos USING (number)"
+            f"SELECT number, {_OUTCOME} FROM outcomes JOIN videos USING (number)"  # noqa: S608
+            " WHERE stage = coalesce(?, stage)",
+            (stage,),
         )
-        outcomes = [
-            Outcome(
-                video_id,
-                Stage(stage),
-                State(state),
-                Reason(reason) if reason else None,
-                detail,
-                tuple(paths[number]),
-            )
-            for number, video_id, stage, state, reason, detail in rows
-            if number in paths
-        ]
+        outcomes = [_outcome(row, tuple(paths[number])) for number, *row in rows if number in paths]
         order = list(Stage)
         return sorted(outcomes, key=lambda outcome: (outcome.paths[0], order.index(outcome.stage)))
+
+    def each_outcome(self, state: State | None = None) -> Iterator[Outcome]:
+        """As `outcomes`, one in memory at a time; of a video's paths each has the first alone.
+
+        Args:
+            state: only those that ended so.
+        """
+        rows = self.connection.execute(
+            f"SELECT (SELECT min(path) FROM files WHERE files.number = one.number) AS first,"  # noqa: S608
+            f" {_OUTCOME} FROM outcomes AS one JOIN videos USING (number)"
+            " WHERE state = coalesce(?, state) AND first IS NOT NULL"
+            f" ORDER BY first, {_stage_order()}",
+            (state,),
+        )
+        for first, *row in rows:
+            yield _outcome(row, (os.fsdecode(first),))
+
+    def tally(self) -> Mapping[tuple[Stage, State, Reason | None], int]:
+        """How many videos that have a file ended how: stage by stage, the most frequent first."""
+        rows = self.connection.execute(
+            "SELECT stage, state, reason, count(*) FROM outcomes"  # noqa: S608
+            " WHERE number IN (SELECT number FROM files) GROUP BY stage, state, reason"
+            f" ORDER BY {_stage_order()}, count(*) DESC, state, reason"
+        )
+        return {
+            (Stage(stage), State(state), Reason(reason) if reason else None): count
+            for stage, state, reason, count in rows
+        }
 
     def counts(self) -> Mapping[str, float]:
         """How much of everything there is, counting only videos that have a file."""
@@ -571,6 +614,19 @@ def _set_up(connection: sqlite3.Connection, state: Path) -> None:
     with FileLock(state / "library.lock"):
         connection.execute("PRAGMA journal_mode = WAL")
         schema.migrate(connection, str(state / "library.db"))
+
+
+def _outcome(row: list[Any], paths: tuple[str, ...]) -> Outcome:
+    video_id, stage, state, reason, detail = row
+    return Outcome(
+        video_id, Stage(stage), State(state), Reason(reason) if reason else None, detail, paths
+    )
+
+
+def _stage_order() -> str:
+    """SQL for the place of a stage among all."""
+    cases = " ".join(f"WHEN '{stage}' THEN {place}" for place, stage in enumerate(Stage))
+    return f"CASE stage {cases} END"
 
 
 def storable(text: str) -> str:

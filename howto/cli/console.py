@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +22,7 @@ __all__ = [
     "opened_library",
     "output",
     "print_json",
+    "print_json_lists",
     "progress",
     "show_outcomes",
 ]
@@ -65,6 +66,25 @@ def opened_library(place: Path, state_dir: Path | None, *, dry_run: bool) -> Ite
 def print_json(value: Any) -> None:
     """Print a value as JSON in ASCII, so that a file name of any bytes comes through whole."""
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
+
+
+def print_json_lists(value: Mapping[str, Any], lists: Mapping[str, Iterable[Any]]) -> None:
+    """As `print_json`, of a dictionary and of lists that are too long for memory: they are written
+    as they come.
+
+    Args:
+        value: not empty.
+        lists: further keys, and their items.
+    """
+    sys.stdout.write(json.dumps(value, indent=2).removesuffix("\n}"))
+    for name, items in lists.items():
+        sys.stdout.write(f",\n  {json.dumps(name)}: [")
+        comma = ""
+        for item in items:
+            sys.stdout.write(f"{comma}\n    " + json.dumps(item, indent=2).replace("\n", "\n    "))
+            comma = ","
+        sys.stdout.write("\n  ]" if comma else "]")
+    sys.stdout.write("\n}\n")
 
 
 @contextmanager

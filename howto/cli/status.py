@@ -1,6 +1,7 @@
 """`howto status`: what a library holds, stage by stage, with failures."""
 
-from collections import Counter
+from array import array
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
@@ -8,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from howto.cli.console import chosen_folder, output, print_json
+from howto.cli.console import chosen_folder, output, print_json_lists
 from howto.extract.store import feature_sets
 from howto.library import Library
 from howto.records import Outcome, Problem, State
@@ -41,9 +42,9 @@ def status(
     Example:  howto status my_videos/
     """
     with Library.open(chosen_folder(folder, library), state_dir, create=False) as opened:
-        counts, outcomes = opened.counts(), opened.outcomes()
+        counts = opened.counts()
         if json:
-            print_json(_as_json(opened, outcomes))
+            print_json_lists(_as_json(opened, counts), _lists_as_json(opened))
             return
         output.print(f"{opened.folder}", style="bold", markup=False, soft_wrap=True)
         if opened.is_outside:
@@ -59,18 +60,28 @@ def status(
         _show_quality(opened)
         _show_features(opened)
         _show_collecting(opened)
-        _show_stages(outcomes)
-        _show_videos(outcomes, every=all_)
+        _show_stages(opened)
+        _show_videos(opened.each_outcome(None if all_ else State.FAILED))
         _show_problems(opened.problems())
 
 
-def _as_json(library: Library, outcomes: list[Outcome]) -> dict[str, object]:
-    counts = dict(library.counts())
+def _as_json(library: Library, counts: Mapping[str, float]) -> dict[str, object]:
     return {
         "library": str(library.folder),
         "state": str(library.state),
         **counts,
-        "outcomes": [
+        "features": [
+            {"backbone": one.backbone, "set": one.recipe.short, "tally": dict(tally)}
+            for one, tally in feature_sets(library)
+        ],
+        "collecting": library.collecting(),
+    }
+
+
+def _lists_as_json(library: Library) -> dict[str, Iterator[dict[str, object]]]:
+    """What there is one of for every video, made as it is written."""
+    return {
+        "outcomes": (
             {
                 "video": one.paths[0],
                 "video_id": one.video_id,
@@ -79,43 +90,39 @@ def _as_json(library: Library, outcomes: list[Outcome]) -> dict[str, object]:
                 "reason": one.reason,
                 "detail": one.detail,
             }
-            for one in outcomes
-        ],
-        "narration_quality": _quality_as_json(library),
-        "features": [
-            {"backbone": one.backbone, "set": one.recipe.short, "tally": dict(tally)}
-            for one, tally in feature_sets(library)
-        ],
-        "collecting": library.collecting(),
-        "problems": [
+            for one in library.each_outcome()
+        ),
+        "narration_quality": (
+            {"video": library.paths_of(number)[0], **asdict(quality)}
+            for number, quality in library.each_quality()
+        ),
+        "problems": (
             {"video": path, "source": source, "line": problem.line, "what": problem.what}
             for path, source, problem in library.problems()
-        ],
+        ),
     }
-
-
-def _quality_as_json(library: Library) -> list[dict[str, object]]:
-    paths = library.paths()
-    return [
-        {"video": paths[number][0], **asdict(quality)}
-        for number, quality in library.qualities().items()
-    ]
 
 
 def _show_quality(library: Library) -> None:
     """One line on all narrations: medians, so that one odd video does not change them."""
-    found = list(library.qualities().values())
-    if not found:
+    words = outside = 0
+    rates, silences, languages = array("d"), array("d"), array("d")  # of a million narrations
+    for _, one in library.each_quality():
+        words += one.num_words
+        outside += one.lines_outside
+        rates.append(one.words_per_second)
+        if one.non_speech_share is not None:
+            silences.append(one.non_speech_share)
+        if one.language_share is not None:
+            languages.append(one.language_share)
+    if not rates:
         return
-    parts = [
-        f"{sum(one.num_words for one in found):,} words",
-        f"{median(one.words_per_second for one in found):.1f} a second",
-    ]
-    if shares := [one.non_speech_share for one in found if one.non_speech_share is not None]:
-        parts.append(f"nothing said in {median(shares):.0%}")
-    if shares := [one.language_share for one in found if one.language_share is not None]:
-        parts.append(f"{median(shares):.0%} common words of the language")
-    if outside := sum(one.lines_outside for one in found):
+    parts = [f"{words:,} words", f"{median(rates):.1f} a second"]
+    if silences:
+        parts.append(f"nothing said in {median(silences):.0%}")
+    if languages:
+        parts.append(f"{median(languages):.0%} common words of the language")
+    if outside:
         parts.append(f"{counted(outside, 'line')} after the end of the video")
     output.print(f"Narration: {', '.join(parts)} (medians).", soft_wrap=True)
 
@@ -144,13 +151,13 @@ def _show_collecting(library: Library) -> None:
     )
 
 
-def _show_stages(outcomes: list[Outcome]) -> None:
+def _show_stages(library: Library) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left")
     for name in ("stage", "ended", "reason", "videos", "which means"):
         table.add_column(name, justify="right" if name == "videos" else "left")
-    tally = Counter((one.stage, one.state, one.reason) for one in outcomes)
+    tally = library.tally()
     for (stage, state, reason), count in tally.items():
         table.add_row(
             stage,
@@ -165,19 +172,16 @@ def _show_stages(outcomes: list[Outcome]) -> None:
         output.print(table)
 
 
-def _show_videos(outcomes: list[Outcome], *, every: bool) -> None:
+def _show_videos(outcomes: Iterator[Outcome]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    shown = [one for one in outcomes if every or one.state == State.FAILED]
-    if not shown:
-        return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("video", overflow="fold")
     for name in ("stage", "reason"):
         table.add_column(name)
     table.add_column("found", overflow="fold")
-    for one in shown:
+    for one in outcomes:
         table.add_row(
             Text(named(one.paths[0])),
             one.stage,
@@ -185,8 +189,9 @@ def _show_videos(outcomes: list[Outcome], *, every: bool) -> None:
             Text(one.detail),
             style=_style(one.state),
         )
-    output.print()
-    output.print(table)
+    if table.row_count:
+        output.print()
+        output.print(table)
 
 
 def _show_problems(problems: list[tuple[str, str, Problem]]) -> None:

@@ -6,6 +6,7 @@ again. A video whose narration has fewer words than `transcribe` was asked for i
 are its pairs, until it has enough.
 """
 
+import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
@@ -118,11 +119,16 @@ def videos_of(
     if rank_at_most is not None:
         first = Ledger(library).videos_with_rank_at_most(rank_at_most)
         ranked = frozenset(library.numbers(first).values())
+    first: dict[int, str] = {}
+    fitting: set[int] = set()
+    for path, number in library.each_path():
+        first.setdefault(number, path)
+        if only is not None and fnmatchcase(path, only):
+            fitting.add(number)
     found = sorted(
-        (paths[0], number)
-        for number, paths in library.paths().items()
-        if (only is None or any(fnmatchcase(path, only) for path in paths))
-        and (ranked is None or number in ranked)
+        (path, number)
+        for number, path in first.items()
+        if (only is None or number in fitting) and (ranked is None or number in ranked)
     )
     return {number: path for path, number in found}
 
@@ -181,22 +187,25 @@ def _skipped(library: Library, numbers: Iterable[int], narrated: Set[int]) -> di
         " LEFT JOIN (SELECT * FROM outcomes WHERE stage = ?) AS probed USING (number)",
         (Stage.TRANSCRIBE, Stage.PROBE),
     )
-    ended = {number: (video_id, reason, detail) for number, video_id, reason, detail in rows}
     skipped = {}
-    for number in numbers:
-        video_id, reason, detail = ended[number]
+    for number, video_id, reason, detail in rows:
         if number not in narrated or reason == Reason.TOO_FEW_WORDS:
             why = Reason(reason or Reason.NO_NARRATION)
             skipped[number] = Outcome(video_id, Stage.CLIP, State.SKIPPED, why, detail)
-    return skipped
+    return {number: skipped[number] for number in numbers if number in skipped}
 
 
 def _work(library: Library, to_do: Mapping[int, str], *, watches: bool) -> tuple[int, float]:
     """How many lines there are in the videos to do, and about how many seconds that takes."""
-    lengths = library.connection.execute("SELECT number, coalesce(duration, 0) FROM videos")
-    counts = library.connection.execute("SELECT number, count(*) FROM lines GROUP BY number")
-    lines = sum(count for number, count in counts if number in to_do)
-    watched = sum(length for number, length in lengths if number in to_do) if watches else 0.0
+    connection, numbers = library.connection, json.dumps(list(to_do))
+    those = "WHERE number IN (SELECT value FROM json_each(?))"
+    (lines,) = connection.execute(f"SELECT count(*) FROM lines {those}", (numbers,)).fetchone()  # noqa: S608
+    watched = 0.0
+    if watches:
+        (watched,) = connection.execute(
+            f"SELECT coalesce(sum(duration), 0) FROM videos {those}",  # noqa: S608
+            (numbers,),
+        ).fetchone()
     return lines, lines / _LINES_PER_SECOND + watched / _VIDEO_SECONDS_PER_SECOND
 
 

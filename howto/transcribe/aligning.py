@@ -124,7 +124,7 @@ def plan_alignment(
         raise UsageError(f"the limit is {limit}, expected 0 or more")
     aligner = _aligner(name, options)
     recipe = recipe_of_aligner(name, options)
-    ended = {one.video_id: one for one in library.outcomes() if one.stage == Stage.ALIGN}
+    ended = {one.video_id: one for one in library.outcomes(Stage.ALIGN)}
     wordless = _wordless_seconds(library)
     to_do: dict[int, str] = {}
     silent: list[Outcome] = []

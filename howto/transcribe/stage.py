@@ -121,9 +121,8 @@ def plan(
         raise UsageError(f"the limit is {limit}, expected 0 or more")
     sources = make_sources(wish)
     found = {file.path: file for file in scan_library(library)}
-    outcomes = library.outcomes()
-    ended = {one.video_id: one for one in outcomes if one.stage == Stage.TRANSCRIBE}
-    probed = {one.video_id: one for one in outcomes if one.stage == Stage.PROBE}
+    ended = {one.video_id: one for one in library.outcomes(Stage.TRANSCRIBE)}
+    probed = {one.video_id: one for one in library.outcomes(Stage.PROBE)}
     jobs: list[Job] = []
     done: list[Outcome] = []
     unprobed: list[Outcome] = []
@@ -261,7 +260,7 @@ def transcribe(
         [one.video_id for one in planned.done] + [job.video.video_id for job in planned.jobs]
     )
     qualities = library.qualities()
-    kept = {one.video_id: one for one in library.outcomes() if one.stage == Stage.TRANSCRIBE}
+    kept = {one.video_id: one for one in library.outcomes(Stage.TRANSCRIBE)}
     for outcome in planned.done:
         number = numbers[outcome.video_id]
         checked = with_enough_words(outcome, qualities.get(number), min_words)
@@ -299,7 +298,7 @@ def _commit(library: Library, job: Job, answer: Answer, min_words: int) -> Outco
         names = " and ".join(job.wish.sources)
         detail = f"{names} had nothing; the narration of {there.parts['source']} stays"
         outcome = replace(outcome, state=State.OK, reason=None, detail=detail)
-        outcome = with_enough_words(outcome, library.qualities().get(number), min_words)
+        outcome = with_enough_words(outcome, library.quality(number), min_words)
         keep_nothing(library, number, outcome, _with_nothing(there, asked))
     return outcome
 

@@ -12,6 +12,7 @@ from howto.collect import place
 from howto.collect.fetched import Candidate, Task
 from howto.collect.ledger import Step, site_of
 from howto.collect.plan import plan
+from howto.collect.report import report
 from howto.collect.rules import License, Rules, made_of, own_rules, remember, remembered, together
 from howto.collect.stage import KEPT, Clock, collect
 from howto.errors import ItemError, Reason, RetryLater
@@ -308,6 +309,15 @@ def test_media_of_captions_that_was_not_recorded_is_not_asked_for_again(desk, mo
     desk.source.asked.clear()
     assert desk.run().is_finished
     assert (desk.source.asked, desk.row("a")["media"]) == ([], "a.mp4")
+
+
+def test_captions_whose_media_is_gone_do_not_count_as_gone(desk) -> None:
+    desk.source.finds["fold"] = ["a"]
+    desk.run("fold", rules=CAPTIONS)
+    desk.source.trouble["describe", "a"] = [ItemError(Reason.GONE)]
+    desk.run()
+    total = report(desk.library).total
+    assert (desk.row("a")["reason"], total.videos, total.gone) == ("gone", 1, 0)
 
 
 def killed_while_recording(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
