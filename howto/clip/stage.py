@@ -117,8 +117,8 @@ def videos_of(
     """
     ranked: Collection[int] | None = None
     if rank_at_most is not None:
-        first = Ledger(library).videos_with_rank_at_most(rank_at_most)
-        ranked = frozenset(library.numbers(first).values())
+        ranked_ids = Ledger(library).videos_with_rank_at_most(rank_at_most)
+        ranked = frozenset(library.numbers(ranked_ids).values())
     first: dict[int, str] = {}
     fitting: set[int] = set()
     for path, number in library.each_path():

@@ -40,7 +40,7 @@ class Forgotten:
     Attributes:
         known: ids that were in the library, or waiting to be collected.
         unknown: ids that were not, and are kept out all the same.
-        deleted: files in the state folder, relative to it.
+        deleted: files in the state folder, relative to it; and features that lie elsewhere.
         own_files: the user's, which lie where they lay, relative to the library's folder.
         derived: folders of packs and indexes that held it among others, and were deleted: the
             command that made them makes them again, of what is left.
@@ -94,7 +94,7 @@ def forget(library: Library, video_ids: Iterable[str], why: str = "") -> Forgott
     Raises:
         UsageError: an id holds what no id does, such as a slash; nothing is deleted.
         LibraryBusy: another process is working on this library.
-        LibraryError: a file cannot be deleted.
+        LibraryError: a file cannot be deleted, in the state folder or where features are kept.
     """
     video_ids = list(dict.fromkeys(video_ids))
     for video_id in video_ids:
@@ -109,6 +109,7 @@ def forget(library: Library, video_ids: Iterable[str], why: str = "") -> Forgott
         files = _files_of(library, video_ids)
         ids = {one: (one, *_contents(library, files[one])) for one in video_ids}
         derived = _derived_of(library.state, ids)
+        elsewhere = _delete_elsewhere(library, {one for names in ids.values() for one in names})
         for video_id in video_ids:
             (known if _is_known(library, video_id) else unknown).append(video_id)
             own += _forget_one(library, ids[video_id], why, [*files[video_id], *derived[video_id]])
@@ -116,7 +117,7 @@ def forget(library: Library, video_ids: Iterable[str], why: str = "") -> Forgott
     return Forgotten(
         tuple(known),
         tuple(unknown),
-        tuple(name for video_id in video_ids for name in files[video_id]),
+        (*(name for video_id in video_ids for name in files[video_id]), *elsewhere),
         tuple(own),
         tuple(sorted({name for names in derived.values() for name in names})),
     )
@@ -203,6 +204,18 @@ def _named_in(folder: Path, ids: Collection[str]) -> set[str]:
         quoted = path.suffix in (".json", ".jsonl")  # else a database's, where the bytes stand bare
         named |= {one for one in ids if (f'"{one}"' if quoted else one).encode() in held}
     return named
+
+
+def _delete_elsewhere(library: Library, ids: Collection[str]) -> list[str]:
+    """Delete the features that lie outside the state folder, before anything is forgotten: what
+    fails or is killed here is done again by the same command."""
+    from howto.extract.storage import remove
+    from howto.extract.store import feature_sets, features_root
+
+    if features_root(library) == library.state / "features":
+        return []
+    paths = [stored.path(one) for stored, _ in feature_sets(library) for one in sorted(ids)]
+    return [str(path) for path in paths if remove(path)]
 
 
 def _forget_one(library: Library, ids: Sequence[str], why: str, files: list[str]) -> list[str]:

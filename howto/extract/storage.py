@@ -16,7 +16,15 @@ from typing import Any, cast
 
 from howto.errors import ItemError, LibraryError, Reason, UsageError
 
-__all__ = ["check_place", "files_below", "is_folder_path", "place_of", "read_whole", "write_whole"]
+__all__ = [
+    "check_place",
+    "files_below",
+    "is_folder_path",
+    "place_of",
+    "read_whole",
+    "remove",
+    "write_whole",
+]
 
 _LONGEST_NAME = 200  # of what a half-written file is called after; file systems take 255 bytes
 _ATTEMPTS = 3
@@ -129,6 +137,30 @@ def read_whole(path: Path) -> bytes:
     remote = cast("Any", path)
     data: bytes = remote.fs.cat_file(remote.path)
     return data
+
+
+def remove(path: Path) -> bool:
+    """Delete a file, if it is there.
+
+    Returns:
+        It was.
+
+    Raises:
+        LibraryError: it stays.
+    """
+    try:
+        if is_folder_path(path):
+            path.unlink()
+        else:
+            remote = cast("Any", path)
+            if not remote.fs.exists(remote.path):  # deleting what is not there is no error there
+                return False
+            remote.fs.rm_file(remote.path)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise LibraryError(f"{path} cannot be deleted: {error}") from error
+    return True
 
 
 def files_below(folder: Path) -> Iterator[tuple[Path, int]]:

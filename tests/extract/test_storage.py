@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from howto.collect.forget import forget
 from howto.errors import ItemError, LibraryError, Reason, UsageError
 from howto.extract.features import Features, feature_path, files_of, read, sets, write
 from howto.extract.stage import extract_videos
@@ -203,3 +204,21 @@ def test_a_folder_elsewhere(library: Library, tmp_path: Path) -> None:
     made = extract_videos(library, [wanted], workers=1).made
     assert len(list((tmp_path / "large disk").glob("*/*/*.safetensors"))) == made > 0
     assert not (library.state / "features").exists()
+
+
+@pytest.mark.parametrize("place", ["s3://films/mine", "folder"])
+def test_a_forgotten_video_is_deleted_there_too(
+    site: Site, library: Library, tmp_path: Path, place: str
+) -> None:
+    wanted = wanted_of(PlainBackbone())
+    refresh(library)
+    put_features_at(library, str(tmp_path / "disk") if place == "folder" else place)
+    made = extract_videos(library, [wanted], workers=1).made
+    stored = StoredFeatures(library, wanted.recipe)
+    gone = next(iter(library.paths()))
+    path = stored.path(library.video_id(gone))
+    done = forget(library, [library.video_id(gone)])
+    assert str(path) in done.deleted
+    left = {one.name for one in files_of(stored.folder)}
+    assert len(left) == made - 1
+    assert path.name not in left

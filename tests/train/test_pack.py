@@ -23,7 +23,7 @@ from howto.recipe import Recipe
 from howto.train import pack_files
 from howto.train.pack import Pack, fraction, rank_at_most
 from howto.train.pack_build import Built, pack_library
-from howto.train.pack_files import GrowingArray
+from howto.train.pack_files import JOURNAL, Entry, GrowingArray, PartialPack
 from howto.train.pack_text import TextChoice, encoder_for
 
 LEARNED = TextChoice("learned", {"min_count": 1, "max_words": 6})
@@ -609,3 +609,19 @@ def test_a_frozen_encoders_vectors_are_kept(three, frozen: TextChoice, tmp_path:
     assert again.pack.counts["captions_embedded"] == 1
     assert again.pack.check() == []
     torch.testing.assert_close(again.pack.batch(rows).texts, batch.texts, rtol=0, atol=0)
+
+
+def test_a_line_of_the_journal_that_was_cut_off_spoils_none_after_it(tmp_path: Path) -> None:
+    clips, spans = np.zeros((2, 4), np.float16), np.zeros((2, 2))
+    wanted = {name: "made" for name in "abc"}
+
+    def add(name: str) -> list[str]:
+        with PartialPack(tmp_path / "part", 4, wanted) as writing:
+            writing.add(Entry(name, "made", 2, (0,)), clips, spans, b"[]\n")
+            return [one.video_id for one in writing.entries]
+
+    assert add("a") == ["a"]
+    with (tmp_path / "part" / JOURNAL).open("ab") as file:
+        file.write(b'[3, [["x", "ma')
+    assert add("b") == ["a", "b"]
+    assert add("c") == ["a", "b", "c"]

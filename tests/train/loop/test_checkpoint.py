@@ -11,6 +11,7 @@ from howto.train import checkpoint
 from howto.train.checkpoint import LoopState
 from howto.train.config import TrainOptions
 from howto.train.loop import Problem, train
+from howto.train.runs import MetricsFile, read_metrics
 
 OPTIONS = TrainOptions(epochs=2, lr=0.01, lr_decay=1.0, videos_per_batch=4, pairs_per_video=6)
 
@@ -99,3 +100,15 @@ def test_a_state_says_where_the_loop_stands(trained: tuple[Problem, Path]) -> No
     state = checkpoint.load(trained[1]).state
     assert state == LoopState(4, 2, 0, state.seconds, state.best, finished=True)
     assert state.seconds > 0
+
+
+def test_what_was_measured_after_a_checkpoint_is_measured_again(tmp_path: Path) -> None:
+    first = MetricsFile(tmp_path)
+    for step in (1, 2, 3):
+        first.add("step", step, {"loss": 1.0})
+    first.close()
+    second = MetricsFile(tmp_path, after_step=1)
+    second.add("step", 2, {"loss": 2.0})
+    second.close()
+    rows = [(row["step"], row["loss"]) for row in read_metrics(tmp_path)]
+    assert rows == [(1, 1.0), (2, 2.0)]
