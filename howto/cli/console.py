@@ -70,7 +70,7 @@ def print_json(value: Any) -> None:
 
 def print_json_lists(value: Mapping[str, Any], lists: Mapping[str, Iterable[Any]]) -> None:
     """As `print_json`, of a dictionary and of lists that are too long for memory: they are written
-    as they come.
+    as they come, one item a line.
 
     Args:
         value: not empty.
@@ -81,7 +81,7 @@ def print_json_lists(value: Mapping[str, Any], lists: Mapping[str, Iterable[Any]
         sys.stdout.write(f",\n  {json.dumps(name)}: [")
         comma = ""
         for item in items:
-            sys.stdout.write(f"{comma}\n    " + json.dumps(item, indent=2).replace("\n", "\n    "))
+            sys.stdout.write(f"{comma}\n    {json.dumps(item)}")
             comma = ","
         sys.stdout.write("\n  ]" if comma else "]")
     sys.stdout.write("\n}\n")

@@ -613,7 +613,7 @@ def test_a_frozen_encoders_vectors_are_kept(three, frozen: TextChoice, tmp_path:
 
 def test_a_line_of_the_journal_that_was_cut_off_spoils_none_after_it(tmp_path: Path) -> None:
     clips, spans = np.zeros((2, 4), np.float16), np.zeros((2, 2))
-    wanted = {name: "made" for name in "abc"}
+    wanted = dict.fromkeys("abc", "made")
 
     def add(name: str) -> list[str]:
         with PartialPack(tmp_path / "part", 4, wanted) as writing:
