@@ -1,6 +1,8 @@
 """`howto extract`: features of every video, by several backbones in one decode."""
 
 import math
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
@@ -13,6 +15,7 @@ from howto.cli.console import (
     opened_library,
     output,
     print_json,
+    print_json_lists,
     progress,
     show_outcomes,
 )
@@ -141,7 +144,8 @@ def extract(
         redone = _check_and_forget(opened, wanted, only, limit, retry) if redo else None
         done = _extract(opened, wanted, engine, only, limit, retry, batch, workers, time_limit)
     if json:
-        print_json(_as_json(opened, wanted, done, redone))
+        head = _as_json(opened, wanted, done, redone)
+        print_json_lists(head, {"outcomes": _outcomes_as_json(done)})
     else:
         _show(wanted, done, redone)
     failed = any(one.state == State.FAILED for one in done.outcomes)
@@ -392,18 +396,19 @@ def _show_plan(library: Library, planned: "Plan", state_dir: Path | None, *, jso
     length = sum(job.duration for job in planned.jobs)
     kept = state_dir or library.folder
     free = shutil.disk_usage(kept if kept.exists() else library.folder).free
+    names = (os.fspath(job.path.relative_to(library.folder)) for job in planned.jobs)
     if json:
-        print_json(
+        print_json_lists(
             {
                 "library": str(library.folder),
                 "sets": _sets_as_json(planned.wanted),
-                "videos": [str(job.path.relative_to(library.folder)) for job in planned.jobs],
                 "left": planned.left,
                 "video_seconds": round(length, 1),
                 "seconds": None if planned.seconds is None else round(planned.seconds, 1),
                 "bytes": planned.size,
                 "bytes_free": free,
-            }
+            },
+            {"videos": names},
         )
         return
     for one in planned.wanted:
@@ -414,8 +419,8 @@ def _show_plan(library: Library, planned: "Plan", state_dir: Path | None, *, jso
                 markup=False,
                 soft_wrap=True,
             )
-    for job in planned.jobs:
-        output.print(str(job.path.relative_to(library.folder)), markup=False, soft_wrap=True)
+    for name in names:
+        output.out(name)
     time = (
         "in a time that is known once some were done (try --limit 1)"
         if planned.seconds is None
@@ -452,19 +457,20 @@ def _as_json(
         "seconds": round(done.seconds, 2),
         "video_seconds": round(done.video_seconds, 2),
         "tally": dict(done.tally),
-        "outcomes": [
-            {
-                "video": one.paths[0],
-                "video_id": one.video_id,
-                "state": one.state,
-                "reason": one.reason,
-                "detail": one.detail,
-            }
-            for one in done.outcomes
-        ],
         "checked": redone
         and {**_checked_as_json(redone.checked), "left": _bad_as_json(redone.left)},
     }
+
+
+def _outcomes_as_json(done: "Extracted") -> Iterator[dict[str, object]]:
+    for one in done.outcomes:
+        yield {
+            "video": one.paths[0],
+            "video_id": one.video_id,
+            "state": one.state,
+            "reason": one.reason,
+            "detail": one.detail,
+        }
 
 
 def _show(wanted: "tuple[Wanted, ...]", done: "Extracted", redone: _Redone | None) -> None:

@@ -15,6 +15,8 @@ video into feature files, so that a process elsewhere can do the same and report
 """
 
 import contextlib
+import json
+import os
 import time
 from collections import Counter
 from collections.abc import (
@@ -27,6 +29,7 @@ from collections.abc import (
     Sequence,
 )
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -81,6 +84,7 @@ _PASSING = {Reason.UNREADABLE_FILE, Reason.NETWORK}
 
 _NEVER_PROBED = SetEnd(State.FAILED, Reason.UNREADABLE_FILE, "it could not be looked at")
 _ONLY_CAPTIONS = SetEnd(State.SKIPPED, Reason.NO_VIDEO_STREAM, "only its captions were collected")
+_AT_ONCE = 1000  # videos that are looked up together
 _HEADER_SIZE = 600  # bytes of a feature file beside its arrays, about
 
 
@@ -317,27 +321,33 @@ def plan(
     if limit is not None and limit < 0:
         raise UsageError(f"the limit is {limit}, expected 0 or more")
     sets = [_Before(library, one, retry, void) for one in wanted]
-    unprobed = _unprobed(library)
-    probed, captions = _probed(library), _only_captions(library)
+    unprobed, captions = _unprobed(library), _only_captions(library)
     jobs: list[Job] = []
-    ended: dict[int, dict[int, SetEnd]] = {}
-    adopted: dict[int, dict[int, SetEnd]] = {}
-    for number, path in videos_of(library, only).items():
-        if number not in probed:
+    ended: dict[int, Mapping[int, SetEnd]] = {}
+    adopted: dict[int, Mapping[int, SetEnd]] = {}
+    # Of a million videos most ended alike: equal ends are one object.
+    alike: dict[tuple[tuple[int, SetEnd], ...], Mapping[int, SetEnd]] = {}
+    paths = videos_of(library, only)
+    for number, video_id, length in _probed(library, paths):
+        if video_id is None:
             otherwise = _ONLY_CAPTIONS if number in captions else _NEVER_PROBED
             ended[number] = dict.fromkeys(range(len(sets)), unprobed.get(number, otherwise))
             continue
-        video_id, length = probed[number]
-        lacking = []
+        ends, found, lacking = {}, {}, []
         for one, before in enumerate(sets):
             if end := before.ended(number, video_id):
-                ended.setdefault(number, {})[one] = end
+                ends[one] = end
             elif end := before.adopted(number, video_id):
-                adopted.setdefault(number, {})[one] = end
+                found[one] = end
             else:
                 lacking.append(one)
+        for there, of_all in ((ends, ended), (found, adopted)):
+            if there:
+                of_all[number] = alike.setdefault(tuple(there.items()), there)
         if lacking:
-            jobs.append(Job(number, video_id, library.folder / path, length, tuple(lacking)))
+            jobs.append(
+                Job(number, video_id, library.folder / paths[number], length, tuple(lacking))
+            )
     taken = tuple(jobs[:limit])
     seconds = _estimated_seconds([one.stored for one in sets], taken)
     size = _estimated_size(wanted, taken)
@@ -382,13 +392,19 @@ class _Before:
         return SetEnd(State.OK, num_features=len(found.features))
 
 
-def _probed(library: Library) -> dict[int, tuple[str, float]]:
-    """Id and duration of the videos that can be decoded, by number."""
-    rows = library.connection.execute(
-        "SELECT number, video_id, duration FROM videos"
-        " WHERE json_extract(info, '$.video_codec') <> ''"
-    )
-    return {number: (video_id, duration) for number, video_id, duration in rows}
+def _probed(library: Library, numbers: Iterable[int]) -> Iterator[tuple[int, str | None, float]]:
+    """Number, id and duration of videos, in their order; no id for one that cannot be decoded."""
+    left = iter(numbers)
+    while some := list(islice(left, _AT_ONCE)):
+        rows = library.connection.execute(
+            "SELECT number, video_id, duration FROM videos"
+            " WHERE number IN (SELECT value FROM json_each(?))"
+            " AND json_extract(info, '$.video_codec') <> ''",
+            (json.dumps(some),),
+        )
+        found = {number: (video_id, duration) for number, video_id, duration in rows}
+        for number in some:
+            yield number, *found.get(number, (None, 0.0))
 
 
 def _only_captions(library: Library) -> set[int]:
@@ -463,7 +479,6 @@ def extract_videos(
         planned = plan(library, wanted, only=only, limit=limit, retry=retry)
         for one in wanted:
             remove_parts(StoredFeatures(library, one.recipe).folder)
-        paths = library.paths()
         before = _keep_ended(library, planned)
         now: dict[int, Outcome] = {}
         files, length = 0, 0.0
@@ -476,13 +491,23 @@ def extract_videos(
                     files += sum(end.state == State.OK for end in made.ends.values())
                     length += made.job.duration
                     if on_progress:
-                        on_progress(len(now), len(planned.jobs), paths[number][0])
-    outcomes = tuple(
-        replace(outcome, paths=tuple(paths[number]))
-        for number, outcome in {**before, **now}.items()
-    )
+                        on_progress(len(now), len(planned.jobs), _name(library, made.job))
     unchanged = sum(one.state == State.OK for one in before.values())
+    outcomes = _with_paths(library, {**before, **now})
     return Extracted(files, unchanged, time.monotonic() - began, length, outcomes)
+
+
+def _name(library: Library, job: Job) -> str:
+    """The path of a video as a library has it."""
+    inside = job.path.is_relative_to(library.folder)
+    return os.fspath(job.path.relative_to(library.folder) if inside else job.path)
+
+
+def _with_paths(library: Library, outcomes: Mapping[int, Outcome]) -> tuple[Outcome, ...]:
+    paths = library.paths()
+    return tuple(
+        replace(outcome, paths=tuple(paths[number])) for number, outcome in outcomes.items()
+    )
 
 
 def _makes(
@@ -531,35 +556,45 @@ def _keep_ended(library: Library, planned: Plan) -> dict[int, Outcome]:
     """The outcomes of the videos for which nothing is to be done, brought up to date."""
     busy = {job.number for job in planned.jobs}
     ended = {
-        number: {**planned.ended.get(number, {}), **planned.adopted.get(number, {})}
+        number: _ended_before(planned, number)
         for number in {**planned.ended, **planned.adopted}
         if number not in busy
     }
     # A video past the limit has some of its sets only: how it ends is not known yet.
     whole = {number: ends for number, ends in ended.items() if len(ends) == len(planned.wanted)}
-    ids = dict(library.connection.execute("SELECT number, video_id FROM videos"))
-    known = dict(
-        library.connection.execute(
-            "SELECT number, state || coalesce(reason, '') || detail FROM outcomes WHERE stage = ?",
-            (Stage.EXTRACT,),
-        )
+    known = library.connection.execute(
+        "SELECT number, video_id, state || coalesce(reason, '') || detail FROM videos"
+        " LEFT JOIN (SELECT * FROM outcomes WHERE stage = ?) USING (number)",
+        (Stage.EXTRACT,),
     )
-    outcomes = {number: _outcome(ids[number], planned, ends) for number, ends in whole.items()}
+    outcomes: dict[int, Outcome] = {}
+    changed = []
+    for number, video_id, told in known:
+        if number in whole:
+            outcome = _outcome(video_id, planned, whole[number])
+            outcomes[number] = outcome
+            if told != f"{outcome.state}{outcome.reason or ''}{outcome.detail}":
+                changed.append(number)
     with library.writing():
         for number, ends in planned.adopted.items():
             for one, end in ends.items():
                 StoredFeatures(library, planned.wanted[one].recipe).put(number, end)
-        for number, outcome in outcomes.items():
-            if known.get(number) != f"{outcome.state}{outcome.reason or ''}{outcome.detail}":
-                library.put_outcome(number, outcome)
-    return outcomes
+        for number in changed:
+            library.put_outcome(number, outcomes[number])
+    # In the order in which the plan has them.
+    return {number: outcomes[number] for number in whole}
+
+
+def _ended_before(planned: Plan, number: int) -> Mapping[int, SetEnd]:
+    ended, adopted = planned.ended.get(number, {}), planned.adopted.get(number, {})
+    return {**ended, **adopted} if ended and adopted else ended or adopted
 
 
 def _commit(library: Library, planned: Plan, made: Made) -> Outcome:
     """Write down how one video ended: one transaction, after its files are in place."""
     number = made.job.number
-    before = {**planned.ended.get(number, {}), **planned.adopted.get(number, {})}
-    outcome = _outcome(made.job.video_id, planned, {**before, **made.ends})
+    ends = {**_ended_before(planned, number), **made.ends}
+    outcome = _outcome(made.job.video_id, planned, ends)
     with library.writing():
         for one, end in made.ends.items():
             StoredFeatures(library, planned.wanted[one].recipe).put(number, end)

@@ -83,10 +83,13 @@ class StoredFeatures:
             " WHERE feature_set = ?",
             (self.key,),
         )
-        return {
-            number: SetEnd(State(state), Reason(reason) if reason else None, detail, count)
-            for number, state, reason, detail, count in rows
-        }
+        # Of a million videos most ended alike: equal ends are one object.
+        alike: dict[SetEnd, SetEnd] = {}
+        ends = {}
+        for number, state, reason, detail, count in rows:
+            end = SetEnd(State(state), Reason(reason) if reason else None, detail, count)
+            ends[number] = alike.setdefault(end, end)
+        return ends
 
     def put(self, number: int, end: SetEnd) -> None:
         """Remember how a video ended."""

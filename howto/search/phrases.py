@@ -23,8 +23,9 @@ def about(seconds: float) -> str:
 
 
 def counted(count: float, noun: str) -> str:
-    """A number with its noun: '1 video', '2 videos'."""
-    return f"{count:g} {noun}" if count == 1 else f"{count:g} {noun}s"
+    """A number with its noun: '1 video', '2 videos'; a whole one with all its digits."""
+    number = f"{count:.0f}" if count == int(count) else f"{count:g}"
+    return f"{number} {noun}" if count == 1 else f"{number} {noun}s"
 
 
 def named(path: str) -> str:
