@@ -143,11 +143,11 @@ def extract(
         _refresh(opened, retry=retry)
         redone = _check_and_forget(opened, wanted, only, limit, retry) if redo else None
         done = _extract(opened, wanted, engine, only, limit, retry, batch, workers, time_limit)
-    if json:
-        head = _as_json(opened, wanted, done, redone)
-        print_json_lists(head, {"outcomes": _outcomes_as_json(done)})
-    else:
-        _show(wanted, done, redone)
+        if json:
+            head = _as_json(opened, wanted, done, redone)
+            print_json_lists(head, {"outcomes": _outcomes_as_json(done)})
+        else:
+            _show(wanted, done, redone)
     failed = any(one.state == State.FAILED for one in done.outcomes)
     if failed or (redone is not None and redone.left):
         raise typer.Exit(EXIT_FAILED)

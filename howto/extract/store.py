@@ -16,6 +16,7 @@ from howto.records import State
 __all__ = [
     "FEATURES_AT",
     "IN_LIBRARY",
+    "READY_SETS",
     "SetEnd",
     "StoredFeatures",
     "feature_sets",
@@ -27,6 +28,9 @@ FEATURES_AT = "features_at"
 """The library's setting: the address at which its feature files lie; absent: in its own folder."""
 
 IN_LIBRARY = "library"
+
+READY_SETS = "joint:"
+"""How the names of sets begin that ready joint models made: embeddings, nothing to train on."""
 
 
 @dataclass(frozen=True, slots=True)

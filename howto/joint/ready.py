@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from howto import plugins
 from howto.errors import ItemError, LibraryError, PluginError, Reason, UsageError
 from howto.extract.features import Features, read
-from howto.extract.store import StoredFeatures
+from howto.extract.store import READY_SETS, StoredFeatures
 from howto.extract.weights import without_downloads
 from howto.joint.gate import unit_length
 from howto.joint.windows import Windows, checked_spans, mean_of_windows
@@ -29,10 +29,7 @@ if TYPE_CHECKING:
     from howto.contracts import JointModel
     from howto.extract.choice import Wanted
 
-__all__ = ["PREFIX", "JointBackbone", "OpenedReady"]
-
-PREFIX = "joint:"
-"""Before a model's name in the name of its feature sets."""
+__all__ = ["JointBackbone", "OpenedReady"]
 
 _PRECISION = "fp32"  # everywhere: a set made on another machine is the same set
 _NOTE = "nobody can say which videos it was trained on"
@@ -48,7 +45,7 @@ class JointBackbone:
 
     def __init__(self, model: "JointModel", name: str) -> None:
         self._model = model
-        self.name = f"{PREFIX}{name}"
+        self.name = f"{READY_SETS}{name}"
         self.version = model.version
         self.dim = model.dim
         self.frames = model.frames
@@ -97,7 +94,7 @@ class OpenedReady:
     @property
     def streams(self) -> dict[str, int]:
         """Its own embeddings, the one thing that it can take ready-made."""
-        return {f"{PREFIX}{self.name}": self.dim}
+        return {f"{READY_SETS}{self.name}": self.dim}
 
     @property
     def recipe(self) -> Recipe:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from howto.extract.store import READY_SETS
 from howto.joint.places import run_folders
 from howto.library import Library
 from howto.recipe import Recipe
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from howto.joint.opened import OpenedModel
 
 __all__ = ["PictureOffer", "Pictures", "make_offered", "models_in_use", "open_pictures"]
-
-_READY_SETS = "joint:"  # as howto.joint.ready has it, which needs numpy
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +211,7 @@ def models_in_use(library: Library) -> list[str]:
     runs = [folder.name for folder in run_folders(library) if _has_checkpoint(folder)]
     sets = library.connection.execute("SELECT recipe FROM feature_sets").fetchall()
     names = [str(Recipe(text).parts["backbone"]) for (text,) in sets]
-    ready = [name.removeprefix(_READY_SETS) for name in names if name.startswith(_READY_SETS)]
+    ready = [name.removeprefix(READY_SETS) for name in names if name.startswith(READY_SETS)]
     return [*runs, *dict.fromkeys(ready)]
 
 

@@ -18,7 +18,7 @@ from howto.errors import LibraryError, UsageError
 from howto.extract.choice import DEFAULT_BACKBONES
 from howto.extract.features import Features, read
 from howto.extract.pooling import clip_rows, pool
-from howto.extract.store import StoredFeatures, feature_sets
+from howto.extract.store import READY_SETS, StoredFeatures, feature_sets
 from howto.library import Library
 from howto.recipe import Recipe
 from howto.records import State
@@ -186,7 +186,7 @@ def chosen_features(
 
     Args:
         backbones: names; where the library has several sets of one, `<name>-<recipe8>`. None: the
-            paper's two where both are there, else all that are.
+            paper's two where both are there, else all that are, but for those of ready models.
 
     Raises:
         LibraryError: features are missing, with the command that makes them; or it is not said
@@ -196,7 +196,9 @@ def chosen_features(
     there = [stored for stored, counts in feature_sets(library) if counts.get(str(State.OK))]
     names = tuple(dict.fromkeys(stored.backbone for stored in there))
     if backbones is None:
-        backbones = DEFAULT_BACKBONES if set(DEFAULT_BACKBONES) <= set(names) else names
+        made_by_backbones = tuple(name for name in names if not name.startswith(READY_SETS))
+        is_paper = set(DEFAULT_BACKBONES) <= set(names)
+        backbones = DEFAULT_BACKBONES if is_paper else made_by_backbones
     if not backbones:
         raise LibraryError(
             f"{library.folder} has no features yet. Make them: howto extract {library.folder}"
