@@ -74,12 +74,12 @@ def main() -> None:
         CHILDREN[sys.argv[1]](Path(sys.argv[2]), *map(int, sys.argv[3:]))
         return
     quick = parse(__doc__ or "").quick
-    few = measured(VIDEOS_SMALL, CLIPS_EACH)
     if quick:
-        emit(figures(few, "24k"))
+        emit(figures(measured(VIDEOS_SMALL, CLIPS_EACH), "24k"))
         return
-    many = measured(VIDEOS_SMALL, CLIPS_EACH_PAPER)
     full = measured(VIDEOS, CLIPS_EACH)
+    few = measured(VIDEOS_SMALL, CLIPS_EACH)
+    many = measured(VIDEOS_SMALL, CLIPS_EACH_PAPER)
     extrapolate(few, many, full)
     emit([*figures(full, "1200k"), *sizes(few, many, full)])
 
@@ -202,6 +202,7 @@ def fill(folder: Path, videos: int, clips_each: int) -> None:
 
     with Library.open(folder) as library:
         connection = library.connection
+        connection.execute("PRAGMA synchronous = OFF")  # a benchmark's library may be lost
         _put_choices(connection)
         media = library.state / "media"
         media.mkdir()

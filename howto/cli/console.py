@@ -1,6 +1,7 @@
 """What the commands share: the folder meant, two consoles, JSON, and a progress bar on stderr."""
 
 import json
+import os
 import sys
 import time
 from collections import Counter
@@ -17,6 +18,7 @@ from howto.library import Library
 from howto.records import Outcome, Stage, State
 
 __all__ = [
+    "check_outputs",
     "chosen_folder",
     "errors",
     "opened_library",
@@ -40,6 +42,27 @@ def chosen_folder(folder: Path | None, library: Path | None) -> Path:
     if folder is not None and library is not None and folder.resolve() != library.resolve():
         raise UsageError(f"two folders are named, {folder} and -L {library}; name one")
     return folder or library or Path()
+
+
+def check_outputs(files: Mapping[str, Path | None]) -> None:
+    """Refuse files that could not be written, before any work is done for them.
+
+    Args:
+        files: by the option that names them; None: not named.
+
+    Raises:
+        UsageError: there is no such folder, it or the file may not be written, or it is a folder.
+    """
+    for name, path in files.items():
+        if path is None:
+            continue
+        folder = path.absolute().parent
+        if not folder.is_dir():
+            raise UsageError(f"{name} {path}: there is no folder {path.parent}")
+        if path.is_dir():
+            raise UsageError(f"{name} {path}: this is a folder; name a file")
+        if not os.access(path if path.exists() else folder, os.W_OK):
+            raise UsageError(f"{name} {path}: it may not be written")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from howto.cli.console import chosen_folder, errors, print_json, progress
+from howto.cli.console import check_outputs, chosen_folder, errors, print_json, progress
 from howto.errors import NoLibrary, UsageError
 from howto.library import Library
 from howto.search.phrases import counted
@@ -65,7 +65,11 @@ def eval(
         typer.Option("--library", "-L", help="The library, by default this folder if it is one."),
     ] = None,
     split: Annotated[
-        str | None, typer.Option(help="Of the benchmark; by default its first.")
+        str | None,
+        typer.Option(
+            help="Of the benchmark; by default its first. With own: all, or held-out, the tenth of "
+            "the videos that training holds out."
+        ),
     ] = None,
     ties: Annotated[
         Literal["average", "optimistic", "pessimistic", "authors"],
@@ -92,7 +96,10 @@ def eval(
     extract: Annotated[
         bool, typer.Option("--extract", help="First make the features that the models lack.")
     ] = False,
-    device: Annotated[str, typer.Option(help="Where networks compute: cpu, cuda or mps.")] = "cpu",
+    device: Annotated[
+        str | None,
+        typer.Option(help="Where networks compute: auto, cpu (the default), cuda, cuda:N or mps."),
+    ] = None,
     weights: Annotated[
         str | None, typer.Option(help="Of a ready model: a path, or a name that it knows.")
     ] = None,
@@ -136,14 +143,14 @@ def eval(
             "--queries": queries,
             "--meaning": meaning or None,
             "--extract": extract or None,
+            "--device": device,
             "--weights": weights,
             "--trust-pickle": trust_pickle or None,
+            "--state-dir": state_dir,
         },
         scores,
     )
-    for name, path in (("--json-file", json_file), ("--per-query", per_query), ("--plot", plot)):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise UsageError(f"{name} {path}: there is no folder {path.parent}")
+    check_outputs({"--json-file": json_file, "--per-query": per_query, "--plot": plot})
     if scores is not None:
         from howto.cli.eval_show import scores_report
         from howto.evaluate.scores import evaluate_scores
@@ -154,11 +161,13 @@ def eval(
             benchmark or "", models, data, split, ties, features, queries, meaning, trust_pickle
         )
         asked.check()
+        if not models:
+            _refuse_without_models(extract=extract, device=device, weights=weights)
         with ExitStack() as stack:
             found = _library(stack, library, state_dir, is_needed=benchmark == OWN)
             if found is not None and features != "ready":
                 _refresh(found)
-            ready = [_model(found, name, device, weights) for name in models]
+            ready = [_model(found, name, device or "cpu", weights) for name in models]
             if extract:
                 _extract(found, ready)
             elif found is not None and benchmark == OWN:
@@ -195,6 +204,13 @@ def _refuse(with_scores: dict[str, Any], without: dict[str, Any], scores: Path |
         raise UsageError(f"{given[0]} {which}")
 
 
+def _refuse_without_models(*, extract: bool, device: str | None, weights: str | None) -> None:
+    given = {"--extract": extract, "--device": device, "--weights": weights}
+    for name, value in given.items():
+        if value:
+            raise UsageError(f"{name} is about models, and none is named with --model")
+
+
 @dataclass(frozen=True, slots=True)
 class _Asked:
     """What is to be evaluated, as the options say."""
@@ -216,14 +232,16 @@ class _Asked:
             UsageError: as it says.
         """
         if self.benchmark == OWN:
+            from howto.evaluate.own_split import share_of
+
             for name, value in (
                 ("--data", self.data),
-                ("--split", self.split),
                 ("--features", self.features),
                 ("--ties", None if self.ties == "average" else self.ties),
             ):
                 if value is not None:
                     raise UsageError(f"{name} does not go with --benchmark own")
+            share_of(self.split)
             return
         if self.queries is not None:
             raise UsageError("--queries goes with --benchmark own")
@@ -318,13 +336,22 @@ def _evaluated(asked: _Asked, library: Library | None, models: "list[OpenedModel
     if asked.benchmark == OWN and library is not None:
         from howto.evaluate.best_signals import keep_chosen
         from howto.evaluate.own import evaluate_own
+        from howto.evaluate.own_split import share_of
 
+        share = share_of(asked.split)
         with progress("Evaluating") as show:
             found = evaluate_own(
-                library, models, queries=asked.queries, meaning=asked.meaning, on_progress=show
+                library,
+                models,
+                queries=asked.queries,
+                meaning=asked.meaning,
+                share=share,
+                on_progress=show,
             )
-        choice = keep_chosen(library, found, models, queries=asked.queries) if models else None
-        return own_report(found, choice)
+        # Plain searches are of all videos, so a part of these does not choose for them.
+        if not models or share < 1:
+            return own_report(found)
+        return own_report(found, keep_chosen(library, found, models, queries=asked.queries))
     from howto.evaluate.benchmark import evaluate_benchmark
 
     with progress(f"Evaluating {models[0].name}") as show:

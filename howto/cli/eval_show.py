@@ -5,11 +5,19 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from howto.cli.console import errors, output
-from howto.cli.eval_tables import moment_table, own_table, retrieval_table, step_table, task_table
+from howto.cli.eval_tables import (
+    moment_table,
+    own_table,
+    print_table,
+    retrieval_table,
+    step_table,
+    task_table,
+)
 from howto.evaluate.benchmark import BenchmarkResult
 from howto.evaluate.benchmarks.score import StepScores
 from howto.evaluate.benchmarks.sets import MomentSet, RetrievalSet
@@ -67,7 +75,7 @@ def scores_report(scores: Path, found: RetrievalResult) -> Report:
 
     def show() -> None:
         output.print(_sizes(found), markup=False)
-        output.print(retrieval_table(found))
+        print_table(retrieval_table(found))
         _say_counts(found)
 
     def draw(path: Path) -> None:
@@ -87,7 +95,12 @@ def scores_report(scores: Path, found: RetrievalResult) -> Report:
 
 def _sizes(found: RetrievalResult) -> str:
     ties = "" if found.ties == "average" else f", ties: {found.ties}"
-    return f"{found.queries:,} captions, {found.candidates:,} clips{ties}"
+    return f"{_many(found.queries, 'caption')}, {_many(found.candidates, 'clip')}{ties}"
+
+
+def _many(count: int, noun: str) -> str:
+    """Such as '1 clip' or '3,350 clips'."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _say_counts(found: RetrievalResult) -> None:
@@ -129,11 +142,10 @@ def _chance_line(found: Direction) -> "RecallLine":
 class _Parts:
     """What the kinds of benchmark have in common."""
 
-    table: Any
+    show: Callable[[], None]
     rows: Sequence[Mapping[str, Any]]
     draw: Callable[[Path], None]
     published: Sequence[Any] = ()
-    after: Callable[[], None] = lambda: None
 
 
 def benchmark_report(result: BenchmarkResult, model: "OpenedModel") -> Report:
@@ -152,8 +164,7 @@ def benchmark_report(result: BenchmarkResult, model: "OpenedModel") -> Report:
         sizes = f", {_sizes(scores)}" if isinstance(scores, RetrievalResult) else ""
         of = counted(result.videos, "video")
         output.print(f"{title}, by {seen}: {of}{sizes}", markup=False, soft_wrap=True)
-        output.print(parts.table)
-        parts.after()
+        parts.show()
         _say_left_out(result)
 
     value = {
@@ -192,7 +203,7 @@ def _say_left_out(result: BenchmarkResult) -> None:
 def _retrieval(
     result: BenchmarkResult, scores: RetrievalResult, title: str, trained_on: str
 ) -> _Parts:
-    published = RETRIEVAL.get(result.benchmark, ())
+    published = RETRIEVAL.get((result.benchmark, result.split), ())
 
     def draw(path: Path) -> None:
         from howto.evaluate.plot import draw_recalls, line_of, published_line
@@ -211,12 +222,17 @@ def _retrieval(
                 result.scored.captions, clips, _rank_rows(scores.text_to_video.ranks), strict=True
             )
         ]
-    table = retrieval_table(scores, result.model, trained_on, published)
-    return _Parts(table, rows, draw, published, lambda: _say_counts(scores))
+
+    def show() -> None:
+        table = partial(retrieval_table, scores, result.model, trained_on, published)
+        print_table(table(), partial(table, narrow=True))
+        _say_counts(scores)
+
+    return _Parts(show, rows, draw, published)
 
 
 def _steps(result: BenchmarkResult, scores: StepScores, title: str, trained_on: str) -> _Parts:
-    published = STEPS.get(result.benchmark, ())
+    published = STEPS.get((result.benchmark, result.split), ())
 
     def draw(path: Path) -> None:
         from howto.evaluate.plot import Bar, draw_bars
@@ -245,13 +261,13 @@ def _steps(result: BenchmarkResult, scores: StepScores, title: str, trained_on: 
         }
         for task, free in zip(scores.ordered.tasks, scores.free.tasks, strict=True)
     ]
-    table = step_table(scores, result.model, trained_on, published)
 
-    def tasks() -> None:
+    def show() -> None:
+        print_table(step_table(scores, result.model, trained_on, published))
         output.print()
-        output.print(task_table(scores.ordered))
+        print_table(task_table(scores.ordered))
 
-    return _Parts(table, rows, draw, published, tasks)
+    return _Parts(show, rows, draw, published)
 
 
 def _step_bar(name: str, found: Localisation) -> "Bar":
@@ -273,7 +289,7 @@ def _moments(result: BenchmarkResult, scores: MomentScores, title: str) -> _Part
             {"query": query.query, "video": query.video, **_right(scores, number)}
             for number, query in enumerate(result.scored.queries)
         ]
-    return _Parts(moment_table(scores, result.model), rows, draw)
+    return _Parts(lambda: print_table(moment_table(scores, result.model)), rows, draw)
 
 
 def _right(scores: MomentScores, number: int) -> dict[str, int]:
@@ -297,7 +313,7 @@ def own_report(found: OwnResult, choice: "Choice | None" = None) -> Report:
 
     def show() -> None:
         output.print(f"{counted(len(found.videos), 'video')} searched", markup=False)
-        output.print(own_table(*found.table()))
+        print_table(own_table(*found.table()), lambda: own_table(*found.table(), narrow=True))
         left_out = (
             (found.trained_on, "because a model was trained on them"),
             (found.alike, "because they show the same pictures as one of those"),
@@ -307,11 +323,13 @@ def own_report(found: OwnResult, choice: "Choice | None" = None) -> Report:
             if number:
                 _note(f"{counted(number, 'video')} left out, {why}")
         if found.queries_left_out:
-            _note(f"not asked, for what they ask for lies there: {found.queries_left_out} queries")
+            silent = found.queries_left_out
+            many = "1 query" if silent == 1 else f"{silent} queries"
+            _note(f"not asked, for what is asked for lies there: {many}")
         for note in found.notes:
             _note(note)
         if choice is not None:
-            _note(f"a plain search of this library now takes {choice.reason}")
+            _note(choice.told)
         for problem in found.problems:
             errors.print(
                 f"Failed: line {problem.line}: {problem.what}", markup=False, soft_wrap=True

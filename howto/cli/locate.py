@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from howto.cli.console import errors, output, print_json, progress
+from howto.cli.console import check_outputs, errors, output, print_json, progress
 from howto.errors import ItemError, NoLibrary, UsageError
 from howto.library import Library
 from howto.records import State
@@ -64,6 +64,7 @@ def locate(
     listed = read_steps(steps)
     if not video.is_file():
         raise UsageError(f"there is no video {video}")
+    check_outputs({"--plot": plot})
     home = video.parent.resolve()
     with ExitStack() as stack:
         of_runs = _existing(stack, library, home, state_dir)
@@ -128,12 +129,13 @@ def _known_video(library: Library, video: Path) -> tuple[str, str]:
 def _opened(
     library: Library | None, name: str | None, device: str, weights: str | None
 ) -> "OpenedModel":
-    from howto.joint.chosen import only_model
+    from howto.joint.chosen import chosen_model
     from howto.joint.opened import open_model
 
     if name is None:
-        name = only_model(library)
-        errors.print(f"By the model {name}, the one that there is.", style="dim", markup=False)
+        chosen = chosen_model(library)
+        name = chosen.name
+        errors.print(f"By the model {name}, {chosen.why}.", style="dim", markup=False)
     return open_model(library, name, device=device, weights=weights)
 
 

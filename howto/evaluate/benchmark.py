@@ -42,6 +42,7 @@ from howto.evaluate.ranks import Ties
 from howto.evaluate.retrieval import RetrievalResult, result_of_embeddings
 from howto.joint.opened import OpenedModel
 from howto.library import Library
+from howto.search.phrases import counted
 from howto.train.pack_source import Lost
 
 __all__ = ["BenchmarkResult", "evaluate_benchmark", "read_benchmark"]
@@ -155,13 +156,19 @@ def evaluate_benchmark(
 
     Raises:
         UsageError: as `read_benchmark`; no library where one is needed; features that the model
-            does not take; or nothing is left to be scored: the message says why.
+            does not take; a rule of ties for what is no retrieval; or nothing is left to be scored:
+            the message says why.
         PluginError: there is no such benchmark.
     """
     wanted = False if features is None and model.kind == "ready" else features
     reader, chosen, found = read_benchmark(
         benchmark, data, split=split, features=wanted, trust_pickle=trust_pickle
     )
+    if reader.protocol != "retrieval" and ties != "average":
+        raise UsageError(
+            f"a rule of ties is for retrieval; {reader.name} asks for {reader.protocol}, which are "
+            "not ranked among clips"
+        )
     run = _Run(model, found, library, on_progress or quiet)
     scored, scores = run.score(ties)
     return BenchmarkResult(
@@ -267,18 +274,22 @@ class _Run:
                     other.append(video)
         if other:
             self.notes.append(
-                f"{len(other)} videos are longer or shorter by over {_SLACK_SECONDS:g} s than the "
-                f"release says, such as {other[0]}: their times may not fit"
+                f"{counted(len(other), 'file')} longer or shorter by over {_SLACK_SECONDS:g} s than"
+                f" the release says, such as {other[0]}: the times in it may not fit"
             )
 
-    def _some(self, count: int, what: str) -> None:
-        """Refuse to score nothing, and say why nothing is left."""
-        if count:
-            return
-        reasons = [f"{len(self.shared)} videos were trained on"] if self.shared else []
-        reasons += [f"{n} {reason}" for reason, n in Counter(x.reason for x in self.lost).items()]
-        example = f", such as {self.lost[-1].detail}" if self.lost else ""
-        raise UsageError(f"no {what} is left to be scored: {', '.join(reasons)}{example}")
+    def _nothing_left(self, what: str, *also: str) -> UsageError:
+        """What to raise where nothing is left to be scored; it says why.
+
+        Args:
+            also: further reasons.
+        """
+        reasons = [f"{counted(len(self.shared), 'video')} trained on"] if self.shared else []
+        lost = (*self.found.about.lost, *self.lost)
+        reasons += [f"{n} {reason}" for reason, n in Counter(x.reason for x in lost).items()]
+        example = f", such as {lost[-1].detail}" if lost else ""
+        told = ", ".join((*reasons, *also))
+        return UsageError(f"no {what} is left to be scored: {told}{example}")
 
     # Protocols
 
@@ -287,14 +298,14 @@ class _Run:
         if self.from_features:
             numbers = [number for number, _ in kept]
             found = _chosen(found, numbers)
-            self._some(len(found.captions), "caption")
+            self._check_captions(found)
             clips = feature_embeddings(found, self.model)
         else:
             places = [place for _, place in kept if place is not None]
             embedded, lost = clip_embeddings(places, self.model, self._needed(), self.on_progress)
             self.lost += lost
             found = _chosen(found, [kept[one][0] for one in sorted(embedded)])
-            self._some(len(found.captions), "caption")
+            self._check_captions(found)
             clips = np.stack([embedded[one] for one in sorted(embedded)])
         return found, result_of_embeddings(
             text_embeddings(self.model, found.captions),
@@ -304,20 +315,25 @@ class _Run:
             ties=ties,
         )
 
+    def _check_captions(self, found: RetrievalSet) -> None:
+        if not found.captions:
+            raise self._nothing_left("caption")
+
     def _steps(self, found: StepSet) -> tuple[StepSet, StepScores]:
         kept = self._kept(found.videos)
-        self._some(len(kept), "video")
         self._note_lengths(found.videos, kept)
         places = {found.videos[one].video: place for one, place in kept if place is not None}
         scores, scored, lost = step_scores(
             found, places, self.model, self._needed(), self.on_progress
         )
         self.lost += lost
+        if scores is None:
+            silent = f"{counted(len(scored), 'video')} in which no step is marked where it was seen"
+            raise self._nothing_left("video that shows a step", *([silent] if scored else []))
         return replace(found, videos=tuple(scored)), scores
 
     def _moments(self, found: MomentSet) -> tuple[MomentSet, MomentScores]:
         kept = self._kept(found.queries)
-        self._some(len(kept), "query")
         self._note_lengths(found.queries, kept)
         chosen = [found.queries[one] for one, _ in kept]
         places = {found.queries[one].video: place for one, place in kept if place is not None}
@@ -326,6 +342,8 @@ class _Run:
             chosen, places, self.model, library, found.unit, self.on_progress
         )
         self.lost += lost
+        if scores is None:
+            raise self._nothing_left("query")
         return replace(found, queries=tuple(scored)), scores
 
 

@@ -12,7 +12,8 @@ are compared by lines of narration, on pictures alone; the best is taken beside 
 clearly more than chance. Where nothing can be measured, it is words.
 
 What was found out is kept in the library until its videos, their words, the queries or the models
-change, and plain searches take it (`howto.search.choice`).
+change, and plain searches take it (`howto.search.choice`). Where nothing could be measured they
+stay as they were.
 """
 
 import json
@@ -61,13 +62,21 @@ class Choice:
         signals: `words`, or `words` and `pictures`, or `pictures`.
         model: whose pictures; None without them.
         reason: why, in words for a person.
-        measured: it was measured; False: there was nothing to measure with.
+        measured: it was measured; False: there was nothing to measure with, so plain searches stay
+            as they were.
     """
 
     signals: tuple[str, ...]
     model: str | None
     reason: str
     measured: bool
+
+    @property
+    def told(self) -> str:
+        """What it means for plain searches, for a person."""
+        if self.measured:
+            return f"a plain search of this library now takes {self.reason}"
+        return f"what a plain search of this library takes stays as it was: {self.reason}"
 
 
 def best_signals(
@@ -102,7 +111,8 @@ def keep_chosen(
     *,
     queries: Path | None = None,
 ) -> Choice:
-    """Choose by a result that is there already, and keep that: plain searches take it.
+    """Choose by a result that is there already, and keep that: plain searches take it, if it was
+    measured.
 
     Args:
         models, queries: what the result is of; at least one model.
@@ -113,12 +123,13 @@ def keep_chosen(
 def _kept(
     library: Library, models: "Sequence[OpenedModel]", queries: Path | None, choice: Choice
 ) -> Choice:
-    """Keep a choice with what it was measured on, and let plain searches have it."""
+    """Keep a choice with what it was measured on; if it was, let plain searches have it."""
     recipe = _recipe(library, models, queries)
     told = json.dumps({"recipe": recipe.short, "choice": asdict(choice)})
     with library.writing():
         library.put_setting(SETTING, told)
-        remember(library, SignalChoice(choice.signals, choice.model, choice.reason))
+        if choice.measured:
+            remember(library, SignalChoice(choice.signals, choice.model, choice.reason))
     return choice
 
 
@@ -172,13 +183,17 @@ def chosen(result: OwnResult, models: "Sequence[OpenedModel]") -> Choice:
     if not models:
         return Choice(("words",), None, "words alone were measured", False)
     if len(part.queries) < LEAST_QUERIES:
-        return _words_for_want(f"there are {len(part.queries)} queries, and {LEAST_QUERIES} needed")
+        return _words_for_want(f"of {LEAST_QUERIES} queries needed there {_are(len(part.queries))}")
     ready = [model.name for model in models if model.kind == "ready"]
     return _by_captions(part, ready) if part.truth == "captions" else _beside_words(part, ready)
 
 
+def _are(count: int) -> str:
+    return "is 1" if count == 1 else f"are {count}"
+
+
 def _words_for_want(why: str) -> Choice:
-    return Choice(("words",), None, f"words alone: nothing to measure pictures with; {why}", False)
+    return Choice(("words",), None, f"nothing to measure pictures with: {why}", False)
 
 
 def _beside_words(part: OwnPart, ready: Sequence[str]) -> Choice:

@@ -26,7 +26,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from howto.evaluate.ranks import RESAMPLES, Interval
+from howto.evaluate.ranks import RESAMPLES, Interval, drawn_videos
 
 __all__ = [
     "CRITERIA",
@@ -40,6 +40,7 @@ __all__ = [
     "chance_at",
     "gain",
     "interval_over_groups",
+    "intervals_over_groups",
     "measure",
     "overlap",
 ]
@@ -254,25 +255,25 @@ def measure(
     if not asked or not all(one.truths for one in asked):
         raise ValueError("no query, or one without a true moment")
     groups = tuple(frozenset(group_of(truth.video) for truth in one.truths) for one in asked)
-    found = {
-        criterion.name: {k: _found(asked, groups, k, criterion) for k in KS}
-        for criterion in CRITERIA
-    }
+    cells = [(criterion, k) for criterion in CRITERIA for k in KS]
+    right = [_right(asked, k, criterion) for criterion, k in cells]
+    found: dict[str, dict[int, Found]] = {criterion.name: {} for criterion in CRITERIA}
+    recalls = intervals_over_groups(np.stack(right, axis=1), groups)
+    for (criterion, k), own, recall in zip(cells, right, recalls, strict=True):
+        chance = float(np.mean([chance_at(one, k, criterion) for one in asked]))
+        found[criterion.name][k] = Found(recall, chance, own)
     return MomentScores(groups, found)
 
 
-def _found(
-    asked: Sequence[Asked], groups: Sequence[Set[str]], k: int, criterion: Criterion
-) -> Found:
-    right = np.array(
+def _right(asked: Sequence[Asked], k: int, criterion: Criterion) -> NDArray[np.float64]:
+    """(Q,) 1.0 where one of the first k hits is right."""
+    return np.array(
         [
             any(_is_right(hit, truth, criterion) for hit in one.hits[:k] for truth in one.truths)
             for one in asked
         ],
         np.float64,
     )
-    chance = float(np.mean([chance_at(one, k, criterion) for one in asked]))
-    return Found(interval_over_groups(right, groups), chance, right)
 
 
 def interval_over_groups(
@@ -286,12 +287,29 @@ def interval_over_groups(
 
     Args:
         values: (Q,).
+        groups, resamples, seed: as for `intervals_over_groups`, whose interval this is.
+    """
+    return intervals_over_groups(values[:, None], groups, resamples=resamples, seed=seed)[0]
+
+
+def intervals_over_groups(
+    values: NDArray[np.float64],
+    groups: Sequence[Set[str]],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> list[Interval]:
+    """The means of several values over the same queries, with intervals from resampling groups of
+    videos; what was drawn is the same for all.
+
+    Args:
+        values: (Q, C).
         groups: of each query, at least one.
-        seed: of the resampling; the same gives the same interval.
+        seed: of the resampling; the same gives the same intervals.
 
     Returns:
-        The mean and the 2.5th and 97.5th percentiles of it. With one group the interval is the
-        mean alone: nothing can be said about others.
+        Of each of the C values the mean and the 2.5th and 97.5th percentiles of it. With one group
+        the interval is the mean alone: nothing can be said about others.
     """
     numbers: dict[str, int] = {}
     belongs = [
@@ -300,12 +318,19 @@ def interval_over_groups(
         for group in sorted(own)
     ]
     queries, columns, shares = (np.array(one) for one in zip(*belongs, strict=True))
-    sums = np.bincount(columns, shares * values[queries])
+    sums = np.stack([np.bincount(columns, shares * one[queries]) for one in values.T], axis=1)
     counts = np.bincount(columns, shares)
-    drawn = np.random.default_rng(seed).integers(0, len(sums), (resamples, len(sums)))
-    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return Interval(float(values.mean()), float(low), float(high))
+    means = np.concatenate(
+        [
+            (times @ sums) / (times @ counts)[:, None]
+            for times in drawn_videos(len(sums), resamples, seed)
+        ]
+    )
+    bounds = np.percentile(means, [2.5, 97.5], axis=0).T
+    return [
+        Interval(float(mean), float(low), float(high))
+        for mean, (low, high) in zip(values.mean(axis=0), bounds, strict=True)
+    ]
 
 
 def gain(one: MomentScores, other: MomentScores, *, criterion: str, k: int) -> Interval:

@@ -23,7 +23,17 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Hashed", "linked", "near_duplicates", "picture_hash", "same_pictures", "video_hashes"]
+    from howto.run.local import Ended
+
+__all__ = [
+    "Hashed",
+    "HashedVideos",
+    "linked",
+    "near_duplicates",
+    "picture_hash",
+    "same_pictures",
+    "video_hashes",
+]
 
 Name = TypeVar("Name", bound=Hashable)
 
@@ -56,6 +66,22 @@ class Hashed:
 
     duration: float
     hashes: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HashedVideos:
+    """Of some videos, which can be compared by their pictures.
+
+    Attributes:
+        told: those that can, by id.
+        plain: ids of those that show nothing to tell them by: black, sound only, or damaged.
+        failed: ids of those that could not be looked at this time, with what happened; nothing is
+            kept of these, so the next time they are tried again.
+    """
+
+    told: Mapping[str, Hashed]
+    plain: tuple[str, ...]
+    failed: Mapping[str, str]
 
 
 def picture_hash(picture: "NDArray[np.uint8]") -> int | None:
@@ -144,14 +170,12 @@ def video_hashes(
     video_ids: Collection[str],
     *,
     on_progress: Callable[[int, int, str], None] | None = None,
-) -> dict[str, Hashed]:
+) -> HashedVideos:
     """The hashes of videos, from the library's state, or made and kept there.
 
     Args:
+        video_ids: those without a file or a duration are left out.
         on_progress: told of each video that is decoded.
-
-    Returns:
-        Those that have a file, a duration and frames that can be decoded.
     """
     paths = library.paths()
     durations: dict[str, float] = {}
@@ -161,17 +185,26 @@ def video_hashes(
         if info is not None and number in paths:
             durations[video_id] = info.duration
             files[video_id] = library.folder / paths[number][0]
+    failed: dict[str, str] = {}
     with _kept(library.state) as kept:
         known = _read(kept, durations)
         missing = [video for video in files if video not in known]
-        for done, (video, hashes) in enumerate(_made(files, durations, missing), start=1):
-            known[video] = hashes
-            _write(kept, video, hashes)
+        for done, ended in enumerate(_made(files, durations, missing), start=1):
+            video = ended.item.video_id
+            if ended.result is None:
+                failed[video] = ended.detail or "the file cannot be read"
+            else:
+                known[video] = ended.result
+                _write(kept, video, ended.result)
             if on_progress is not None:
                 on_progress(done, len(missing), files[video].name)
-    return {
-        video: Hashed(durations[video], hashes) for video, hashes in known.items() if any(hashes)
-    }
+    # 0 is a hash too, so `any` would not do.
+    told = {video for video, hashes in known.items() if hashes != _NOTHING}
+    return HashedVideos(
+        {video: Hashed(durations[video], known[video]) for video in known if video in told},
+        tuple(video for video in known if video not in told),
+        failed,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,28 +214,32 @@ class _Item:
     duration: float
 
 
+_Hashes = tuple[int | None, ...]
+_NOTHING: _Hashes = (None,) * len(PLACES)
+
+
 def _made(
     files: Mapping[str, Path], durations: Mapping[str, float], missing: Sequence[str]
-) -> Iterator[tuple[str, tuple[int | None, ...]]]:
+) -> "Iterator[Ended[_Item, _Hashes | None]]":
     """Hash the frames of videos, in processes of their own: a decoder may crash or hang."""
     from howto.run.local import run_local
 
     if not missing:
         return
     items = [_Item(video, files[video], durations[video]) for video in missing]
-    for ended in run_local(_hashes, items, time_limit=_TIME_LIMIT):
-        yield ended.item.video_id, ended.result or (None,) * len(PLACES)
+    yield from run_local(_hashes, items, time_limit=_TIME_LIMIT)
 
 
-def _hashes(item: _Item) -> tuple[int | None, ...]:
-    from howto.errors import ItemError
+def _hashes(item: _Item) -> _Hashes | None:
+    """None: the file cannot be read now, which says nothing of its pictures."""
+    from howto.errors import ItemError, Reason
     from howto.media.frames import frames_at
 
     try:
         moments = [place * item.duration for place in PLACES]
         frames = frames_at(item.path, moments, short_side=_SHORT_SIDE)
-    except ItemError:
-        return (None,) * len(PLACES)  # nothing can be told of it
+    except ItemError as error:
+        return None if error.reason is Reason.UNREADABLE_FILE else _NOTHING
     return tuple(picture_hash(frame) for frame in frames)
 
 
@@ -220,7 +257,7 @@ def _kept(state: Path) -> Iterator[sqlite3.Connection]:
         connection.close()
 
 
-def _read(kept: sqlite3.Connection, wanted: Collection[str]) -> dict[str, tuple[int | None, ...]]:
+def _read(kept: sqlite3.Connection, wanted: Collection[str]) -> dict[str, _Hashes]:
     rows = kept.execute("SELECT video_id, hashes FROM hashes WHERE recipe = ?", (RECIPE.short,))
     return {
         video: tuple(int(one, 16) if one != "-" else None for one in text.split())

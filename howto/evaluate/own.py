@@ -9,11 +9,10 @@ pictures alone: words would find a line in itself.
 
 All signals answer the same queries about the same videos. Videos that a model was trained on, and
 those that show the same pictures as one of them, are neither asked for nor searched; how many is
-said.
+said. A moment of a video is as right in each copy of it (`howto.evaluate.own_split`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +26,6 @@ from howto.evaluate.moments import (
     gain,
     measure,
 )
-from howto.evaluate.near_duplicates import near_duplicates, video_hashes
 from howto.evaluate.own_result import (
     MAIN_CRITERION,
     MAIN_K,
@@ -36,6 +34,7 @@ from howto.evaluate.own_result import (
     SignalScores,
     SignalSet,
 )
+from howto.evaluate.own_split import Split, askable, split_videos
 from howto.evaluate.truth import (
     KnownVideo,
     OwnQuery,
@@ -46,6 +45,7 @@ from howto.evaluate.truth import (
 )
 from howto.library import Library
 from howto.records import Problem
+from howto.search.phrases import counted
 from howto.search.words import KINDS, Candidate
 from howto.train.validate import stable_share
 
@@ -54,8 +54,8 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate_own"]
 
-MOST_CAPTIONS = 2_000
-"""Lines asked for, drawn by a stable hash."""
+MOST_CAPTIONS = MOST_NAMES = 2_000
+"""Lines, and names of the library's own, that are asked for, drawn by a stable hash."""
 
 OnProgress = Callable[[int, int, str], None]
 
@@ -80,8 +80,8 @@ def evaluate_own(
         queries: a CSV of queries; see `howto.evaluate.truth`. None: what the library says.
         captions: ask for lines of narration by pictures, too.
         meaning: ask by the meaning of what is said, too: a sentence encoder, which imports torch.
-        share: of the videos to use, 0 to 1, chosen by a stable hash; videos that show the same
-            pictures are taken or left together. A model's training videos are never used.
+        share: of the videos to use, 0 to 1, chosen by a stable hash, at least two; videos that show
+            the same pictures are taken or left together. A model's training videos are never used.
         on_progress: told of each video whose frames are looked at for near-duplicates, and of each
             that is embedded.
 
@@ -94,10 +94,14 @@ def evaluate_own(
         raise UsageError(f"a share of {share:g} of the videos; expected more than 0, at most 1")
     known = known_videos(library)
     asked, problems = _truth(library, known, queries)
-    split = _split(library, known, models, asked, share, on_progress)
-    main, left_out = _askable(asked, split.used)
+    split = split_videos(library, known, models, share, on_progress)
+    main, left_out = askable(asked, split)
     lines = caption_queries(library, split.used) if models and captions else []
-    lines = sorted(lines, key=_drawn)[:MOST_CAPTIONS]
+    lines, _ = askable(lines, split)
+    lines, few_lines = _drawn(sorted(lines, key=_place), MOST_CAPTIONS, "lines of narration")
+    few_names: list[str] = []
+    if queries is None:
+        main, few_names = _drawn(main, MOST_NAMES, "names")
     if not main and not lines:
         raise UsageError(_nothing(known, split, left_out))
     pictures = [SeenBy.of(library, model, split.used, on_progress) for model in models]
@@ -120,7 +124,7 @@ def evaluate_own(
         queries_left_out=left_out,
         parts=tuple(parts),
         problems=tuple(problems),
-        notes=tuple(_notes(models, pictures, split)),
+        notes=(*_notes(models, split), *few_names, *few_lines, *_unseen(pictures, split)),
     )
 
 
@@ -132,73 +136,20 @@ def _truth(
     return library_queries(library, known), []
 
 
-def _drawn(one: OwnQuery) -> float:
+def _place(one: OwnQuery) -> float:
     first = one.truths[0]
     return stable_share(f"{first.video} {first.start:.3f}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Split:
-    """The videos that are used, and why others are not.
-
-    Attributes:
-        group_of: of the videos compared, the one that stands for all alike.
-    """
-
-    used: Mapping[str, KnownVideo]
-    group_of: Mapping[str, str]
-    trained_on: int
-    alike: int
-    not_drawn: int
+def _drawn(queries: list[OwnQuery], most: int, what: str) -> tuple[list[OwnQuery], list[str]]:
+    """Of too many queries as many as are asked for, with a note of that."""
+    if len(queries) <= most:
+        return queries, []
+    note = f"{most} of {len(queries)} {what} are asked for, drawn by a stable hash"
+    return sorted(queries, key=_place)[:most], [note]
 
 
-def _split(
-    library: Library,
-    known: Mapping[str, KnownVideo],
-    models: "Sequence[OpenedModel]",
-    asked: Sequence[OwnQuery],
-    share: float,
-    on_progress: OnProgress | None,
-) -> _Split:
-    trained = frozenset[str]().union(*(model.trained_on for model in models)) & known.keys()
-    wanted = known.keys() if trained or share < 1 else _asked_for(asked)
-    group_of = near_duplicates(video_hashes(library, list(wanted), on_progress=on_progress))
-    groups_trained = {group_of.get(video, video) for video in trained}
-    alike = {
-        video
-        for video in known
-        if video not in trained and group_of.get(video, video) in groups_trained
-    }
-    left = known.keys() - trained - alike
-    # The hash of a group is that of its first member by id: the order of paths may change.
-    first: dict[str, str] = {}
-    for video in sorted(left):
-        first.setdefault(group_of.get(video, video), video)
-    used = {
-        video: one
-        for video, one in known.items()
-        if video in left and stable_share(first[group_of.get(video, video)]) < share
-    }
-    return _Split(used, group_of, len(trained), len(alike), len(left) - len(used))
-
-
-def _asked_for(asked: Sequence[OwnQuery]) -> set[str]:
-    return {truth.video for one in asked for truth in one.truths}
-
-
-def _askable(
-    asked: Sequence[OwnQuery], used: Mapping[str, KnownVideo]
-) -> tuple[list[OwnQuery], int]:
-    """The queries with those of their moments that lie in videos used, and how many have none."""
-    found = []
-    for one in asked:
-        truths = tuple(truth for truth in one.truths if truth.video in used)
-        if truths:
-            found.append(OwnQuery(one.text, one.kind, truths))
-    return found, len(asked) - len(found)
-
-
-def _nothing(known: Mapping[str, KnownVideo], split: _Split, left_out: int) -> str:
+def _nothing(known: Mapping[str, KnownVideo], split: Split, left_out: int) -> str:
     if not known:
         return "there is no video in the library"
     if left_out or not split.used:
@@ -219,7 +170,7 @@ def _part(
     queries: Sequence[OwnQuery],
     said: Mapping[str, Sequence[Sequence[Candidate]]],
     pictures: Sequence[SeenBy],
-    split: _Split,
+    split: Split,
 ) -> OwnPart:
     """Ask every set of signals the same queries.
 
@@ -251,34 +202,47 @@ def _scored(
     signals: SignalSet,
     queries: Sequence[OwnQuery],
     hits: Sequence[tuple[Span, ...]],
-    split: _Split,
+    split: Split,
     by_words: MomentScores | None,
 ) -> SignalScores:
     searched = Searched({video: one.duration for video, one in split.used.items()})
     asked = [Asked(one.truths, found, searched) for one, found in zip(queries, hits, strict=True)]
-
-    def group_of(video: str) -> str:
-        return split.group_of.get(video, video)
-
-    scores = measure(asked, group_of)
+    scores = measure(asked, split.group)
     kinds = list(dict.fromkeys(query.kind for query in queries))
     by_kind = {}
     if len(kinds) > 1:
         for kind in kinds:
             of_kind = [one for one, query in zip(asked, queries, strict=True) if query.kind == kind]
-            by_kind[kind] = measure(of_kind, group_of)
+            by_kind[kind] = measure(of_kind, split.group)
     over = None
     if by_words is not None:
         over = gain(scores, by_words, criterion=MAIN_CRITERION, k=MAIN_K)
     return SignalScores(signals, tuple(hits), scores, by_kind, over)
 
 
-def _notes(models: "Sequence[OpenedModel]", pictures: Sequence[SeenBy], split: _Split) -> list[str]:
+def _notes(models: "Sequence[OpenedModel]", split: Split) -> list[str]:
     notes = [f"{model.name}: {note}" for model in models if (note := model.trained_on_note)]
-    notes += [
-        f"{len(seen.without)} of {len(split.used)} videos have no features for "
+    notes += [note for model in models if (note := _selected(model, split))]
+    return [*notes, *split.notes]
+
+
+def _selected(model: "OpenedModel", split: Split) -> str:
+    """Say that a model is judged on videos that chose it, where it is; else ''."""
+    chosen = model.selected
+    by = split.used.keys() & chosen.video_ids if chosen is not None else ()
+    if chosen is None or not by:
+        return ""
+    return (
+        f"{model.name}: its checkpoint {chosen.checkpoint} was chosen as the best on held-out "
+        f"videos, {len(by)} of the {len(split.used)} searched here among them: its figures may be "
+        "a little too good"
+    )
+
+
+def _unseen(pictures: Sequence[SeenBy], split: Split) -> list[str]:
+    return [
+        f"{len(seen.without)} of {counted(len(split.used), 'video')} have no features for "
         f"{seen.model.name}: pictures cannot find anything in them"
         for seen in pictures
         if seen.without
     ]
-    return notes

@@ -213,8 +213,7 @@ def ranks_back_of(scores: ArrayLike, answers: ArrayLike, *, ties: Ties = "averag
     """
     table, columns = _checked(scores, answers)
     asked, pairs = _turned(columns)
-    turned = table.T if len(asked) == table.shape[1] else table.T[asked]
-    return _ranked(_rows_of(turned), pairs, turned.shape, ties, "column")
+    return _ranked(_rows_of(table.T, asked), pairs, (len(asked), len(table)), ties, "column")
 
 
 def ranks_of_embeddings(
@@ -249,8 +248,8 @@ def ranks_back_of_embeddings(
     """As `ranks_of_embeddings`, turned round as `ranks_back_of` does."""
     asking, found = _floats(queries, "queries"), _floats(candidates, "candidates")
     asked, pairs = _turned(_checked_answers(answers, len(asking), len(found)))
-    turned = found if len(asked) == len(found) else found[asked]
-    return _ranked(_products(turned, asking), pairs, (len(turned), len(asking)), ties, "candidate")
+    shape = (len(asked), len(asking))
+    return _ranked(_products(found, asking, asked), pairs, shape, ties, "candidate")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -324,22 +323,39 @@ _Block = tuple[int, NDArray[np.generic]]
 """The first row of it, and its scores (R, N)."""
 
 
-def _rows_of(table: NDArray[np.generic]) -> Iterator[_Block]:
-    for first, last in _blocks(len(table), table.shape[1] * table.itemsize):
+def _rows_of(
+    table: NDArray[np.generic], chosen: NDArray[np.int64] | None = None
+) -> Iterator[_Block]:
+    """Rows of a table, or the chosen ones, growing; never a copy of more than a block."""
+    rows = len(table) if chosen is None else len(chosen)
+    for first, last in _blocks(rows, table.shape[1] * table.itemsize):
         # numpy compares float16 one by one, float32 many at once.
         kind = np.float32 if table.dtype == np.float16 else table.dtype
-        yield first, np.ascontiguousarray(table[first:last], kind)
+        yield first, np.ascontiguousarray(table[_part(chosen, first, last)], kind)
 
 
-def _products(queries: NDArray[np.floating], candidates: NDArray[np.floating]) -> Iterator[_Block]:
+def _part(chosen: NDArray[np.int64] | None, first: int, last: int) -> slice | NDArray[np.int64]:
+    """Which rows a block holds: those from first to last, of all or of the chosen ones."""
+    if chosen is None or chosen[last - 1] - chosen[first] == last - first - 1:
+        start = first if chosen is None else int(chosen[first])
+        return slice(start, start + last - first)  # a view, where they lie side by side
+    return chosen[first:last]
+
+
+def _products(
+    queries: NDArray[np.floating],
+    candidates: NDArray[np.floating],
+    chosen: NDArray[np.int64] | None = None,
+) -> Iterator[_Block]:
+    """Scores of the queries, or of the chosen ones, growing, for all candidates."""
     if queries.shape[1] != candidates.shape[1]:
         raise ValueError(f"expected one length, got {queries.shape[1]} and {candidates.shape[1]}")
     like = _first_alike(candidates)
     again = np.flatnonzero(like != np.arange(len(like)))
     width = len(candidates) * np.result_type(queries, candidates).itemsize
-    for first, last in _blocks(len(queries), width):
+    for first, last in _blocks(len(queries) if chosen is None else len(chosen), width):
         with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is looked at anyway
-            block = queries[first:last] @ candidates.T
+            block = queries[_part(chosen, first, last)] @ candidates.T
         block[:, again] = block[:, like[again]]
         yield first, block
 

@@ -34,7 +34,8 @@ COLUMNS = ("query", "video", "start", "end")
 PAST_END = 1.0
 """Seconds that a moment may end after its video: people round up, and containers disagree."""
 
-_CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d{1,2}(?:\.\d+)?)")
+# Under an hour any number of minutes, such as 90:00; after hours, as after minutes, less than 60.
+_CLOCK = re.compile(r"(?:(\d+):(?=[0-5]?\d:))?(\d+):([0-5]?\d(?:\.\d+)?)")
 _TELLS_NOTHING = frozenset(
     "intro introduction outro conclusion chapter part untitled video end start beginning".split()
 )

@@ -27,6 +27,7 @@ __all__ = [
     "PRECISIONS",
     "Choice",
     "Wanted",
+    "check_device",
     "choose",
     "chosen_device",
     "wanted_for",
@@ -149,8 +150,7 @@ def chosen_device(device: str) -> str:
     """
     import torch
 
-    if not _DEVICE.fullmatch(device):
-        raise UsageError(f"no device {device!r}: expected auto, cpu, cuda, cuda:N or mps")
+    check_device(device)
     has_mps = torch.backends.mps.is_available()
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu"
@@ -161,6 +161,16 @@ def chosen_device(device: str) -> str:
     if device == "mps" and not has_mps:
         raise UsageError("device mps is not here: torch sees none")
     return device
+
+
+def check_device(device: str) -> None:
+    """Refuse what is the name of no device, without looking at those that are here.
+
+    Raises:
+        UsageError: with the names that there are.
+    """
+    if not _DEVICE.fullmatch(device):
+        raise UsageError(f"no device {device!r}: expected auto, cpu, cuda, cuda:N or mps")
 
 
 def _device_elsewhere(choice: Choice) -> str:

@@ -34,6 +34,7 @@ __all__ = [
     "feature_path",
     "file_name",
     "files_of",
+    "path_in",
     "read",
     "remove_parts",
     "safe_name",
@@ -100,7 +101,11 @@ def feature_path(root: Path, backbone: str, recipe: Recipe, video_id: str) -> Pa
         root: of all feature sets of a library (`howto.extract.store.features_root`).
         backbone: its name, such as `torchvision:r2plus1d_18`.
     """
-    folder = set_folder(root, backbone, recipe)
+    return path_in(set_folder(root, backbone, recipe), video_id)
+
+
+def path_in(folder: Path, video_id: str) -> Path:
+    """Where the features of one video lie in the folder of their set."""
     return folder / _digest(video_id)[:2] / file_name(video_id)
 
 

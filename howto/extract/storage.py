@@ -27,6 +27,8 @@ __all__ = [
 ]
 
 _LONGEST_NAME = 200  # of what a half-written file is called after; file systems take 255 bytes
+_CHANGES = ("ETag", "etag", "mtime")
+"""How clients call what a file's content, or its time, is known by."""
 _ATTEMPTS = 3
 """Of an upload, besides those of the client underneath."""
 
@@ -170,13 +172,32 @@ def files_below(folder: Path) -> Iterator[tuple[Path, int]]:
         LibraryError: the server does not say.
     """
     remote = cast("Any", folder)
+    for name, told in _listed(folder).items():
+        inside = name.removeprefix(remote.path).lstrip("/")
+        yield folder / inside, int(told.get("size") or 0)
+
+
+def states_below(folder: Path) -> dict[str, str]:
+    """What changes whenever a file below an address does, by the file's name.
+
+    Raises:
+        LibraryError: the server does not say.
+    """
+    return {
+        name.rpartition("/")[2]: " ".join(
+            str(told[key]) for key in ("size", *_CHANGES) if told.get(key)
+        )
+        for name, told in _listed(folder).items()
+    }
+
+
+def _listed(folder: Path) -> dict[str, dict[str, Any]]:
+    remote = cast("Any", folder)
     remote.fs.invalidate_cache()  # others write there, too
     try:
         found: dict[str, dict[str, Any]] = remote.fs.find(remote.path, detail=True)
     except FileNotFoundError:
-        return
+        return {}
     except OSError as error:
         raise LibraryError(f"{folder} cannot be listed: {error}") from error
-    for name, told in found.items():
-        inside = name.removeprefix(remote.path).lstrip("/")
-        yield folder / inside, int(told.get("size") or 0)
+    return found

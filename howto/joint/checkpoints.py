@@ -5,7 +5,7 @@ from pathlib import Path
 
 from howto.errors import LibraryError, UsageError
 
-__all__ = ["model_file", "model_hash"]
+__all__ = ["is_best", "model_file", "model_hash"]
 
 # As `howto.train.checkpoint` has them, which needs torch.
 _POINTERS = ("best", "last")
@@ -29,6 +29,11 @@ def model_file(run: Path) -> Path:
             raise LibraryError(f"the run {run} is damaged: there is no {path}")
         return path
     raise UsageError(f"the run {run.name!r} has no checkpoint yet; go on with it: howto train")
+
+
+def is_best(run: Path) -> bool:
+    """Whether `model_file` is the best of several by the videos held out, not merely the last."""
+    return (run / _POINTERS[0]).is_file()
 
 
 def model_hash(model: Path) -> str:

@@ -10,6 +10,7 @@ The same assignment that `howto eval --benchmark crosstask` judges (`howto.evalu
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, inf, isinf
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +23,9 @@ from howto.joint.windows import second_spans
 from howto.library import Library
 from howto.search.phrases import clock
 
-__all__ = ["Located", "PlacedStep", "locate_steps", "placed", "read_steps", "seconds_of"]
+__all__ = ["Located", "PlacedStep", "locate_steps", "placed", "read_steps", "seconds_seen"]
 
-_NUMBERED = re.compile(r"\d+\s*[.):]\s+")
+_MARKED = re.compile("([-*+\u2022\u2013]\\s+)?(\\d+\\s*[.):]\\s+)?")  # a bullet, a number, or both
 _LONGEST_LIST = 1 << 20  # bytes
 
 
@@ -87,7 +88,8 @@ class Located:
 
 
 def read_steps(path: Path) -> list[str]:
-    """Read a list of steps, one a line; empty lines and numbers such as `2.` in front are dropped.
+    """Read a list of steps, one a line; empty lines are dropped, and so are bullets and numbers in
+    front of them, such as `- ` and `2.`.
 
     Raises:
         UsageError: the file cannot be read as text, or holds no step.
@@ -102,28 +104,37 @@ def read_steps(path: Path) -> list[str]:
         raise UsageError(
             f"{path}: byte {error.start} is no UTF-8; expected steps as text"
         ) from error
-    lines = (_NUMBERED.sub("", line.strip(), count=1).strip() for line in text.splitlines())
+    lines = (_MARKED.sub("", line.strip(), count=1).strip() for line in text.splitlines())
     if steps := [line for line in lines if line]:
         return steps
     raise UsageError(f"{path} holds no step; expected one a line")
 
 
-def seconds_of(library: Library, video_id: str) -> int:
-    """T: how many seconds of a video are looked at, the nearest whole number.
+def seconds_seen(
+    library: Library, model: OpenedModel, video_id: str, start: float = 0.0, end: float = inf
+) -> NDArray[np.float64]:
+    """The seconds of a stretch of a video in which the model has something to see.
+
+    Args:
+        start, end: of the stretch, seconds; the default is the whole video.
+
+    Returns:
+        float64 (T, 2), as `second_spans` from `start` on: none begins after the stretch, the file
+        or the model's features have ended, where nothing would be compared with the steps.
 
     Raises:
-        ItemError: TOO_SHORT for less than half a second; NO_VIDEO_STREAM or UNREADABLE_FILE for a
-            file that could not be looked at.
+        ItemError: NO_FEATURES, also where neither the file nor the features say how long the video
+            is.
     """
     info = library.info(video_id)
-    if info is None:
-        raise ItemError(Reason.UNREADABLE_FILE, "it could not be looked at (howto status)")
-    if not info.video_codec:
-        raise ItemError(Reason.NO_VIDEO_STREAM)
-    seconds = int(info.duration + 0.5)
-    if not seconds:
-        raise ItemError(Reason.TOO_SHORT, f"it lasts {info.duration:.2f} s")
-    return seconds
+    if info is not None and info.duration > 0:
+        end = min(end, info.duration)
+    end = min(end, model.seen_until(library, video_id))
+    if isinf(end):
+        raise ItemError(
+            Reason.NO_FEATURES, f"one feature for all of {video_id}, and nobody knows its length"
+        )
+    return second_spans(max(ceil(end - start), 0), start)
 
 
 def locate_steps(
@@ -141,9 +152,15 @@ def locate_steps(
             each step gets its best second.
 
     Raises:
-        ItemError: NO_FEATURES, FEWER_SECONDS_THAN_STEPS, or as `seconds_of`.
+        ItemError: NO_FEATURES or FEWER_SECONDS_THAN_STEPS; NO_VIDEO_STREAM or UNREADABLE_FILE for
+            a file that could not be looked at.
     """
-    shown = model.embed_spans(library, video_id, second_spans(seconds_of(library, video_id)))
+    info = library.info(video_id)
+    if info is None:
+        raise ItemError(Reason.UNREADABLE_FILE, "it could not be looked at (howto status)")
+    if not info.video_codec:
+        raise ItemError(Reason.NO_VIDEO_STREAM)
+    shown = model.embed_spans(library, video_id, seconds_seen(library, model, video_id))
     scores = model.embed_text(steps, as_query=True) @ shown.T
     return Located(
         video_id,
@@ -164,6 +181,9 @@ def placed(
 ) -> tuple[PlacedStep, ...]:
     """Assign a second to each step, and say what each place is worth.
 
+    A step of which the model knows no word takes what the others leave: its scores move no other
+    step, and rival none.
+
     Args:
         scores: (S, T), finite.
         known: (S,), whether the model knows a word of the step.
@@ -171,14 +191,16 @@ def placed(
     Raises:
         ItemError: FEWER_SECONDS_THAN_STEPS.
     """
-    assigned = assign_ordered(scores) if ordered else assign_free(scores)
-    best = scores.argmax(axis=1)
+    told = np.where(known[:, None], scores, 0)
+    assigned = assign_ordered(told) if ordered else assign_free(told)
+    best = told.argmax(axis=1)
+    rivals = np.where(known[:, None], scores, -np.inf)
     found = []
     for number, (text, second) in enumerate(zip(steps, assigned, strict=True)):
-        row, column = scores[number], scores[:, second]
+        row, column = scores[number], rivals[:, second]
         rival = int(column.argmax())
         is_beaten = column[rival] > row[second]
-        at_its_best = row[second] == row[best[number]]
+        at_its_best = told[number, second] == told[number, best[number]]
         found.append(
             PlacedStep(
                 number=number + 1,

@@ -18,6 +18,7 @@ from howto import plugins
 from howto.errors import UnknownPlugin, UsageError
 from howto.extract.features import file_name, files_of
 from howto.extract.store import StoredFeatures
+from howto.joint.trained import Selected
 from howto.joint.windows import Windows
 from howto.library import Library
 from howto.recipe import Recipe
@@ -86,6 +87,13 @@ class OpenedModel(Protocol):
         """What `trained_on` does not tell, for people; '' where it is exact."""
         ...
 
+    @property
+    def selected(self) -> Selected | None:
+        """How the checkpoint of a run was chosen as the best; None for a ready model, and where it
+        is the last one.
+        """
+        ...
+
     def embed_text(
         self, captions: Sequence[str], *, as_query: bool = False
     ) -> "NDArray[np.float32]":
@@ -139,6 +147,15 @@ class OpenedModel(Protocol):
         """
         ...
 
+    def seen_until(self, library: Library, video_id: str) -> float:
+        """Seconds up to which it has features of a video; the last may reach past the video's end.
+        Infinity where they do not tell: one feature stands for the whole video.
+
+        Raises:
+            ItemError: as `embed_spans`.
+        """
+        ...
+
     def feature_sets(self, library: Library) -> "tuple[StoredFeatures | None, ...]":
         """The feature sets that it sees this library by, one for each stream; None: not there.
 
@@ -172,13 +189,15 @@ def open_model(
         weights: of a ready model: a path or a name that it knows; None: its own.
 
     Raises:
-        UsageError: nothing has that name; the message says what there is. Or weights for a run, or
-            a run without a checkpoint yet.
+        UsageError: nothing has that name; the message says what there is. Or no device has that
+            name, or weights for a run, or a run without a checkpoint yet.
         PluginError: a ready model, or its weights, cannot be had. Nothing is fetched.
         LibraryError: a file of the run is damaged.
     """
+    from howto.extract.choice import check_device
     from howto.joint.places import run_named
 
+    check_device(device)
     folder = run_named(library, name)
     if folder is not None:
         if weights is not None:

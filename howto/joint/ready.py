@@ -19,6 +19,8 @@ from howto.extract.features import Features, read
 from howto.extract.store import READY_SETS, StoredFeatures
 from howto.extract.weights import without_downloads
 from howto.joint.gate import unit_length
+from howto.joint.known import known_models
+from howto.joint.trained import Selected
 from howto.joint.windows import Windows, checked_spans, mean_of_windows
 from howto.library import Library
 from howto.recipe import Recipe
@@ -77,6 +79,7 @@ class OpenedReady:
 
     Raises:
         PluginError: the model or its weights cannot be had. Nothing is fetched.
+        UsageError: weights that are no path and no name, such as `NAME=PATH`.
     """
 
     kind: Literal["ready"] = "ready"
@@ -89,6 +92,8 @@ class OpenedReady:
         self.normalised = self._model.normalised
         self.trained_on: frozenset[str] = frozenset()
         self.trained_on_note = _NOTE
+        self.selected: Selected | None = None
+        self._check_weights()
         self._wanted = self._feature_set()
 
     @property
@@ -107,14 +112,36 @@ class OpenedReady:
         backbone = JointBackbone(plugins.create("models", self.name), self.name)
         weights = {} if self._weights is None else {backbone.name: self._weights}
         choice = Choice((backbone.name,), self._device, _PRECISION, weights)
-        with without_downloads():
-            wanted = wanted_for(backbone, backbone.name, choice, chosen_device(self._device))
+        device = chosen_device(self._device)
+        try:
+            with without_downloads():
+                wanted = wanted_for(backbone, backbone.name, choice, device)
+        except PluginError as error:
+            # A plugin's own advice may be of options that only `howto extract` has.
+            if self._weights is None and (missing := _missing_file(self.name)):
+                raise self._not_here(missing) from error
+            raise
         if wanted.not_here:
-            raise PluginError(
-                f"the weights of {self.name} are not here ({wanted.not_here}). Get them: "
-                f"howto models fetch {self.name}"
-            )
+            raise self._not_here(wanted.not_here)
         return wanted
+
+    def _not_here(self, file: str) -> PluginError:
+        return PluginError(
+            f"the weights of {self.name} are not here: no file {file}. Get them: howto models "
+            f"fetch {self.name}; or name a file of them with --weights FILE"
+        )
+
+    def _check_weights(self) -> None:
+        """Refuse what other commands call weights."""
+        if (self._weights or "").startswith(f"{self.name}="):
+            raise UsageError(
+                f"weights {self._weights!r}: name the file alone, without {self.name}= before it"
+            )
+        if self._weights is not None and self._weights == getattr(self._model, "fetch_as", None):
+            raise UsageError(
+                f"weights {self._weights!r}: nothing is fetched here. Get them: howto models fetch "
+                f"{self.name}"
+            )
 
     # Captions
 
@@ -165,10 +192,17 @@ class OpenedReady:
     def windows(self, library: Library, video_id: str) -> Windows:
         """Its windows side by side; the last may reach past the end of the video."""
         found = self._features(library, video_id)
-        length = self._model.frames_per_window / float(self._model.frames.rate)
-        starts = np.arange(len(found.features)) * length
-        spans = np.stack([starts, starts + length], axis=1)
+        starts = np.arange(len(found.features)) * self._window_seconds
+        spans = np.stack([starts, starts + self._window_seconds], axis=1)
         return Windows(spans, self.embed_features([found.features]))
+
+    def seen_until(self, library: Library, video_id: str) -> float:
+        """The end of the last window, in seconds."""
+        return len(self._features(library, video_id).features) * self._window_seconds
+
+    @property
+    def _window_seconds(self) -> float:
+        return self._model.frames_per_window / float(self._model.frames.rate)
 
     def _features(self, library: Library, video_id: str) -> Features:
         path = StoredFeatures(library, self._wanted.recipe).path(video_id)
@@ -190,3 +224,9 @@ class OpenedReady:
     def wanted(self) -> "tuple[Wanted, ...]":
         """Its windows, to be made."""
         return (self._wanted,)
+
+
+def _missing_file(name: str) -> str:
+    """The file of published weights that is not here; '' where it is, and where nobody says."""
+    found = [one for one in known_models(None) if one.name == name and one.where is None]
+    return str(found[0].wanted or "") if found else ""

@@ -4,6 +4,7 @@ words."""
 import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,10 +15,10 @@ from howto.clip.words import WORD_OPTIONS
 from howto.errors import ItemError, LibraryError, Reason, UsageError
 from howto.extract.features import Features, read
 from howto.extract.store import StoredFeatures, feature_sets
-from howto.joint.checkpoints import model_file, model_hash
+from howto.joint.checkpoints import is_best, model_file, model_hash
 from howto.joint.gate import Gate, side_by_side
 from howto.joint.text import QUERY_FOLDER, WordText, holds_words, open_word_text
-from howto.joint.trained import TrainedOn, trained_on
+from howto.joint.trained import Selected, TrainedOn, trained_on
 from howto.joint.windows import Windows, checked_spans, second_spans
 from howto.library import Library
 from howto.recipe import Recipe
@@ -99,6 +100,13 @@ class OpenedRun:
         """What `trained_on` does not tell; '' where it is exact."""
         return self._trained.note
 
+    @property
+    def selected(self) -> Selected | None:
+        """The best checkpoint, and the videos that were held out; None: it is the last one."""
+        if not is_best(self.folder):
+            return None
+        return Selected(self.checkpoint.parent.name, self._trained.held_out)
+
     # Captions
 
     @cached_property
@@ -168,6 +176,12 @@ class OpenedRun:
         spans = second_spans(seconds)
         whole = np.stack([np.arange(seconds), np.arange(seconds) + 1.0], axis=1)
         return Windows(whole, self._embedded(found, spans))
+
+    def seen_until(self, library: Library, video_id: str) -> float:
+        """The end of the longest stream, in seconds."""
+        found = self._features(library, video_id)
+        ends = (len(one.features) / one.rate for one in found if one.rate is not None)
+        return float(max(ends, default=inf))
 
     def _embedded(
         self, found: Sequence[Features], spans: NDArray[np.float64]

@@ -13,7 +13,7 @@ from howto.train.pack import fraction
 from howto.train.runs import CONFIG
 from howto.train.validate import held_out, stable_share
 
-__all__ = ["TrainedOn", "trained_on"]
+__all__ = ["Selected", "TrainedOn", "trained_on"]
 
 _ADDED = "it was trained elsewhere, on videos that nothing here names"
 
@@ -24,10 +24,26 @@ class TrainedOn:
 
     Attributes:
         note: what they do not tell, for people; '' where they are exactly these.
+        held_out: those that it was evaluated on meanwhile, or may have been.
     """
 
     video_ids: frozenset[str]
     note: str = ""
+    held_out: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """A checkpoint that was chosen as the best of its run.
+
+    Attributes:
+        checkpoint: its name.
+        video_ids: of the held-out videos that it was chosen by, or may have been. It was not
+            trained on them, and still may do a little better there than on others.
+    """
+
+    checkpoint: str
+    video_ids: frozenset[str]
 
 
 def trained_on(folder: Path, config: Mapping[str, Any], library: Library | None) -> TrainedOn:
@@ -52,7 +68,8 @@ def trained_on(folder: Path, config: Mapping[str, Any], library: Library | None)
 
 def _joined(one: TrainedOn, other: TrainedOn) -> TrainedOn:
     notes = dict.fromkeys(filter(None, (one.note, other.note)))
-    return TrainedOn(one.video_ids | other.video_ids, "; ".join(notes))
+    held = one.held_out | other.held_out
+    return TrainedOn(one.video_ids | other.video_ids, "; ".join(notes), held)
 
 
 def _of_pack(folder: Path, config: Mapping[str, Any], library: Library | None) -> TrainedOn:
@@ -62,7 +79,8 @@ def _of_pack(folder: Path, config: Mapping[str, Any], library: Library | None) -
     if not path.is_file():
         ids = _videos_of(library)
         kept = frozenset(one for one in ids if stable_share(one) >= share)
-        return TrainedOn(kept, "its pack is gone: all videos that are not held out by their ids")
+        note = "its pack is gone: all videos that are not held out by their ids"
+        return TrainedOn(kept, note, frozenset(ids) - kept)
     ids = json.loads(path.read_bytes())
     held = held_out(ids, share) if share else np.zeros(len(ids), bool)
     trains = [one for one, is_held in zip(ids, held, strict=True) if not is_held]
@@ -72,10 +90,11 @@ def _of_pack(folder: Path, config: Mapping[str, Any], library: Library | None) -
     else:
         trains_in_part = trains
     if len(trains_in_part) == config["videos"] and int(held.sum()) == config["held_out"]:
-        return TrainedOn(frozenset(trains_in_part))
+        return TrainedOn(frozenset(trains_in_part), held_out=frozenset(ids) - frozenset(trains))
     # Of few videos the two with the lowest shares are held out, and which these are has changed.
     safe = frozenset(one for one in ids if stable_share(one) >= share)
-    return TrainedOn(safe, "its pack has changed since: all videos that it might have had")
+    note = "its pack has changed since: all videos that it might have had"
+    return TrainedOn(safe, note, frozenset(ids) - safe)
 
 
 def _videos_of(library: Library | None) -> list[str]:

@@ -35,14 +35,14 @@ def checked_spans(spans: ArrayLike) -> NDArray[np.float64]:
     return found
 
 
-def second_spans(seconds: int) -> NDArray[np.float64]:
-    """The spans of each second, float64 (seconds, 2): second k holds the features from k on, and
-    none from k + 1 on.
+def second_spans(seconds: int, start: float = 0.0) -> NDArray[np.float64]:
+    """The spans of each second, float64 (seconds, 2): second k holds the features from start + k
+    on, and none from start + k + 1 on.
 
     A clip's last feature is the one at its end (`howto.extract.pooling.clip_rows`), so a span that
     ended at k + 1 would see into the next second.
     """
-    starts = np.arange(seconds, dtype=np.float64)
+    starts = start + np.arange(seconds, dtype=np.float64)
     return np.stack([starts, np.nextafter(starts + 1, 0)], axis=1)
 
 

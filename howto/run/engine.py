@@ -78,6 +78,7 @@ def run(
     *,
     workers: int | None = None,
     time_limit: float | Callable[[Item], float] = 120.0,
+    ahead: int | None = None,
 ) -> Iterator[Ended[Item, Result]]:
     """Run a function over items, and yield each end as it comes.
 
@@ -86,6 +87,9 @@ def run(
             process of its own there, too.
         workers: processes, or actors; by default as many as there are cores, or shares of the
             cluster.
+        ahead: on Ray, how far past the oldest item that has not ended new ones are begun, for who
+            needs ends in order and has no room for all; None: as far as actors are free. The local
+            engine is a few items ahead in any case.
 
     Raises:
         HowtoError: as `run_local`; or Ray is not installed, or its cluster cannot be reached.
@@ -96,5 +100,10 @@ def run(
     from howto.run.ray_actors import in_a_process, run_ray
 
     yield from run_ray(
-        in_a_process(function), items, engine, workers=workers, time_limit=time_limit
+        in_a_process(function),
+        items,
+        engine,
+        workers=workers,
+        time_limit=time_limit,
+        ahead=ahead,
     )

@@ -85,6 +85,7 @@ def run_ray(
     *,
     workers: int | None = None,
     time_limit: float | Callable[[Item], float] = 120.0,
+    ahead: int | None = None,
 ) -> Iterator[Ended[Item, Result]]:
     """Do items on the actors of a Ray cluster, and yield each end as it comes.
 
@@ -94,6 +95,7 @@ def run_ray(
         workers: actors; by default as many as the cluster has shares for now. More than that start
             when machines join.
         time_limit: seconds an item may take, handed to the worker.
+        ahead: as for `howto.run.engine.run`.
 
     Raises:
         HowtoError: Ray is not installed, its cluster cannot be reached or has no room for one
@@ -107,7 +109,7 @@ def run_ray(
     with _connected(engine) as ray:
         crew = _Crew(ray, engine, make, workers or _room(ray, engine))
         try:
-            yield from crew.run(items, seconds)
+            yield from crew.run(items, seconds, ahead)
         finally:
             crew.dismiss()
 
@@ -224,6 +226,7 @@ class _Crew(Generic[Item, Result]):
         self._again: deque[int] = deque()
         self._losses: Counter[int] = Counter()
         self._all_handed_out = False
+        self._ahead: int | None = None
 
     def dismiss(self) -> None:
         """End all actors, with what they still do."""
@@ -231,8 +234,9 @@ class _Crew(Generic[Item, Result]):
             self._ray.kill(actor)
 
     def run(
-        self, items: Iterable[Item], seconds: Callable[[Item], float]
+        self, items: Iterable[Item], seconds: Callable[[Item], float], ahead: int | None
     ) -> Iterator[Ended[Item, Result]]:
+        self._ahead = ahead
         source = enumerate(items)
         while True:
             self._hand_out(source, seconds)
@@ -261,7 +265,7 @@ class _Crew(Generic[Item, Result]):
         """An item that was lost, a new one, or one that is late; None: nothing for now."""
         if self._again:
             return self._again.popleft()
-        if not self._all_handed_out:
+        if not self._all_handed_out and self._is_near():
             try:
                 key, self._items[key] = next(source)
             except StopIteration:
@@ -269,6 +273,13 @@ class _Crew(Generic[Item, Result]):
             else:
                 return key
         return self._late()
+
+    def _is_near(self) -> bool:
+        """The next new item is no further ahead of the oldest than it may be."""
+        if self._ahead is None or not self._items:
+            return True
+        # Items are entered in the order of their keys.
+        return next(reversed(self._items)) - next(iter(self._items)) < self._ahead
 
     def _late(self) -> int | None:
         """The item that has taken longest, if that is too long and one actor alone has it."""

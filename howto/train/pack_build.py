@@ -17,6 +17,7 @@ import numpy as np
 from howto.errors import LibraryError
 from howto.library import Library
 from howto.recipe import Recipe
+from howto.run.engine import LOCAL, Engine
 from howto.train.pack import FORMAT, SOURCES_FILE, Pack
 from howto.train.pack_files import CAPTIONS, JOURNAL, Entry, GrowingArray, PartialPack, flush_tree
 from howto.train.pack_source import (
@@ -75,6 +76,7 @@ def pack_library(
     backbones: Sequence[str] | None = None,
     pairs: str | None = None,
     device: str = "cpu",
+    engine: Engine = LOCAL,
     on_progress: Progress | None = None,
 ) -> Built:
     """Build the pack of a library, or open it where it is up to date.
@@ -83,6 +85,7 @@ def pack_library(
         backbones: as for `howto.train.pack_source.chosen_features`.
         pairs: the first digits of the recipe of the pairs; None: those made last.
         device: where a frozen text encoder computes.
+        engine: where features are pooled; the files are written here, and are the same.
 
     Raises:
         LibraryError: pairs or features are missing, with the command that makes them.
@@ -90,7 +93,7 @@ def pack_library(
     """
     with library.reading():
         source = LibrarySource(
-            library, chosen_pairs(library, pairs), chosen_features(library, backbones)
+            library, chosen_pairs(library, pairs), chosen_features(library, backbones), engine
         )
         return build_pack(
             source, text, packs_folder(library), device=device, on_progress=on_progress
@@ -189,7 +192,8 @@ class _Work:
         with PartialPack(part, columns, self._wanted) as writing:
             done = {one.video_id for one in writing.entries}
             kept = self._take_over(writing, done)
-            to_do = [one for one in self._videos if one.video_id not in done | kept]
+            there = done | kept
+            to_do = [one for one in self._videos if one.video_id not in there]
             for count, video in enumerate(self._make(writing, to_do), start=1):
                 if on_progress:
                     on_progress(count, len(to_do), video.video_id)

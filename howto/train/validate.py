@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from howto.evaluate.ranks import Interval, Ranks, interval_over_videos, joined, ranks_of
+from howto.evaluate.ranks import Interval, Ranks, interval_over_videos, joined, ranks_of_embeddings
 
 __all__ = [
     "RECALLS",
@@ -35,7 +35,6 @@ LEAST_HELD_OUT = 2
 """Videos: with one, all that is coarse would be fine."""
 
 _LEAST_LEFT = 2  # videos to train on
-_QUERIES = 1024  # scored together
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +133,7 @@ def evaluate(
         video_of: (N,), the video of each.
 
     Raises:
-        ValueError: there is no clip, or an embedding holds a NaN.
+        ValueError: there is no clip, or an embedding is not finite.
     """
 
     coarse = ranks_among(shown, said)
@@ -148,11 +147,7 @@ def evaluate(
 
 def ranks_among(shown: NDArray[np.float32], said: NDArray[np.float32]) -> Ranks:
     """The rank of each clip, asked for by its caption, among all clips given; as `evaluate`."""
-    parts = []
-    for first in range(0, len(shown), _QUERIES):
-        queries = said[first : first + _QUERIES]
-        parts.append(ranks_of(queries @ shown.T, np.arange(first, first + len(queries))))
-    return joined(parts)
+    return ranks_of_embeddings(said, shown, np.arange(len(shown)))
 
 
 def _within_videos(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from howto.errors import ItemError, Reason
+from howto.joint.trained import Selected
 from howto.library import Library
 from howto.recipe import Recipe
 
@@ -26,6 +27,7 @@ class SeeingModel:
     trained_on: frozenset[str] = frozenset()
     blind_to: frozenset[str] = frozenset()
     trained_on_note: str = ""
+    selected: Selected | None = None
     normalised: bool = True
     streams: dict[str, int] = field(default_factory=dict)
 

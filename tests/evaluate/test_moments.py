@@ -1,5 +1,7 @@
 """Metrics by moment: worked by hand, and chance against guessing many times."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,6 +16,7 @@ from howto.evaluate.moments import (
     chance_at,
     gain,
     interval_over_groups,
+    intervals_over_groups,
     measure,
     overlap,
 )
@@ -169,6 +172,31 @@ def test_intervals_of_queries_with_one_video_are_those_of_ranks() -> None:
     theirs = interval_over_videos(values, videos, seed=1)
     ours = interval_over_groups(values, [{str(video)} for video in videos], seed=1)
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high))
+
+
+def test_several_intervals_over_the_same_draws_are_those_of_each() -> None:
+    rng = np.random.default_rng(1)
+    values = rng.random((40, 3))
+    groups = [{str(one), str(one // 2)} for one in rng.integers(0, 12, 40)]
+    together = intervals_over_groups(values, groups, seed=2)
+    for column, found in zip(values.T, together, strict=True):
+        alone = interval_over_groups(column, groups, seed=2)
+        ours, theirs = (found.value, found.low, found.high), (alone.value, alone.low, alone.high)
+        assert ours == pytest.approx(theirs)
+
+
+def test_intervals_of_very_many_videos_take_little_memory() -> None:
+    groups = [{str(one)} for one in range(20_000)]
+    values = np.tile([0.0, 1.0], 10_000)[:, None] * np.ones(10)
+    tracemalloc.start()
+    try:
+        found = intervals_over_groups(values, groups, resamples=400)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # All draws at once would be 64 MB, and as much again for what they choose.
+    assert peak < 32 << 20
+    assert found[0].low < 0.5 < found[0].high
 
 
 def test_a_gain_is_paired() -> None:

@@ -1,5 +1,7 @@
 """Near-duplicates: the real pairs among the real videos, and copies made on the spot."""
 
+import os
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -64,6 +66,15 @@ def test_too_few_told_frames_or_other_lengths_are_no_evidence() -> None:
     assert not same_pictures(whole, Hashed(10.0, (far,) * 5))
 
 
+@pytest.mark.parametrize(("bits", "alike"), [(10, True), (11, False), (22, False)])
+def test_copies_differ_by_few_bits(bits: int, alike: bool) -> None:
+    whole = Hashed(10.0, (0,) * 5)
+    assert same_pictures(whole, Hashed(10.0, ((1 << bits) - 1,) * 5)) is alike
+    # On average: a frame that was blurred does not decide.
+    uneven = tuple((1 << one) - 1 for one in (0, 0, 0, 0, 5 * bits))
+    assert same_pictures(whole, Hashed(10.0, uneven)) is alike
+
+
 def test_groups_grow_through_their_members() -> None:
     def shifted(bits: int) -> Hashed:
         return Hashed(60.0, ((1 << bits) - 1,) * 5)
@@ -90,13 +101,15 @@ def test_copies_in_a_library_are_found_and_hashes_are_kept(
         seen: list[str] = []
         found = video_hashes(library, names, on_progress=lambda done, of, name: seen.append(name))
         assert sorted(seen) == sorted(names.values())
-        assert sorted(names[video] for video in found) == [
+        assert sorted(names[video] for video in found.told) == [
             "longer.mp4",
             "one.mp4",
             "other.mp4",
             "smaller.mp4",
         ]
-        groups = near_duplicates(found)
+        assert [names[video] for video in found.plain] == ["black.mp4"]
+        assert found.failed == {}
+        groups = near_duplicates(found.told)
         alike = [{names[v] for v in groups if groups[v] == one} for one in set(groups.values())]
         assert {"one.mp4", "smaller.mp4"} in alike
         assert len(alike) == 3
@@ -108,11 +121,54 @@ def test_copies_in_a_library_are_found_and_hashes_are_kept(
         assert video_hashes(library, names) == found
 
 
+def hangs_or_crashes(item: object) -> None:
+    """A decoder that does not end, or ends its process."""
+    if item.path.name == "hangs.mp4":
+        time.sleep(60)
+    if item.path.name == "crashes.mp4":
+        os.abort()
+
+
+def test_what_could_not_be_looked_at_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed, name in enumerate(("hangs", "crashes")):
+        write(tmp_path / f"{name}.mp4", pictures(seed))
+    with Library.open(tmp_path) as library:
+        refresh(library)
+        names = {library.video_id(n): paths[0] for n, paths in library.paths().items()}
+        with monkeypatch.context() as patch:
+            patch.setattr("howto.evaluate.near_duplicates._hashes", hangs_or_crashes)
+            patch.setattr("howto.evaluate.near_duplicates._TIME_LIMIT", 8.0)
+            first = video_hashes(library, names)
+        assert first.told == {}
+        assert first.plain == ()
+        why = {names[video]: told for video, told in first.failed.items()}
+        assert "no result within 8 s" in why["hangs.mp4"]
+        assert "exit code" in why["crashes.mp4"]
+        again = video_hashes(library, names)
+        assert again.told.keys() == set(names)
+        assert again.failed == {}
+
+
+def test_a_file_on_a_disk_that_is_away_is_tried_again(tmp_path: Path) -> None:
+    folder = tmp_path / "library"
+    folder.mkdir()
+    write(folder / "one.mp4", pictures(1))
+    with Library.open(folder) as library:
+        refresh(library)
+        (video,) = (library.video_id(number) for number in library.paths())
+        away = (folder / "one.mp4").rename(tmp_path / "one.mp4")
+        assert video_hashes(library, [video]).failed.keys() == {video}
+        away.rename(folder / "one.mp4")
+        assert video_hashes(library, [video]).told.keys() == {video}
+
+
 def test_the_real_videos(shared_data: Path, tmp_path: Path) -> None:
     with Library.open(shared_data / "videos", tmp_path / "state") as library:
         refresh(library)
         names = {library.video_id(n): paths[0] for n, paths in library.paths().items()}
-        groups = near_duplicates(video_hashes(library, names))
+        groups = near_duplicates(video_hashes(library, names).told)
     alike: dict[str, set[str]] = {}
     for video, group in groups.items():
         alike.setdefault(group, set()).add(names[video])

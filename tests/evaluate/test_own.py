@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,12 +16,16 @@ from howto.evaluate.best_signals import Choice, best_signals, chosen, keep_chose
 from howto.evaluate.moments import Span
 from howto.evaluate.own import evaluate_own
 from howto.evaluate.own_result import OwnResult, SignalSet
-from howto.evaluate.truth import known_videos
+from howto.evaluate.own_split import Split, askable, share_of
+from howto.evaluate.truth import KnownVideo, OwnQuery, known_videos
+from howto.joint.trained import Selected
 from howto.library import Library
 from howto.media.encode import H264Writer
 from howto.search.choice import remembered
 from howto.search.refresh import refresh
 from howto.search.words import Candidate
+from howto.train.config import TrainOptions
+from howto.train.validate import stable_share
 from tests.evaluate.own_models import SeeingModel
 
 WORDS = SignalSet(("words",))
@@ -180,13 +185,157 @@ def test_videos_a_model_was_trained_on_and_their_copies_are_left_out(
     left = {video.paths[0] for video in result.videos.values()}
     assert not left & {"v00.mp4", "v03.mp4", "copy.mp4"}
     assert len(left) == 10
-    assert result.notes == ("sharp: perhaps more",)
+    assert result.notes[0] == "sharp: perhaps more"
+    assert result.notes[1].startswith("sharp: 1 video that it was trained on cannot be looked at")
+    assert len(result.notes) == 2
     for one in result.parts[0].results:
         assert len(one.hits) == 10
         assert not {span.video for hits in one.hits for span in hits} & trained
     everywhere = seeing(ids, kind="run", trained_on=frozenset(ids.values()))
     with pytest.raises(UsageError, match="13 trained a model"):
         evaluate_own(library, [everywhere], queries=queries)
+
+
+@pytest.mark.parametrize("trained", ["AAAAAAAAAAA", "youtube-AAAAAAAAAAA"])
+@pytest.mark.parametrize("here", ["AAAAAAAAAAA", "youtube-AAAAAAAAAAA"])
+def test_a_video_is_the_same_by_each_of_its_names(
+    farm: Path, tmp_path: Path, queries: Path, trained: str, here: str
+) -> None:
+    folder = tmp_path / "farm"
+    shutil.copytree(farm, folder)
+    with Library.open(folder) as library:
+        ids = {video.paths[0]: video.video_id for video in known_videos(library).values()}
+        with library.writing() as connection:
+            connection.execute(
+                "UPDATE videos SET video_id = ? WHERE video_id = ?", (here, ids["v00.mp4"])
+            )
+        model = seeing(ids, kind="run", trained_on=frozenset({trained}))
+        result = evaluate_own(library, [model], queries=queries, captions=False)
+    assert (result.trained_on, result.alike, result.queries_left_out) == (1, 1, 1)
+    assert not {video.paths[0] for video in result.videos.values()} & {"v00.mp4", "copy.mp4"}
+    assert result.notes == ()
+
+
+def test_videos_that_chose_the_checkpoint_are_told(
+    library: Library, ids: dict[str, str], queries: Path
+) -> None:
+    trained = frozenset({ids["v00.mp4"]})
+    by = frozenset({ids["v01.mp4"], ids["v02.mp4"], "gone", ids["v00.mp4"]})
+    run = seeing(ids, kind="run", trained_on=trained, selected=Selected("step-00000040", by))
+    result = evaluate_own(library, [run], queries=queries, captions=False)
+    (note,) = result.notes
+    assert note.startswith("sharp: its checkpoint step-00000040 was chosen as the best on held-out")
+    assert "2 of the 11 searched here" in note
+    others = seeing(ids, kind="run", selected=Selected("step-00000040", frozenset({"gone"})))
+    assert evaluate_own(library, [others], queries=queries, captions=False).notes == ()
+
+
+def test_who_finds_a_copy_has_found_the_moment(
+    library: Library, ids: dict[str, str], queries: Path
+) -> None:
+    rows = queries.read_text().splitlines()
+    # Asked for are the copy, in the part where it is shown, and the whole of it.
+    end = known_videos(library)[ids["copy.mp4"]].duration
+    asked = ["an bee,copy.mp4,5,9,", f"the bee,copy.mp4,0,{end},"]
+    queries.write_text("\n".join([rows[0], *asked, *rows[2:]]))
+    result = evaluate_own(library, [seeing(ids)], queries=queries)
+    words = result.parts[0].of(WORDS)
+    # The copy has no lines: the words find the video that it was made of.
+    assert [hits[0].video for hits in words.hits[:2]] == [ids["v00.mp4"]] * 2
+    assert words.scores.found["IoU 0.7"][1].right[:2].tolist() == [1, 0]
+    assert words.scores.found["centre"][1].right[:2].tolist() == [1, 1]
+    bee = result.parts[0].queries[0]
+    assert set(bee.truths) == {Span(ids["copy.mp4"], 5, 9), Span(ids["v00.mp4"], 5, 9)}
+    # Chance counts both places; intervals take them as one.
+    assert all(len(groups) == 1 for groups in words.scores.groups)
+    assert result.as_json()["parts"][0]["results"][0]["groups_of_videos"] == 12
+    lines = {query.text: query for query in result.parts[1].queries}
+    assert {truth.video for truth in lines["here is the bee"].truths} == {
+        ids["v00.mp4"],
+        ids["copy.mp4"],
+    }
+
+
+def test_copies_of_other_lengths_have_the_moments_that_they_hold() -> None:
+    used = {
+        name: KnownVideo(name, number, (name,), length)
+        for number, (name, length) in enumerate(
+            {"a": 100.0, "longer": 101.5, "short": 99.0}.items()
+        )
+    }
+    split = Split(used, dict.fromkeys(used, "a"), 0, 0, 0, ())
+    whole, middle, last = Span("a", 0, 100), Span("a", 40, 60), Span("a", 99.2, 99.8)
+    asked = [OwnQuery("x", "query", (one,)) for one in (whole, middle, last)]
+    elsewhere = OwnQuery("y", "query", (Span("trained on", 1, 2),))
+    found, left_out = askable([*asked, elsewhere], split)
+    assert [query.truths for query in found] == [
+        (whole, Span("longer", 0, 101.5), Span("short", 0, 99)),
+        (middle, Span("longer", 40, 60), Span("short", 40, 60)),
+        (last, Span("longer", 99.2, 99.8)),
+    ]
+    assert left_out == 1
+
+
+def test_what_could_not_be_compared_is_told(farm: Path, tmp_path: Path, queries: Path) -> None:
+    folder = tmp_path / "farm"
+    shutil.copytree(farm, folder)
+    with Library.open(folder) as library:
+        (library.state / "frame-hashes.db").unlink(missing_ok=True)
+        (folder / "v03.mp4").rename(tmp_path / "away.mp4")
+        (note,) = evaluate_own(library, queries=queries).notes
+    assert note.startswith("1 video could not be compared with the others by pictures, such as v03")
+    assert note.endswith("the next evaluation tries again")
+
+
+def test_too_many_names_and_lines_are_drawn(
+    library: Library, ids: dict[str, str], queries: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = len(evaluate_own(library, [seeing(ids)]).parts[0].queries)
+    monkeypatch.setattr("howto.evaluate.own.MOST_CAPTIONS", 5)
+    monkeypatch.setattr("howto.evaluate.own.MOST_NAMES", 4)
+    asked = evaluate_own(library, [seeing(ids)], queries=queries)
+    assert [len(part.queries) for part in asked.parts] == [12, 5]
+    (note,) = asked.notes
+    assert note == f"5 of {there} lines of narration are asked for, drawn by a stable hash"
+    again = evaluate_own(library, [seeing(ids)], queries=queries)
+    assert again.parts[1].queries == asked.parts[1].queries
+    with library.writing() as connection:
+        connection.execute("UPDATE videos SET title = 'about ' || number")
+    try:
+        named = evaluate_own(library)
+    finally:
+        with library.writing() as connection:
+            connection.execute("UPDATE videos SET title = ''")
+    assert [query.kind for query in named.parts[0].queries] == ["title"] * 4
+    assert named.notes == ("4 of 13 names are asked for, drawn by a stable hash",)
+
+
+def test_held_out_is_the_part_that_training_holds_out(
+    library: Library, ids: dict[str, str], queries: Path
+) -> None:
+    assert share_of("held-out") == TrainOptions(backbone=("x",)).held_out
+    assert share_of("all") == share_of(None) == 1
+    with pytest.raises(UsageError, match="no split 'half'; expected all or held-out"):
+        share_of("half")
+    # Of few videos the two lowest, as in training; copies count as one.
+    drawn = set(evaluate_own(library, queries=queries, share=0.001).videos)
+    pair = {ids["v00.mp4"], ids["copy.mp4"]}
+    shares = {
+        frozenset(pair if one in pair else {one}): one for one in sorted(ids.values(), reverse=True)
+    }
+    lowest = sorted(shares, key=lambda group: stable_share(shares[group]))
+    assert drawn == lowest[0] | lowest[1]
+
+
+def test_copies_lie_on_one_side_whatever_the_share(
+    library: Library, ids: dict[str, str], queries: Path
+) -> None:
+    pair = [ids["v00.mp4"], ids["copy.mp4"]]
+    low, high = sorted(stable_share(one) for one in pair)
+    # Between the hashes of both, where each for itself would be told apart.
+    used = set(evaluate_own(library, queries=queries, share=(low + high) / 2).videos)
+    assert len(used & set(pair)) in (0, 2)
+    assert (min(pair) in used) == (stable_share(min(pair)) == low)
 
 
 def test_a_share_is_stable_and_keeps_copies_together(
@@ -334,14 +483,24 @@ def test_lines_judge_models_where_nothing_else_does(library: Library, ids: dict[
 def test_without_measure_it_is_words(library: Library, ids: dict[str, str], queries: Path) -> None:
     none = best_signals(library)
     assert (none.signals, none.measured) == (("words",), False)
+    measured = best_signals(library, [seeing(ids, name="measured")], queries=queries)
     rows = queries.read_text().splitlines()
     queries.write_text("\n".join(rows[:9]))
     few = best_signals(library, [seeing(ids, name="few")], queries=queries)
     assert (few.signals, few.measured) == (("words",), False)
-    assert "8 queries" in few.reason
+    assert "of 10 queries needed there are 8" in few.reason
+    assert few.told.startswith("what a plain search of this library takes stays as it was")
+    queries.write_text("\n".join(rows[:2]))
+    one = best_signals(library, [seeing(ids, name="one")], queries=queries)
+    assert one.reason.endswith("of 10 queries needed there is 1")
     trained = seeing(ids, kind="run", name="all", trained_on=frozenset(ids.values()))
     spent = best_signals(library, [trained], queries=queries)
     assert (spent.signals, spent.measured) == (("words",), False)
+    # What was measured before is still what plain searches take.
+    kept = remembered(library)
+    assert kept is not None
+    assert (kept.model, kept.why) == ("measured", measured.reason)
+    assert measured.told == f"a plain search of this library now takes {measured.reason}"
 
 
 def test_what_was_evaluated_is_what_plain_searches_take(

@@ -55,6 +55,23 @@ def test_rows_name_videos_and_times_as_people_do(csv_file: Callable[[str], Path]
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("59.5", 59.5), ("0:59.5", 59.5), ("1:5", 65), ("90:00", 5400), ("1:02:03", 3723)],
+)
+def test_clocks(csv_file: Callable[[str], Path], text: str, seconds: float) -> None:
+    videos = {"long": KnownVideo("long", 1, ("long.mp4",), 9000.0)}
+    (query,), _ = read_queries(csv_file(f"query,video,start,end\na,long,{text},9000\n"), videos)
+    assert query.truths[0].start == seconds
+
+
+@pytest.mark.parametrize("text", ["1:2:75", "1:60", "0:99", "1:60:00", "1:100:00", ":30", "1:"])
+def test_no_clock_shows_sixty(csv_file: Callable[[str], Path], text: str) -> None:
+    videos = {"long": KnownVideo("long", 1, ("long.mp4",), 90_000.0)}
+    with pytest.raises(UsageError, match=f"{text!r} is no time"):
+        read_queries(csv_file(f"query,video,start,end\na,long,{text},90000\n"), videos)
+
+
 def test_problems_are_told_by_line_and_left_out(csv_file: Callable[[str], Path]) -> None:
     path = csv_file(
         "query,video,start,end\n"

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from howto.errors import ItemError, Reason, UsageError
-from howto.joint.locate import locate_steps, placed, read_steps, seconds_of
+from howto.joint.locate import locate_steps, placed, read_steps, seconds_seen
 from howto.joint.opened import make_features, open_model
 from howto.library import Library
 from howto.media.encode import H264Writer
@@ -83,7 +83,7 @@ def test_places_and_what_speaks_against_them() -> None:
     assert (first.second, second.second, third.second) == (0, 1, 2)
     assert first.note == "best at 0:03, out of order"
     assert second.note == "the model knows no word of it"
-    assert third.note == "step 2 scores higher here"
+    assert third.note == ""  # what is not known is no rival
     assert [one.share_below for one in (first, second, third)] == [0.5, 0.5, 0.75]
     free = placed(["a", "b", "c"], SCORES, np.ones(3, bool), ordered=False)
     assert [one.second for one in free] == [3, 2, 2]
@@ -117,7 +117,7 @@ def test_a_video_that_is_too_short_for_its_steps(
         model = open_model(library, "colour-words")
         make_features(library, model)
         [(video_id,)] = library.connection.execute("SELECT video_id FROM videos")
-        assert seconds_of(library, video_id) == 8
+        assert len(seconds_seen(library, model, video_id)) == 8
         with pytest.raises(ItemError, match="9 steps in 8 s") as error:
             locate_steps(library, model, video_id, ["red"] * 9)
         assert error.value.reason == Reason.FEWER_SECONDS_THAN_STEPS

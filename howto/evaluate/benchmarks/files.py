@@ -10,7 +10,7 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -30,6 +30,7 @@ __all__ = [
     "seconds",
     "shape_error",
     "span",
+    "splits_of",
     "table",
 ]
 
@@ -56,19 +57,39 @@ class ReleaseFiles:
 
     Args:
         data: a folder, which is looked through with its folders, not with theirs; or one file,
-            which is taken whatever its name is if its ending fits.
+            which is taken whatever its name is if its ending fits, unless it is that of another
+            split.
+        names: of the files of each split, in which `*` stands for anything; those that hold
+            several splits are in each, or in none.
 
     Raises:
-        UsageError: there is no such file or folder.
+        UsageError: there is no such file or folder, or the file bears the name of another split.
     """
 
-    def __init__(self, data: Path, release: Release, split: str) -> None:
+    def __init__(
+        self,
+        data: Path,
+        release: Release,
+        split: str,
+        names: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         if not data.exists():
             raise UsageError(
                 f"there is no file or folder {data}. {release.name} is described in "
                 f"{release.described}"
             )
         self._data, self._release, self._split = data, release, split
+        if data.is_file():
+            self._refuse_other_split(names or {})
+
+    def _refuse_other_split(self, names: Mapping[str, Sequence[str]]) -> None:
+        fitting = splits_of(self._data.name, names)
+        if fitting and self._split not in fitting:
+            raise UsageError(
+                f"{self._data} has the name of a file of {self._release.name}, split "
+                f"{' or '.join(map(repr, fitting))}, and {self._split!r} is to be read. Say "
+                f"--split {fitting[0]}; if it holds something else, give it another name"
+            )
 
     def find(self, *names: str) -> Path | None:
         """The first of these files that is there.
@@ -112,6 +133,19 @@ class ReleaseFiles:
             f"for: {', '.join(names)}. The release is described in {self._release.described}. "
             "Nothing is downloaded"
         )
+
+
+def splits_of(name: str, names: Mapping[str, Sequence[str]]) -> list[str]:
+    """The splits that a file belongs to by its name.
+
+    Args:
+        names: as `ReleaseFiles` takes them.
+    """
+    return [
+        split
+        for split, patterns in names.items()
+        if any(fnmatchcase(name, pattern) for pattern in patterns)
+    ]
 
 
 def _files_inside(folder: Path) -> list[Path]:

@@ -40,6 +40,7 @@ _FEATURES = {
     "validation": ("LSMDC_val.pth", "LSMDC_*val*.pth"),
     "training": ("LSMDC_train.pth", "LSMDC_*train*.pth"),
 }
+_NAMES = {split: (*_FEATURES[split], *_CAPTIONS[split]) for split in _FEATURES}
 _TIMES = re.compile(r"_\d\d\.\d\d\.\d\d\.\d+-\d\d\.\d\d\.\d\d\.\d+$")
 _FIELDS = 6
 
@@ -61,7 +62,7 @@ class LsmdcBenchmark:
     ) -> RetrievalSet:
         """Read the files: as `howto.contracts.Benchmark.read`."""
         check_split(self.name, self.splits, split)
-        files = ReleaseFiles(data, _RELEASE, split)
+        files = ReleaseFiles(data, _RELEASE, split, _NAMES)
         captions = files.need("table of captions", *_CAPTIONS[split])
         pth = None if features is False else files.find(*_FEATURES[split])
         if features:

@@ -9,7 +9,12 @@ from typing import Any, ClassVar
 from howto.errors import UnknownPlugin, UsageError
 from howto.evaluate.benchmarks.charades_sta import CHARADES_STA
 from howto.evaluate.benchmarks.didemo import DIDEMO
-from howto.evaluate.benchmarks.files import ReleaseFiles, check_split, no_ready_features
+from howto.evaluate.benchmarks.files import (
+    ReleaseFiles,
+    check_split,
+    no_ready_features,
+    splits_of,
+)
 from howto.evaluate.benchmarks.moment_rows import MomentFormat, queries_of
 from howto.evaluate.benchmarks.qvhighlights import QVHIGHLIGHTS
 from howto.evaluate.benchmarks.sets import About, MomentSet
@@ -75,23 +80,36 @@ class MomentsBenchmark:
         """The data set that is meant, and its file."""
         forms = [one for one in self._formats if split in one.files]
         if len(forms) == 1:
-            files = ReleaseFiles(data, forms[0].release, split)
+            files = ReleaseFiles(data, forms[0].release, split, forms[0].files)
             return forms[0], files.need("file of moments", *forms[0].files[split])
         if not data.exists():
             raise UsageError(f"there is no file or folder {data}. Described: {self.described}")
-        found = [
-            (one, path)
-            for one in forms
-            if (path := ReleaseFiles(data, one.release, split).find(*one.files[split])) is not None
-            # One file is taken whatever its name is; here its name has to say what it is.
-            and any(path.match(name) for name in one.files[split])
-        ]
+        found = [(one, path) for one in forms if (path := _named(data, one, split)) is not None]
         if len(found) == 1:
             return found[0]
         there = ", ".join(str(path) for _, path in found) or "none"
         names = ", ".join(name for one in forms for name in one.files[split])
-        known = ", ".join(f"moments:{one.name}" for one in forms)
+        known = ", ".join(f"moments:{one.name}" for one in self._formats)
+        others = "" if found else self._of_other_splits(data, split)
         raise UsageError(
-            f"which data set of moments is in {data}? Found: {there}. Looked for: {names}. Name "
-            f"it: {known}. They are described in {self.described}. Nothing is downloaded"
+            f"which data set of moments is in {data}? Found of the split {split!r}: {there}."
+            f"{others} Looked for: {names}. Name it: {known}. They are described in "
+            f"{self.described}. Nothing is downloaded"
         )
+
+    def _of_other_splits(self, data: Path, split: str) -> str:
+        """The files that would be read by another --split, as a sentence; '' without any."""
+        there = [
+            f"{path} ({one.release.name}): --split {other}"
+            for one in self._formats
+            for other in one.files
+            if other != split and (path := _named(data, one, other)) is not None
+        ]
+        return f" Of other splits: {', '.join(there)}." if there else ""
+
+
+def _named(data: Path, form: MomentFormat, split: str) -> Path | None:
+    """The file of a data set's split, which has to bear its name: that is all that tells it."""
+    if data.is_file():
+        return data if split in splits_of(data.name, form.files) else None
+    return ReleaseFiles(data, form.release, split).find(*form.files[split])

@@ -66,6 +66,8 @@ _FEATURES = {
     "train-7k": ("MSRVTT_train.7k.pth", "MSRVTT_train.pth"),
     "train-9k": ("MSRVTT_train.9k.pth",),
 }
+_NAMES = {split: (*_FEATURES[split], *_LISTS.get(split, ())) for split in _FEATURES}
+_NAMES["1k-A"] += _CAPTIONS
 _NO_ADDRESSES = (
     "MSRVTT_data.json is not there, so the YouTube ids of the clips are not known: videos that the "
     "model was trained on cannot be told by them"
@@ -97,7 +99,7 @@ class MsrvttBenchmark:
     ) -> RetrievalSet:
         """Read the files: as `howto.contracts.Benchmark.read`."""
         check_split(self.name, self.splits, split)
-        files = ReleaseFiles(data, _RELEASE, split)
+        files = ReleaseFiles(data, _RELEASE, split, _NAMES)
         if split == "1k-A":
             captions, told = files.need("table of captions", *_CAPTIONS), files.find(*_JSON)
             pairs = [(row["video_id"], row["sentence"]) for _, row in table(captions, _COLUMNS)]

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import ceil, inf, sqrt
+from math import ceil, inf, isinf, sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from howto.errors import ItemError, UsageError
+from howto.errors import ItemError, Reason, UsageError
 from howto.evaluate.benchmarks.found import Found
 from howto.evaluate.benchmarks.sets import MomentQuery, RetrievalSet, StepSet, StepTask, StepVideo
 from howto.evaluate.localise import (
@@ -23,8 +23,8 @@ from howto.evaluate.localise import (
     truth_of,
 )
 from howto.evaluate.moments import KS, Asked, MomentScores, Searched, Span, measure
+from howto.joint.locate import seconds_seen
 from howto.joint.opened import OpenedModel
-from howto.joint.windows import second_spans
 from howto.library import Library
 from howto.train.pack_source import Lost
 
@@ -187,17 +187,15 @@ def step_scores(
     model: OpenedModel,
     library: Library,
     on_progress: OnProgress = quiet,
-) -> tuple[StepScores, list[StepVideo], list[Lost]]:
+) -> tuple[StepScores | None, list[StepVideo], list[Lost]]:
     """Find the steps of each task in its videos, second by second.
 
     Args:
         places: of the set's videos, by their names there; others are left out.
 
     Returns:
-        The recall, the videos that were scored, and those that could not be.
-
-    Raises:
-        UsageError: not one video could be.
+        The recall (None where no video that could be scored shows a step), the videos that were
+        scored, and those that could not be.
     """
     tasks = {task.task_id: task for task in asked.tasks}
     said = {
@@ -211,7 +209,8 @@ def step_scores(
         if place is None:
             continue
         try:
-            scores = said[video.task_id] @ _seconds(place, model, library).T
+            spans = seconds_seen(library, model, place.video_id, place.start, place.end)
+            scores = said[video.task_id] @ model.embed_spans(library, place.video_id, spans).T
             both = _judged(video, tasks[video.task_id], scores)
         except ItemError as error:
             lost.append(Lost(video.video, str(error.reason), str(error)))
@@ -220,25 +219,8 @@ def step_scores(
         free.append(both[1])
         scored.append(video)
     if not any(one.present for one in ordered):
-        why = f"; {lost[0].video_id}: {lost[0].detail}" if lost else ""
-        raise UsageError(f"no video that could be scored shows a step{why}")
+        return None, scored, lost
     return StepScores(pooled(ordered), pooled(free)), scored, lost
-
-
-def _seconds(place: Found, model: OpenedModel, library: Library) -> NDArray[np.float32]:
-    """Each second of a stretch as float32 (T, D)."""
-    end = min(place.end, _length(place.video_id, model, library))
-    spans = second_spans(max(ceil(end - place.start), 0)) + place.start
-    return model.embed_spans(library, place.video_id, spans)
-
-
-def _length(video_id: str, model: OpenedModel, library: Library) -> float:
-    """Seconds of a video: of its file, else of what the model sees of it."""
-    info = library.info(video_id)
-    if info is not None and info.duration > 0:
-        return info.duration
-    spans = model.windows(library, video_id).spans
-    return float(spans[:, 1].max()) if len(spans) else 0.0
 
 
 def _judged(
@@ -261,13 +243,14 @@ def proposals(duration: float, unit: float | None = None) -> NDArray[np.float64]
     """The stretches of a video that are ranked, float64 (N, 2), seconds.
 
     Without a grid: lengths of 2 s and on by factors of the square root of 2, each starting every
-    quarter of its length, and the whole video. With one: all stretches of whole units.
+    quarter of its length, and the whole video. With one: all stretches of whole units, of which
+    the last may end after the video: so it does in what people marked, too.
 
     Args:
         duration: above 0.
     """
     if unit is not None:
-        edges = [min(number * unit, duration) for number in range(ceil(duration / unit) + 1)]
+        edges = [number * unit for number in range(ceil(duration / unit) + 1)]
         pairs = [(a, b) for place, a in enumerate(edges) for b in edges[place + 1 :]]
         return np.array(pairs, np.float64)
     lengths = [_SHORTEST]
@@ -281,6 +264,19 @@ def proposals(duration: float, unit: float | None = None) -> NDArray[np.float64]
     return np.concatenate(parts)
 
 
+def _length(video_id: str, model: OpenedModel, library: Library) -> float:
+    """Seconds of a video: of its file, else of what the model sees of it."""
+    info = library.info(video_id)
+    if info is not None and info.duration > 0:
+        return info.duration
+    seen = model.seen_until(library, video_id)
+    if isinf(seen):
+        raise ItemError(
+            Reason.NO_FEATURES, f"one feature for all of {video_id}, and nobody knows its length"
+        )
+    return seen
+
+
 def moment_scores(
     queries: Sequence[MomentQuery],
     places: Mapping[str, Found],
@@ -288,7 +284,7 @@ def moment_scores(
     library: Library,
     unit: float | None = None,
     on_progress: OnProgress = quiet,
-) -> tuple[MomentScores, list[MomentQuery], list[Lost]]:
+) -> tuple[MomentScores | None, list[MomentQuery], list[Lost]]:
     """Rank the stretches of each query's video, and measure what comes first.
 
     Of two that overlap by an intersection over union of more than 0.5 the lower-ranked is left out.
@@ -298,10 +294,8 @@ def moment_scores(
         unit: as for `proposals`.
 
     Returns:
-        The figures, the queries that were scored in their order, and the videos that could not be.
-
-    Raises:
-        UsageError: not one video could be scored.
+        The figures (None where no query could be scored), the queries that were in their order,
+        and the videos that could not be.
     """
     of_video: dict[str, list[MomentQuery]] = {}
     for query in queries:
@@ -322,9 +316,10 @@ def moment_scores(
             continue
         scored += some
     if not asked:
-        why = f": {lost[0].detail}" if lost else ""
-        raise UsageError(f"no video of a query could be scored{why}")
-    return measure(asked), scored, lost
+        return None, scored, lost
+    # Stretches cut from one video are much alike: intervals take them together, by the last place.
+    cut_from = {query.video: query.places[-1].video for query in scored}
+    return measure(asked, cut_from.__getitem__), scored, lost
 
 
 def _asked(
@@ -335,10 +330,10 @@ def _asked(
     library: Library,
     unit: float | None,
 ) -> list[Asked]:
-    length = place.end - place.start
+    spans = proposals(place.end - place.start, unit)
     # A truth that ends past the file is kept: it was marked on another copy of the video.
-    duration = max(length, *(end for query in queries for _, end in query.spans))
-    spans = proposals(length, unit)
+    ends = (end for query in queries for _, end in query.spans)
+    duration = max(float(spans[:, 1].max()), *ends)
     shown = model.embed_spans(library, place.video_id, spans + place.start)
     said = model.embed_text([query.query for query in queries])
     searched = Searched({video: duration})

@@ -43,6 +43,7 @@ _ANNOTATIONS = {
     "validation": ("validation_youcook.csv", _JSON, "yc2_val.json"),
     "training": (_JSON, "yc2_train.json"),
 }
+_NAMES = {split: (*_FEATURES[split], *_ANNOTATIONS[split]) for split in _FEATURES}
 _COLUMNS = ("start", "end", "text", "video_id")
 _Row = tuple[str, object, object, str, str]
 """Video, start, end, sentence, and where it stands."""
@@ -65,7 +66,7 @@ class YouCook2Benchmark:
     ) -> RetrievalSet:
         """Read the files: as `howto.contracts.Benchmark.read`."""
         check_split(self.name, self.splits, split)
-        files = ReleaseFiles(data, _RELEASE, split)
+        files = ReleaseFiles(data, _RELEASE, split, _NAMES)
         if features is not False:
             path = files.find(*_FEATURES[split])
             if path is not None:

@@ -2,7 +2,8 @@
 
     <state>/index/<model>/  index.db                        this: recipe, groups, which files count
                             vectors-<generation>.f16        float16 (rows, D), little-endian
-                            approximate-<generation>-<n>.faiss
+                            cells-<generation>-<n>.faiss    of the approximate index, and
+                            shard-<generation>-<first>-<end>.faiss   its rows
 
 Vectors come in groups, one a video: rows that follow each other, with a stamp of what they were
 made from. A group that is taken out leaves its rows behind, dead, until they are too many. Vectors
@@ -29,6 +30,7 @@ __all__ = [
     "Approximate",
     "Group",
     "Manifest",
+    "Piece",
     "connect",
     "index_folder",
     "read_manifest",
@@ -36,7 +38,7 @@ __all__ = [
     "write_manifest",
 ]
 
-FORMAT = 1
+FORMAT = 2
 DATABASE = "index.db"
 BYTES_PER_VALUE = 2
 _BUSY_SECONDS = 60
@@ -66,20 +68,53 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Approximate:
-    """The approximate index of a manifest.
+class Piece:
+    """A file of the approximate index.
 
     Attributes:
         file: its name in the folder.
         size: in bytes, as it was written.
-        rows: it holds rows 0 .. rows - 1, dead ones included; what comes after is searched exactly.
-        trained_rows: how many there were when its cells were last chosen.
+        rows: of a shard: how many it holds; of the cells: how many there were when these were
+            chosen.
     """
 
     file: str
     size: int
     rows: int
-    trained_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Approximate:
+    """The approximate index of a manifest.
+
+    Attributes:
+        cells: where rows belong.
+        shards: the rows, dead ones included: those of the second follow those of the first. What
+            comes after the last is searched exactly.
+    """
+
+    cells: Piece
+    shards: tuple[Piece, ...]
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """All its files."""
+        return self.cells, *self.shards
+
+    @property
+    def rows(self) -> int:
+        """It holds rows 0 .. rows - 1."""
+        return sum(shard.rows for shard in self.shards)
+
+    def is_whole(self, folder: Path) -> bool:
+        """Its files are there, and as long as they were written."""
+        paths = [(folder / piece.file, piece.size) for piece in self.pieces]
+        return all(path.is_file() and path.stat().st_size == size for path, size in paths)
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> "Approximate":
+        """As `asdict` writes it."""
+        return cls(Piece(**told["cells"]), tuple(Piece(**shard) for shard in told["shards"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +201,7 @@ def _read(folder: Path, connection: sqlite3.Connection) -> Manifest | None:
         own["generation"],
         own["rows"],
         groups,
-        Approximate(**told) if told else None,
+        Approximate.of(told) if told else None,
         {name: value for name, value in facts.items() if name not in ("own", "recipe")},
     )
     _check(manifest)

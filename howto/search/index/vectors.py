@@ -164,13 +164,15 @@ class VectorIndex:
 
     @cached_property
     def _cells(self) -> ApproximateIndex | None:
-        """The approximate index; None where its file is gone or cut off: searching is exact then,
-        only slower, and the next writer makes it again."""
+        """The approximate index; None where a file of it is gone or cut off: searching is exact
+        then, only slower, and the next writer makes it again."""
         told = self.manifest.approximate
-        path = self.manifest.folder / (told.file if told else "")
-        if told is None or not path.is_file() or path.stat().st_size != told.size:
+        folder = self.manifest.folder
+        if told is None or not told.shards or not told.is_whole(folder):
             return None
-        return ApproximateIndex(path)
+        return ApproximateIndex(
+            folder / told.cells.file, [folder / shard.file for shard in told.shards]
+        )
 
     def warm(self) -> None:
         """Load what queries need beforehand, FAISS too: for a process that answers many."""

@@ -16,13 +16,19 @@ from numpy.typing import NDArray
 
 from howto.errors import LibraryBusy, LibraryError, RecipeMismatch
 from howto.recipe import Recipe
-from howto.search.index.approximate import extend, is_installed, train
+from howto.search.index.approximate import (
+    SHARD_ROWS,
+    choose_cells,
+    is_installed,
+    write_shard,
+)
 from howto.search.index.manifest import (
     BYTES_PER_VALUE,
     DATABASE,
     Approximate,
     Group,
     Manifest,
+    Piece,
     connect,
     read_manifest,
     vectors_path,
@@ -273,37 +279,69 @@ class IndexWriter:
         return uncovered > max(_MOST_UNCOVERED, _MOST_UNCOVERED_SHARE * self.manifest.rows)
 
     def _sound_approximate(self) -> Approximate | None:
-        """The approximate index, if its file is as it was written."""
+        """The approximate index, if its files are as they were written."""
         told = self.manifest.approximate
-        path = self._folder / (told.file if told else "")
-        sound = told is not None and path.is_file() and path.stat().st_size == told.size
-        return told if sound else None
+        return told if told is not None and told.is_whole(self._folder) else None
 
     def _approximate(self) -> None:
+        """Put the rows that are in no cell into shards, each of which counts as soon as it is
+        written; but in place of an index that cells are chosen anew for only when all are."""
         vectors = map_vectors(self.manifest)
         told = self._sound_approximate()
-        name = f"approximate-{self.manifest.generation}-{len(vectors)}.faiss"
+        grown = told is not None and len(vectors) >= _TRAINED_FOR * told.cells.rows
+        if told is None or grown:
+            name = f"cells-{self.manifest.generation}-{len(vectors)}.faiss"
+            cells = self._piece(name, len(vectors), lambda path: choose_cells(path, vectors))
+            told = Approximate(cells, ())
+        while told.rows < len(vectors):
+            told = self._with_more(told, vectors)
+            if not grown:
+                self._put_approximate(told)
+        self._put_approximate(told)
+        self._remove_unused()
+
+    def _with_more(self, told: Approximate, vectors: NDArray[np.float16]) -> Approximate:
+        """With a shard more, or with one that is not full written anew, longer."""
+        full, last = told.shards, None
+        if full and full[-1].rows < SHARD_ROWS:
+            *rest, last = full
+            full = tuple(rest)
+        first = sum(shard.rows for shard in full)
+        end = min(first + SHARD_ROWS, len(vectors))
+        rows = vectors[first + (last.rows if last else 0) : end]
+        shard = self._piece(
+            f"shard-{self.manifest.generation}-{first}-{end}.faiss",
+            end - first,
+            lambda path: write_shard(
+                path,
+                self._folder / told.cells.file,
+                rows,
+                end - len(rows),
+                self._folder / last.file if last else None,
+            ),
+        )
+        return replace(told, shards=(*full, shard))
+
+    def _piece(self, name: str, rows: int, write: Callable[[Path], None]) -> Piece:
+        """A file written beside, flushed and renamed."""
         part = self._folder / f"{name}.part"
-        if told is not None and len(vectors) < _TRAINED_FOR * told.trained_rows:
-            extend(part, self._folder / told.file, vectors[told.rows :])
-            trained = told.trained_rows
-        else:
-            train(part, vectors)
-            trained = len(vectors)
+        part.unlink(missing_ok=True)
+        write(part)
         with part.open("rb") as file:
             os.fsync(file.fileno())
         part.replace(self._folder / name)
-        size = (self._folder / name).stat().st_size
-        approximate = Approximate(name, size, len(vectors), trained)
+        return Piece(name, (self._folder / name).stat().st_size, rows)
+
+    def _put_approximate(self, approximate: Approximate) -> None:
         self.manifest = replace(self.manifest, approximate=approximate)
         write_manifest(self._connection, self.manifest, self._kept)
-        self._remove_unused()
 
     def _remove_unused(self) -> None:
         """Remove files of vectors and cells that nothing refers to, left by a kill or replaced."""
         told = self.manifest.approximate
-        used = {self.manifest.vectors_path.name, told.file if told else ""}
-        for pattern in ("vectors-*", "approximate-*"):
+        used = {self.manifest.vectors_path.name}
+        used |= {piece.file for piece in told.pieces} if told else set()
+        for pattern in ("vectors-*", "cells-*", "shard-*"):
             for path in self._folder.glob(pattern):
                 if path.name not in used:
                     path.unlink(missing_ok=True)

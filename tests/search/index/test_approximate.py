@@ -112,11 +112,14 @@ def test_many_of_them_go_into_cells_and_twice_as_many_choose_cells_anew(tmp_path
     first = read_manifest(tmp_path).approximate
     add(tmp_path, range(50, 65))
     extended = read_manifest(tmp_path).approximate
-    assert (extended.rows, extended.trained_rows) == (65 * PER_GROUP, first.trained_rows)
+    assert (extended.rows, extended.cells) == (65 * PER_GROUP, first.cells)
     assert recall(opened(tmp_path)) >= 0.95
     add(tmp_path, range(65, 110))
-    assert read_manifest(tmp_path).approximate.trained_rows == 110 * PER_GROUP
-    assert [path.name for path in tmp_path.glob("*.faiss")] == ["approximate-0-5500.faiss"]
+    assert read_manifest(tmp_path).approximate.cells.rows == 110 * PER_GROUP
+    assert {path.name for path in tmp_path.glob("*.faiss")} == {
+        "cells-0-5500.faiss",
+        "shard-0-0-5500.faiss",
+    }
 
 
 def test_dead_rows_and_other_groups_are_not_found(tmp_path: Path, asked: list[bool]) -> None:
@@ -143,12 +146,14 @@ def test_few_allowed_rows_are_looked_at_one_by_one(tmp_path: Path, asked: list[b
     assert asked == []
 
 
+@pytest.mark.parametrize("part", ["cells", "shard"])
 @pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"cut off")])
 def test_without_its_file_search_is_exact_and_the_next_writer_mends_it(
-    tmp_path: Path, damage, asked: list[bool]
+    tmp_path: Path, damage, part: str, asked: list[bool]
 ) -> None:
     add(tmp_path, range(100))
-    damage(tmp_path / read_manifest(tmp_path).approximate.file)
+    (file,) = tmp_path.glob(f"{part}-*")
+    damage(file)
     assert recall(opened(tmp_path)) == 1
     assert asked == []
     add(tmp_path, range(100, 101))
@@ -162,7 +167,8 @@ def test_the_same_vectors_make_the_same_cells(tmp_path: Path) -> None:
     for name in ("one", "two"):
         add(tmp_path / name, range(60))
         approximate = read_manifest(tmp_path / name).approximate
-        files.append((tmp_path / name / approximate.file).read_bytes())
+        pieces = [tmp_path / name / piece.file for piece in approximate.pieces]
+        files.append([path.read_bytes() for path in pieces])
     assert files[0] == files[1]
 
 

@@ -234,5 +234,5 @@ def test_a_kill_at_any_instant_leaves_a_whole_index(tmp_path: Path) -> None:
     check(folder, {"last": ("1", 15)})
     used = {"index.db", "index.lock", f"vectors-{read_manifest(folder).generation}.f16"}
     approximate = read_manifest(folder).approximate
-    used |= {approximate.file} if approximate else set()
+    used |= {piece.file for piece in approximate.pieces} if approximate else set()
     assert {path.name for path in folder.iterdir()} == used

@@ -54,7 +54,9 @@ def find_weights(named: Named, weights: str | None) -> ResolvedWeights:
         )
     path = _in_folder(named) or _in_caches(named)
     if path is None:
-        if weights != DOWNLOAD or os.environ.get(OFFLINE_VARIABLE, "") not in ("", "0"):
+        if os.environ.get(OFFLINE_VARIABLE, "") not in ("", "0"):
+            raise PluginError(_how_to_get(named, f" ({OFFLINE_VARIABLE} is set)"))
+        if weights != DOWNLOAD:
             raise PluginError(_how_to_get(named))
         path = _fetched(named)
     return ResolvedWeights(path, file_hash(path), named.address)
@@ -85,12 +87,13 @@ def _hub_files(file: str) -> tuple[str, ...]:
     return (str(Path(file).with_suffix(".safetensors")), file) if file else HUB_FILES
 
 
-def _how_to_get(named: Named) -> str:
+def _how_to_get(named: Named, why: str = "") -> str:
     wanted = weights_folder() / f"{named}.safetensors"
     return (
-        f"the weights of clip:{named} are not here: no file {wanted}. Put the file of "
+        f"the weights of clip:{named} are not here: no file {wanted}{why}. Put the file of "
         f"{named.address} there (or into the folder that {FOLDER_VARIABLE} names), give the path "
-        f"of a file, or allow the download: --weights clip:{named}={DOWNLOAD}"
+        f"of a file, or fetch it: howto models fetch clip:{named}, or howto extract --weights "
+        f"clip:{named}={DOWNLOAD}"
     )
 
 
