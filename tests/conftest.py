@@ -1,13 +1,16 @@
 """What many tests share: small videos made on the spot, the shared real files, and the command
 line."""
 
+import http.client
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from fractions import Fraction
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -156,3 +159,121 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         return Ran(code, printed.out, printed.err)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A Ray cluster of two machines, processes on loopback, of one core each; this process is
+    connected to them as a driver."""
+    pytest.importorskip("ray", reason="needs howto[ray]")
+    folder = tmp_path_factory.mktemp("for_actors")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        # Actors inherit where modules lie from the node that starts them.
+        patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        import ray
+        from ray.cluster_utils import Cluster
+
+        made = Cluster(
+            initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
+        )
+        made.folder = folder
+        made.second = made.add_node(num_cpus=1)
+        ray.init(address=made.address, log_to_driver=False, logging_level="error")
+        made.wait_for_nodes()
+        try:
+            yield made
+        finally:
+            ray.shutdown()
+            made.shutdown()
+
+
+@dataclass
+class S3Site:
+    """An S3 server behind a door that can be shut.
+
+    Attributes:
+        refusals: how many PUT requests are still to be answered with 503.
+        puts: paths that were put, in order, the refused ones too.
+    """
+
+    address: str
+    refusals: int = 0
+    puts: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    moto = pytest.importorskip("moto.server", reason="needs moto's S3 server")
+    pytest.importorskip("s3fs", reason="needs s3fs")
+    running = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    running.start()
+    try:
+        host, port = running.get_host_and_port()
+        yield f"{host}:{port}"
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def s3_site(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Site]:
+    """A bucket `films` on a real S3 server on loopback, which fails when it is told to."""
+    found = S3Site("")
+
+    class Door(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def pass_on(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if self.command == "PUT":
+                found.puts.append(self.path)
+                if found.refusals:
+                    found.refusals -= 1
+                    self.answer(503, {}, b"<Error><Code>SlowDown</Code></Error>")
+                    return
+            connection = http.client.HTTPConnection(s3_server, timeout=30)
+            connection.request(self.command, self.path, body, dict(self.headers))
+            answer = connection.getresponse()
+            self.answer(answer.status, dict(answer.getheaders()), answer.read())
+            connection.close()
+
+        def answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
+            self.send_response_only(status)
+            for name, value in headers.items():
+                if name.lower() not in ("content-length", "transfer-encoding", "connection"):
+                    self.send_header(name, value)
+            length = headers.get("Content-Length", "0") if self.command == "HEAD" else len(body)
+            self.send_header("Content-Length", str(length))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    for method in ("GET", "PUT", "POST", "HEAD", "DELETE"):
+        setattr(Door, f"do_{method}", Door.pass_on)
+
+    door = ThreadingHTTPServer(("127.0.0.1", 0), Door)
+    threading.Thread(target=door.serve_forever, daemon=True).start()
+    found.address = f"http://127.0.0.1:{door.server_address[1]}"
+    for name, value in {
+        "AWS_ENDPOINT_URL": found.address,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_MAX_ATTEMPTS": "2",
+    }.items():
+        monkeypatch.setenv(name, value)
+    import s3fs
+
+    s3fs.S3FileSystem.clear_instance_cache()
+    s3fs.S3FileSystem().mkdir("films")
+    found.puts.clear()
+    yield found
+    s3fs.S3FileSystem().rm("films", recursive=True)
+    s3fs.S3FileSystem.clear_instance_cache()
+    door.shutdown()
+    door.server_close()

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from howto.cli.console import chosen_folder, errors, output, print_json, progress
+from howto.cli.engines import OnOption, ResourcesOption, stdout_to_ourselves
+from howto.errors import UsageError
 from howto.library import Library
+from howto.run.engine import Engine, engine_of
 from howto.search.phrases import about, counted
 
 if TYPE_CHECKING:
@@ -166,6 +169,8 @@ def train(
             help="Train on files of the HowTo100M authors, in place of a library's.",
         ),
     ] = None,
+    on: OnOption = "local",
+    resources: ResourcesOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and do not train.")
     ] = False,
@@ -178,17 +183,22 @@ def train(
 
     Needs pairs (howto clip) and features (howto extract). Ctrl-C keeps what was learned; --resume
     goes on as if it had never stopped. Under torchrun several processes train one model:
-    torchrun --nproc-per-node 2 -m howto train.
+    torchrun --nproc-per-node 2 -m howto train. --on says where features are pooled before that.
 
     Example:  howto train my_videos/ --sampler intra-video --name first
     """
     given = _given(dict(locals()))
+    engine = engine_of(on, resources)
+    if engine.kind != "local" and from_authors is not None:
+        raise UsageError(
+            "--on says where a library's features are pooled; leave --from-authors out"
+        )
     with Library.open(chosen_folder(folder, library), state_dir) as opened:
         if opened.is_outside:
             errors.print(f"{opened.folder} is kept in {opened.state}", style="dim", markup=False)
         options = _options(opened, name, given, config, resume=resume)
         is_main = int(os.environ.get("RANK", "0")) == 0
-        ready = _prepare(opened, options, name, from_authors, resume=resume)
+        ready = _prepare(opened, options, name, from_authors, engine, resume=resume)
         if is_main:
             for note in (*ready.notes, *_seen_before(ready, opened)):
                 errors.print(f"Note: {note}", style="dim", markup=False, soft_wrap=True)
@@ -220,7 +230,8 @@ def train(
 
 
 _NO_OPTIONS = {
-    "folder", "library", "name", "config", "resume", "from_authors", "dry_run", "json", "state_dir",
+    "folder", "library", "name", "config", "resume", "from_authors", "on", "resources", "dry_run",
+    "json", "state_dir",
 }  # fmt: skip
 
 
@@ -248,6 +259,7 @@ def _prepare(
     options: "TrainOptions",
     name: str,
     from_authors: tuple[Path, Path, Path, Path] | None,
+    engine: Engine,
     *,
     resume: bool,
 ) -> "Prepared":
@@ -262,7 +274,7 @@ def _prepare(
         source = AuthorsFolders(*from_authors)
         ranks = read_ranks(from_authors[0]) if options.rank_at_most is not None else None
         told = {"from_authors": [str(path.absolute()) for path in from_authors]}
-    with progress("Packing") as show:
+    with stdout_to_ourselves(engine), progress("Packing") as show:
         return prepare(
             library,
             options,
@@ -271,6 +283,7 @@ def _prepare(
             source=source,
             ranks=ranks,
             told=told,
+            engine=engine,
             on_progress=show,
         )
 

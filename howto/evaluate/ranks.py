@@ -352,7 +352,7 @@ def _products(
         raise ValueError(f"expected one length, got {queries.shape[1]} and {candidates.shape[1]}")
     like = _first_alike(candidates)
     again = np.flatnonzero(like != np.arange(len(like)))
-    width = len(candidates) * np.result_type(queries, candidates).itemsize
+    width = max(candidates.shape) * np.result_type(queries, candidates).itemsize
     for first, last in _blocks(len(queries) if chosen is None else len(chosen), width):
         with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is looked at anyway
             block = queries[_part(chosen, first, last)] @ candidates.T

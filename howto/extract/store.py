@@ -53,6 +53,7 @@ class StoredFeatures:
     def __init__(self, library: Library, recipe: Recipe) -> None:
         self.library = library
         self.recipe = recipe
+        self._root = features_root(library)
 
     @property
     def backbone(self) -> str:
@@ -64,13 +65,13 @@ class StoredFeatures:
         """Where its files lie."""
         from howto.extract.features import set_folder
 
-        return set_folder(features_root(self.library), self.backbone, self.recipe)
+        return set_folder(self._root, self.backbone, self.recipe)
 
     def path(self, video_id: str) -> Path:
         """Where the features of a video lie, or would."""
         from howto.extract.features import feature_path
 
-        return feature_path(features_root(self.library), self.backbone, self.recipe, video_id)
+        return feature_path(self._root, self.backbone, self.recipe, video_id)
 
     @property
     def key(self) -> int | None:

@@ -32,6 +32,7 @@ from howto.evaluate.ranks import Interval, interval_over_videos
 from howto.extract.choice import chosen_device
 from howto.library import Library
 from howto.recipe import Recipe
+from howto.run.engine import LOCAL, Engine
 from howto.train import checkpoint
 from howto.train.batches import Batches
 from howto.train.config import TrainOptions
@@ -143,6 +144,7 @@ def prepare(
     source: PackSource | None = None,
     ranks: Mapping[str, int] | None = None,
     told: Mapping[str, Any] | None = None,
+    engine: Engine = LOCAL,
     on_progress: Progress | None = None,
 ) -> Prepared:
     """Build the pack, choose what was left open, and make the model.
@@ -154,6 +156,7 @@ def prepare(
         ranks: each video's best search rank, for `rank_at_most` with a source; a library's own are
             known to it.
         told: what else the run's config is to hold.
+        engine: where the features of a library are pooled for the pack; a source has its own way.
 
     Raises:
         UsageError: the run is there and is not to be resumed; options that do not go together.
@@ -172,7 +175,7 @@ def prepare(
     if start is not None and start.kind == "model":
         options = _adapting(options, start)
     text = _text_choice(options, None)
-    built = _pack(library, options, text, source, device, on_progress)
+    built = _pack(library, options, text, source, device, engine, on_progress)
     pack = built.pack
     dim = options.dim or (start.dim if start else None) or _own_dim(start, pack)
     text = _text_choice(options, dim)
@@ -437,6 +440,7 @@ def _pack(
     text: TextChoice,
     source: PackSource | None,
     device: str,
+    engine: Engine,
     on_progress: Progress | None,
 ) -> Built:
     if source is not None:
@@ -448,6 +452,7 @@ def _pack(
         backbones=options.backbone,
         pairs=options.clips,
         device=device,
+        engine=engine,
         on_progress=on_progress,
     )
 

@@ -300,7 +300,7 @@ def test_too_many_names_and_lines_are_drawn(
     again = evaluate_own(library, [seeing(ids)], queries=queries)
     assert again.parts[1].queries == asked.parts[1].queries
     with library.writing() as connection:
-        connection.execute("UPDATE videos SET title = 'about ' || number")
+        connection.execute("UPDATE videos SET title = 'knit ' || number")
     try:
         named = evaluate_own(library)
     finally:

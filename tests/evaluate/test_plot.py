@@ -95,6 +95,14 @@ def test_bars_are_as_long_as_their_recall(tmp_path: Path) -> None:
     assert (ours.max() - ours.min()) * 2 == pytest.approx(theirs.max() - theirs.min(), abs=3)
 
 
+def test_the_legend_of_chance_stands_where_no_mark_can_be(tmp_path: Path) -> None:
+    draw_bars([Bar("a", 0.2, 0.1, 0.3, 0.05, is_ours=True)], "title", tmp_path / "bars.png")
+    picture = cv2.imread(str(tmp_path / "bars.png"))
+    below = picture[len(picture) - 22 :]  # under the numbers of the axis
+    assert (below[:, : plot._BAR_NAMES - 30] < 200).any()
+    assert not (below[:, plot._BAR_NAMES - 30 :] < 200).any()
+
+
 def test_bars_of_moments() -> None:
     searched = Searched({"a": 100.0, "b": 100.0})
     asked = [

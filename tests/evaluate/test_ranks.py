@@ -1,7 +1,9 @@
 """Ranks and recall against hand-worked matrices, plain loops and brute force over all orders."""
 
+import tracemalloc
 import warnings
 from itertools import pairwise, permutations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -155,6 +157,24 @@ def test_many_rows_are_ranked_like_one(monkeypatch: pytest.MonkeyPatch) -> None:
     for row in (0, 11, 12, 249):
         alone = ranks_of(scores[row : row + 1], answers[row : row + 1])
         assert whole.ranks[row] == alone.ranks[0]
+
+
+def test_what_answers_nothing_makes_no_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_BLOCK_BYTES", 1 << 20)
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "scores.npy", rng.random((1500, 2000), np.float32))
+    scores = np.load(tmp_path / "scores.npy", mmap_mode="r")
+    answers = np.flatnonzero(np.arange(2000) % 7)[:1500]
+    clips = rng.random((2000, 2000), np.float32)
+    captions = clips[answers] + rng.random((1500, 2000), np.float32)
+    for rank, given in ((ranks_back_of, (scores,)), (ranks_back_of_embeddings, (captions, clips))):
+        tracemalloc.start()
+        rank(*given, answers)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert most < 6 << 20 < given[0].nbytes
 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.int8, np.uint8, np.int64, bool])

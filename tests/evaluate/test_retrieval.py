@@ -137,3 +137,12 @@ def test_what_cannot_be_evaluated() -> None:
         result_of_scores(np.zeros((3, 2)))
     with pytest.raises(ValueError, match="video of each of 4 queries"):
         direction(ranks_of(SCORES, range(4)), [0])
+
+
+def test_intervals_hold_95_per_cent() -> None:
+    """Of 400 queries, each a video of its own and every other right, the share is binomial."""
+    scores = np.eye(400) * (np.arange(400) % 2 * 2 - 1)
+    found = direction(ranks_of(scores, np.arange(400)), np.arange(400), resamples=20000).recalls[1]
+    half = 1.96 * np.sqrt(0.5 * 0.5 / 400)
+    assert found.low == pytest.approx(0.5 - half, abs=0.003)
+    assert found.high == pytest.approx(0.5 + half, abs=0.003)

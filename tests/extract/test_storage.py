@@ -1,13 +1,7 @@
 """Feature files at an address: a real S3 server on loopback, which fails when it is told to."""
 
-import http.client
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from fractions import Fraction
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -23,97 +17,10 @@ from howto.recipe import Recipe
 from howto.records import State
 from howto.search.refresh import refresh
 
+from ..conftest import S3Site
 from .conftest import PlainBackbone, wanted_of
 
 RECIPE = Recipe.of(backbone="net", dim=4)
-
-
-@dataclass
-class Site:
-    """An S3 server behind a door that can be shut.
-
-    Attributes:
-        refusals: how many PUT requests are still to be answered with 503.
-        puts: paths that were put, in order, the refused ones too.
-    """
-
-    address: str
-    refusals: int = 0
-    puts: list[str] = field(default_factory=list)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    moto = pytest.importorskip("moto.server", reason="needs moto's S3 server")
-    pytest.importorskip("s3fs", reason="needs s3fs")
-    running = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    running.start()
-    try:
-        host, port = running.get_host_and_port()
-        yield f"{host}:{port}"
-    finally:
-        running.stop()
-
-
-@pytest.fixture
-def site(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    found = Site("")
-
-    class Door(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def pass_on(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            if self.command == "PUT":
-                found.puts.append(self.path)
-                if found.refusals:
-                    found.refusals -= 1
-                    self.answer(503, {}, b"<Error><Code>SlowDown</Code></Error>")
-                    return
-            connection = http.client.HTTPConnection(server, timeout=30)
-            connection.request(self.command, self.path, body, dict(self.headers))
-            answer = connection.getresponse()
-            self.answer(answer.status, dict(answer.getheaders()), answer.read())
-            connection.close()
-
-        def answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
-            self.send_response_only(status)
-            for name, value in headers.items():
-                if name.lower() not in ("content-length", "transfer-encoding", "connection"):
-                    self.send_header(name, value)
-            length = headers.get("Content-Length", "0") if self.command == "HEAD" else len(body)
-            self.send_header("Content-Length", str(length))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    for method in ("GET", "PUT", "POST", "HEAD", "DELETE"):
-        setattr(Door, f"do_{method}", Door.pass_on)
-
-    door = ThreadingHTTPServer(("127.0.0.1", 0), Door)
-    threading.Thread(target=door.serve_forever, daemon=True).start()
-    found.address = f"http://127.0.0.1:{door.server_address[1]}"
-    for name, value in {
-        "AWS_ENDPOINT_URL": found.address,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_MAX_ATTEMPTS": "2",
-    }.items():
-        monkeypatch.setenv(name, value)
-    import s3fs
-
-    s3fs.S3FileSystem.clear_instance_cache()
-    s3fs.S3FileSystem().mkdir("films")
-    found.puts.clear()
-    yield found
-    s3fs.S3FileSystem().rm("films", recursive=True)
-    s3fs.S3FileSystem.clear_instance_cache()
-    door.shutdown()
-    door.server_close()
 
 
 def some(video_id: str = "abc", seed: int = 0) -> Features:
@@ -121,7 +28,7 @@ def some(video_id: str = "abc", seed: int = 0) -> Features:
     return Features(video_id, values, np.arange(5) * 0.5, RECIPE, 2.5, Fraction(3, 2))
 
 
-def test_what_is_written_is_read(site: Site) -> None:
+def test_what_is_written_is_read(s3_site: S3Site) -> None:
     root = place_of("s3://films/of/mine")
     path = feature_path(root, "net", RECIPE, "abc")
     write(path, some())
@@ -134,28 +41,28 @@ def test_what_is_written_is_read(site: Site) -> None:
     assert str(path).startswith(f"s3://films/of/mine/net-{RECIPE.short}/ba/")
 
 
-def test_an_upload_that_fails_is_repeated_and_the_last_one_counts(site: Site) -> None:
+def test_an_upload_that_fails_is_repeated_and_the_last_one_counts(s3_site: S3Site) -> None:
     path = feature_path(place_of("s3://films"), "net", RECIPE, "abc")
-    site.refusals = 2
+    s3_site.refusals = 2
     write(path, some(seed=1))
-    assert len(site.puts) == 3
+    assert len(s3_site.puts) == 3
     write(path, some(seed=2))
     np.testing.assert_array_equal(read(path).features, some(seed=2).features)
 
 
-def test_an_upload_that_fails_for_good_leaves_nothing(site: Site) -> None:
+def test_an_upload_that_fails_for_good_leaves_nothing(s3_site: S3Site) -> None:
     path = feature_path(place_of("s3://films"), "net", RECIPE, "abc")
-    site.refusals = 1000
+    s3_site.refusals = 1000
     with pytest.raises(ItemError) as told:
         write(path, some())
     assert told.value.reason == Reason.NETWORK
-    site.refusals = 0
+    s3_site.refusals = 0
     assert list(files_of(path.parent.parent)) == []
     with pytest.raises(LibraryError, match="no feature file"):
         read(path)
 
 
-def test_what_is_cut_off_or_no_feature_file_is_said(site: Site) -> None:
+def test_what_is_cut_off_or_no_feature_file_is_said(s3_site: S3Site) -> None:
     path = feature_path(place_of("s3://films"), "net", RECIPE, "abc")
     write(path, some())
     whole = path.read_bytes()
@@ -165,7 +72,7 @@ def test_what_is_cut_off_or_no_feature_file_is_said(site: Site) -> None:
             read(path)
 
 
-def test_a_library_keeps_its_features_there(site: Site, library: Library) -> None:
+def test_a_library_keeps_its_features_there(s3_site: S3Site, library: Library) -> None:
     """Made, seen as made, and made again where an upload failed: the same as in a folder."""
     wanted = wanted_of(PlainBackbone())
     refresh(library)
@@ -173,11 +80,11 @@ def test_a_library_keeps_its_features_there(site: Site, library: Library) -> Non
     stored = StoredFeatures(library, wanted.recipe)
     there = {path.name: read(path) for path in files_of(stored.folder)}
     put_features_at(library, "s3://films/mine")
-    site.refusals = 1000
+    s3_site.refusals = 1000
     failed = extract_videos(library, [wanted], workers=1)
     assert failed.made == 0
     assert {one.reason for one in failed.outcomes if one.state == State.FAILED} == {Reason.NETWORK}
-    site.refusals = 0
+    s3_site.refusals = 0
     assert extract_videos(library, [wanted], workers=1).made == here.made > 0
     assert extract_videos(library, [wanted], workers=1).made == 0
     remote = {path.name: read(path) for path in files_of(stored.folder)}
@@ -189,7 +96,7 @@ def test_a_library_keeps_its_features_there(site: Site, library: Library) -> Non
     assert extract_videos(library, [wanted], workers=1).made == 0, "those of before are used again"
 
 
-def test_places_that_cannot_be(site: Site, library: Library) -> None:
+def test_places_that_cannot_be(s3_site: S3Site, library: Library) -> None:
     with pytest.raises(LibraryError, match="there is no nowhere"):
         put_features_at(library, "s3://nowhere/x")
     with pytest.raises(UsageError, match="cannot be used"):
@@ -208,7 +115,7 @@ def test_a_folder_elsewhere(library: Library, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("place", ["s3://films/mine", "folder"])
 def test_a_forgotten_video_is_deleted_there_too(
-    site: Site, library: Library, tmp_path: Path, place: str
+    s3_site: S3Site, library: Library, tmp_path: Path, place: str
 ) -> None:
     wanted = wanted_of(PlainBackbone())
     refresh(library)

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from itertools import combinations
 from pathlib import Path
@@ -18,6 +19,7 @@ from howto.joint.locate import locate_steps, placed, read_steps, seconds_seen
 from howto.joint.opened import make_features, open_model
 from howto.library import Library
 from howto.media.encode import H264Writer
+from howto.search.choice import SignalChoice, remember
 from howto.search.refresh import refresh
 
 SHADES = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
@@ -53,6 +55,8 @@ def steps(tmp_path: Path) -> Path:
 
 def test_steps_are_read_one_a_line(tmp_path: Path, steps: Path) -> None:
     assert read_steps(steps) == ["show green", "then blue", "and red"]
+    steps.write_text("- crack it\n* stir\n\u2022 1. serve\n-5 degrees\n-- wait\n")
+    assert read_steps(steps) == ["crack it", "stir", "serve", "-5 degrees", "-- wait"]
     steps.write_bytes("\ufeff2 eggs\r\n10 minutes in the oven\r\n  \r\n".encode())
     assert read_steps(steps) == ["2 eggs", "10 minutes in the oven"]
 
@@ -90,6 +94,21 @@ def test_places_and_what_speaks_against_them() -> None:
     assert [one.note for one in free] == ["", "", "step 2 scores higher here"]
 
 
+def test_a_step_of_no_known_word_moves_no_other() -> None:
+    """Its scores would have the second that the step before it has to itself."""
+    scores = np.array([[0, 0, 5, 0], [9, 9, 0, 0], [0, 0, 0, 5]], np.float32)
+    alone = placed(["a", "c"], scores[[0, 2]], np.ones(2, bool))
+    assert [one.second for one in alone] == [2, 3]
+    for ordered in (True, False):
+        some = np.concatenate([scores, np.zeros((3, 1), np.float32)], axis=1)
+        some[2, 3:] = (0, 5)
+        found = placed(["a", "zzzz", "c"], some, np.array([True, False, True]), ordered=ordered)
+        assert (found[0].second, found[2].second) == (2, 4)
+        assert [one.note for one in found] == ["", "the model knows no word of it", ""]
+    known = placed(["a", "zzzz", "c"], some, np.ones(3, bool))
+    assert known[0].second == 0
+
+
 @given(
     st.integers(1, 4).flatmap(
         lambda steps: st.lists(
@@ -125,7 +144,44 @@ def test_a_video_that_is_too_short_for_its_steps(
         assert {one.second for one in free.steps} == {0}
 
 
+def test_seconds_of_which_there_is_no_feature(films: Path, colour_words: Path) -> None:
+    """The container says that the film is longer than its pictures."""
+    with Library.open(films) as library:
+        refresh(library)
+        model = open_model(library, "colour-words")
+        make_features(library, model)
+        [(video_id, number)] = library.connection.execute("SELECT video_id, number FROM videos")
+        info = library.info(video_id)
+        with library.writing():
+            library.put_video(number, replace(info, duration=20.0), "", "", "")
+        assert locate_steps(library, model, video_id, ["red"]).scores.shape == (1, 8)
+        assert seconds_seen(library, model, video_id, 2.5, 5).tolist() == [
+            [2.5, np.nextafter(3.5, 0)], [3.5, np.nextafter(4.5, 0)], [4.5, np.nextafter(5.5, 0)],
+        ]  # fmt: skip
+        assert len(seconds_seen(library, model, video_id, 30.0)) == 0
+        with library.writing():
+            library.put_video(number, replace(info, duration=5.2), "", "", "")
+        assert len(seconds_seen(library, model, video_id)) == 6
+
+
 # --- the command ---
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (("--plot", "nowhere/x.png"), "there is no folder nowhere"),
+        (("--plot", "."), "this is a folder"),
+        (("--device", "bogus"), "no device 'bogus'"),
+    ],
+)
+def test_options_are_looked_at_before_any_work(
+    drawn: Path, films: Path, steps: Path, cli: Callable, option: tuple[str, str], said: str
+) -> None:
+    ran = cli("locate", steps, films / "light.mp4", "-L", drawn, "--model", "small", *option)
+    assert ran.code == 2
+    assert said in ran.err
+    assert not (films / ".howto").exists()
 
 
 def test_a_video_outside_any_library(
@@ -212,7 +268,14 @@ def test_several_runs_are_to_be_chosen_from(
     for other in [one for one in runs.iterdir() if one.name != "small"]:
         shutil.rmtree(other)
     video = next(iter(sorted(folder.glob("*.mp4"))))
-    assert "By the model small" in cli("locate", steps, video, "--json").err
+    said = cli("locate", steps, video, "--json").err
+    assert "By the model small, the one that there is." in said
+    with Library.open(folder) as library, library.writing():
+        remember(library, SignalChoice(("words", "pictures"), "small", "it was measured"))
+    said = cli("locate", steps, video, "--json").err
+    assert "By the model small, which was measured to be the best here." in said
+    with Library.open(folder) as library, library.writing():
+        remember(library, SignalChoice(("words",), None, "it was measured"))
     shutil.copytree(runs / "small", runs / "twin")
     ran = cli("locate", steps, video)
     assert ran.code == 2

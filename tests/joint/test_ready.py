@@ -98,6 +98,36 @@ def test_weights_that_are_not_here_are_not_fetched(colour_words: Path) -> None:
     assert not colour_words.exists()
 
 
+def test_a_plugins_advice_for_other_commands_is_not_given(
+    colour_words: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a plugin says is for `howto extract`; here `howto models fetch` gets the weights."""
+    colour_words.unlink()
+    with pytest.raises(PluginError) as error:
+        open_model(None, "colour-words")
+    assert str(error.value) == (
+        f"the weights of colour-words are not here: no file {colour_words}. Get them: howto models "
+        "fetch colour-words; or name a file of them with --weights FILE"
+    )
+    with pytest.raises(UsageError, match="without colour-words= before it"):
+        open_model(None, "colour-words", weights="colour-words=colours.txt")
+    with pytest.raises(PluginError, match="no file other"):  # a person's own file is no download
+        open_model(None, "colour-words", weights="other")
+    # Weights that are there and wrong are another matter.
+    colour_words.write_text(TABLE)
+    module = sys.modules["fake_colour_words"]
+
+    def damaged(_path: Path) -> str:
+        raise PluginError("the file is damaged")
+
+    monkeypatch.setattr(module, "file_hash", damaged)
+    with pytest.raises(PluginError, match="the file is damaged"):
+        open_model(None, "colour-words")
+    monkeypatch.setattr(module.ColourWords, "fetch_as", "download", raising=False)
+    with pytest.raises(UsageError, match="nothing is fetched here"):
+        open_model(None, "colour-words", weights="download")
+
+
 def test_weights_of_the_s3d_model_are_not_fetched(weights: Path) -> None:
     with pytest.raises(PluginError, match="howto models fetch s3d-milnce"):
         open_model(None, "s3d-milnce")

@@ -8,9 +8,13 @@ import numpy as np
 import pytest
 
 from howto.errors import UnknownPlugin, UsageError
-from howto.evaluate.benchmark import evaluate_benchmark
-from howto.evaluate.benchmarks.score import proposals
+from howto.evaluate.benchmark import evaluate_benchmark, read_benchmark
+from howto.evaluate.benchmarks.found import Found
+from howto.evaluate.benchmarks.score import proposals, step_scores
+from howto.evaluate.benchmarks.sets import About, StepSet, StepTask, StepVideo
+from howto.evaluate.localise import StepSpan
 from howto.library import Library
+from howto.records import MediaInfo
 from tests.evaluate.benchmarks import releases
 from tests.evaluate.benchmarks.conftest import Constant, Oracle
 
@@ -365,3 +369,164 @@ def test_a_constant_model_is_at_chance(youcook2: Path) -> None:
     way = evaluate_benchmark("youcook2", Constant(), data=youcook2).scores.text_to_video
     assert [one.value for one in way.recalls.values()] == [0.2, 1.0, 1.0]
     assert way.median_rank.value == 3
+
+
+# --- ends of videos ---
+
+
+def lasting(library: Library, **seconds: float) -> Library:
+    """Let the library know how long its files are."""
+    with library.writing():
+        for video_id, duration in seconds.items():
+            info = MediaInfo(duration, 0, 16, 16, 16, 16, 1, 0, 2, False, "h264", "", False)
+            library.put_video(library.number_of(video_id), info, "", "", "")
+    return library
+
+
+@pytest.mark.parametrize(("length", "piece"), [(26.0, 5), (10.4, 2)])
+def test_the_last_piece_of_didemo_is_whole(
+    tmp_path: Path, named: Callable[..., Library], length: float, piece: int
+) -> None:
+    """People marked it as 5 s, however little of it the file has."""
+    row = {"video": "v1.avi", "description": "a dog runs", "times": [[piece, piece]]}
+    (tmp_path / "test_data.json").write_text(json.dumps([row]))
+    library = lasting(named("v1"), v1=length)
+    shown = {"v1": [(5.0 * piece, 5.0 * (piece + 1), "a dog runs"), (0.0, length, "a street")]}
+    result = evaluate_benchmark("moments:didemo", Oracle(shown), data=tmp_path, library=library)
+    assert [found[1].recall.value for found in result.scores.found.values()] == [1] * 5
+    assert 0 < result.scores.found["IoU 0.7"][1].chance < 1
+
+
+def test_seconds_without_features_are_not_looked_at(
+    crosstask: Path, named: Callable[..., Library]
+) -> None:
+    """The sound of a file may be longer than its picture: what nobody saw is no candidate."""
+    shown = {"IIIIIIIIIII": [(2.0, 4.0, "brake on"), (4.0, 6.0, "get things out")]}
+    library = lasting(named("IIIIIIIIIII"), IIIIIIIIIII=40.0)
+    result = evaluate_benchmark("crosstask", Oracle(shown), data=crosstask, library=library)
+    assert result.scores.free.recall.value == 1
+    assert result.scores.free.chance == pytest.approx(2 / 6)
+    # Where the file ends first, it counts.
+    library = lasting(named("IIIIIIIIIII"), IIIIIIIIIII=4.2)
+    result = evaluate_benchmark("crosstask", Oracle(shown), data=crosstask, library=library)
+    assert result.scores.free.tasks[0].present == 2
+    assert result.scores.free.chance == pytest.approx((2 + 1) / 5 / 2)
+
+
+def test_steps_of_a_stretch_of_a_longer_video(named: Callable[..., Library]) -> None:
+    steps = ("pour", "stir", "serve")
+    shown = [(10.0 + 2 * n, 12.0 + 2 * n, step) for n, step in enumerate(steps)]
+    spans = tuple(StepSpan(n, 2.0 * n - 2, 2.0 * n) for n in (1, 2, 3))
+    video = StepVideo("v1", "7", spans, (), frozenset({"v1"}))
+    asked = StepSet((StepTask("7", "Cook", steps),), (video,), About(()))
+    model = Oracle({"v1": [*shown, (0.0, 40.0, "a street")]})
+    place = {"v1": Found("v1", 10.0, 16.0)}
+    scores, scored, lost = step_scores(asked, place, model, named("v1"))
+    assert scores.ordered.recall.value == 1
+    assert scores.free.chance == pytest.approx(2 / 6)
+    assert (scored, lost) == ([video], [])
+
+
+def test_clips_past_the_end_are_lost(youcook2: Path, named: Callable[..., Library]) -> None:
+    library = lasting(named(*YOUCOOK), AAAAAAAAAAA=22.0, BBBBBBBBBBB=60.0, CCCCCCCCCCC=60.0)
+    result = evaluate_benchmark(
+        "youcook2", Oracle(YOUCOOK), data=youcook2, library=library, features=False
+    )
+    assert result.scores.candidates == 4
+    (lost,) = result.lost
+    assert (lost.reason, lost.detail) == (
+        "outside_video",
+        "AAAAAAAAAAA ends at 22 s, before 25 s",
+    )
+    assert "fry it in oil" not in result.scored.captions
+
+
+def test_files_of_another_length_are_told(tmp_path: Path, named: Callable[..., Library]) -> None:
+    """The release says 12.5 s of each."""
+    releases.coin(tmp_path, "testing")
+    lengths = dict.fromkeys(STEP_VIDEOS, 13.0) | {"HHHHHHHHHHH": 30.0}
+    library = lasting(named(*STEP_VIDEOS), **lengths)
+    notes = evaluate_benchmark("coin", Oracle(STEP_VIDEOS), data=tmp_path, library=library).notes
+    (note,) = [note for note in notes if "longer or shorter" in note]
+    assert note.startswith("1 file longer or shorter by over 2 s than the release says")
+    assert "HHHHHHHHHHH" in note
+    library = lasting(named(*STEP_VIDEOS), **dict.fromkeys(STEP_VIDEOS, 13.0))
+    notes = evaluate_benchmark("coin", Oracle(STEP_VIDEOS), data=tmp_path, library=library).notes
+    assert not [note for note in notes if "longer or shorter" in note]
+
+
+# --- nothing to score ---
+
+
+def test_why_no_step_is_left(crosstask: Path, named: Callable[..., Library]) -> None:
+    """One video has no features, one is not there, one was trained on."""
+    library = named("GGGGGGGGGGG", "IIIIIIIIIII")
+    model = Oracle({}, trained_on=["IIIIIIIIIII"])
+    with pytest.raises(UsageError) as error:
+        evaluate_benchmark("crosstask", model, data=crosstask, library=library)
+    assert str(error.value) == (
+        "no video that shows a step is left to be scored: 1 video trained on, 1 not_in_library, "
+        "1 no_features, such as GGGGGGGGGGG has no features"
+    )
+    # Steps that are marked only after the last second that was seen.
+    short = {"HHHHHHHHHHH": [(0.0, 1.0, "pour water")], "GGGGGGGGGGG": [(0.0, 1.0, "x")]}
+    (crosstask / "crosstask_release" / "tasks_primary.txt").write_text(
+        "23521\nMake Jello Shots\nhttps://example.org\n1\npour water\n"
+    )
+    for path in (crosstask / "crosstask_release" / "annotations").iterdir():
+        path.write_text("1,8.0,9.0\n")
+    library = named("GGGGGGGGGGG", "HHHHHHHHHHH")
+    with pytest.raises(UsageError, match="2 videos in which no step is marked where it was seen"):
+        evaluate_benchmark("crosstask", Oracle(short), data=crosstask, library=library)
+
+
+def test_a_rule_of_ties_is_for_retrieval(crosstask: Path, named: Callable[..., Library]) -> None:
+    with pytest.raises(UsageError, match="a rule of ties is for retrieval; crosstask asks for st"):
+        evaluate_benchmark(
+            "crosstask",
+            Oracle(STEP_VIDEOS),
+            data=crosstask,
+            library=named(*STEP_VIDEOS),
+            ties="authors",
+        )
+
+
+# --- files and splits ---
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "file", "split", "own"),
+    [
+        ("youcook2", "yc2_val.json", "training", "validation"),
+        ("youcook2", "youcook_train.pkl", "validation", "training"),
+        ("lsmdc", "LSMDC16_annos_val.csv", "test", "validation"),
+        ("msrvtt", "MSRVTT_train.9k.csv", "1k-A", "train-9k"),
+        ("moments:tacos", "tacos_val_release.jsonl", None, "val"),
+        ("moments:didemo", "val_data.json", "train", "val"),
+    ],
+)
+def test_a_file_of_another_split_is_refused(
+    tmp_path: Path, benchmark: str, file: str, split: str | None, own: str
+) -> None:
+    (tmp_path / file).write_text("{}")
+    with pytest.raises(UsageError, match=rf"has the name of a file of .*split '{own}'.*--split"):
+        read_benchmark(benchmark, tmp_path / file, split=split)
+
+
+def test_a_file_of_several_splits_and_one_of_any_name(tmp_path: Path) -> None:
+    releases.youcook2(tmp_path, "training")
+    path = tmp_path / "annotations" / "youcookii_annotations_trainval.json"
+    assert len(read_benchmark("youcook2", path, split="training")[2].clips) == 5
+    path = path.rename(tmp_path / "mine.json")
+    assert len(read_benchmark("youcook2", path, split="training")[2].clips) == 5
+
+
+@pytest.mark.parametrize("is_file", [True, False])
+def test_moments_of_another_split_are_told(tmp_path: Path, is_file: bool) -> None:
+    path = tmp_path / "tacos_val_release.jsonl"
+    path.write_text(releases.moment_lines())
+    data = path if is_file else tmp_path
+    with pytest.raises(UsageError, match=r"tacos_val_release\.jsonl \(TACoS\): --split val") as told:
+        read_benchmark("moments", data)
+    assert "moments:qvhighlights" in str(told.value)
+    assert len(read_benchmark("moments", data, split="val")[2].queries) == 3
