@@ -10,27 +10,33 @@ evenly, of which nothing but a look at all of them finds the nearest; it has no 
 Figures:
     index.p95_ms.<size>         95th percentile of the time of one query for the best ten, warm, one
                                 after the other, at the recall below
+    index.p95_cpu_ms.<size>     the same in time on the processor, which other work does not change
     index.recall.<size>         share of the exact best ten that it finds
     index.isotropic_recall.<size>, index.isotropic_p95_ms.<size>    the same of the isotropic set
     index.bytes_per_vector.<size>   of all files of the index
-    index.build_seconds.<size>  from vectors in memory to an index that is safe on the disk
+    index.build_seconds.<size>, index.build_cpu_seconds.<size>  from vectors in memory to an index
+                                that is safe on the disk
     index.add_1pct_over_build.<size>    adding 1% more, in groups of 100, over building
     startup.search_over_help.<size>     a repeated cold `howto search` by words and the pictures of
-                                a run of ours, over `howto --help`
+                                a run of ours, over `howto --help`, in time on the processor
+    startup.search_over_help_wall.<size>    the same on the clock, which other work changes
 """
 
 import json
 import os
+import resource
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from library_of_clips import make_library
-from measure import Figure, emit, median_ratio, parse
+from measure import Figure, emit, parse
 
 from howto.extract.choice import Choice, choose
 from howto.extract.features import Features, write
@@ -67,45 +73,86 @@ def drawn(count: int, seed: int, *, kinds: bool) -> Iterator[np.ndarray]:
         yield found / np.linalg.norm(found, axis=1, keepdims=True)
 
 
-def build(folder: Path, count: int, *, kinds: bool = True, seed: int = 1) -> float:
-    """Build an index; returns seconds, without those in which vectors were drawn."""
-    seconds = 0.0
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Seconds on the clock, and on all processors."""
+
+    wall: float = 0.0
+    cpu: float = 0.0
+
+    def __add__(self, other: "Spent") -> "Spent":
+        return Spent(self.wall + other.wall, self.cpu + other.cpu)
+
+
+def clocks() -> Spent:
+    """What both clocks of this process say."""
+    return Spent(time.perf_counter(), time.process_time())
+
+
+def since(began: Spent) -> Spent:
+    """What was spent since `clocks` was called."""
+    now = clocks()
+    return Spent(now.wall - began.wall, now.cpu - began.cpu)
+
+
+def build(folder: Path, count: int, *, kinds: bool = True, seed: int = 1) -> Spent:
+    """Build an index; returns what it took, without the time in which vectors were drawn."""
+    spent = Spent()
     with IndexWriter(folder, RECIPE, DIM) as writer:
         for part, block in enumerate(drawn(count, seed, kinds=kinds)):
-            began = time.perf_counter()
+            began = clocks()
             for first in range(0, len(block), GROUP):
                 writer.put(f"{seed}-{part}-{first}", "", block[first : first + GROUP])
-            seconds += time.perf_counter() - began
-        began = time.perf_counter()
+            spent += since(began)
+        began = clocks()
         writer.finish()
-        return seconds + time.perf_counter() - began
+        return spent + since(began)
 
 
-def asked(folder: Path, *, kinds: bool = True) -> tuple[float, float]:
-    """95th percentile of milliseconds, and recall."""
-    index = VectorIndex.open(folder, RECIPE)
-    assert index is not None
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How an index answers: 95th percentiles in ms, and the share of the exact best ten found."""
+
+    wall_ms: float
+    cpu_ms: float
+    recall: float
+
+
+def asked(index: VectorIndex, queries: np.ndarray, exact: np.ndarray) -> Asked:
+    """Ask an index, one query after the other.
+
+    Args:
+        exact: int64 (Q, WANTED): the rows of the exact best of each query.
+    """
     index.warm()
-    queries = np.concatenate(list(drawn(QUERIES, 2, kinds=kinds)))
     for query in queries[:20]:
         index.search(query, WANTED)
-    taken, found = [], []
-    for query in queries:
-        began = time.perf_counter()
-        found.append(index.search(query, WANTED).rows)
-        taken.append(time.perf_counter() - began)
-    exact = scores(index.vectors, queries)
-    rows = np.arange(len(exact))
-    shares = [
-        len(np.intersect1d(one, best(column, rows, WANTED)[0])) / WANTED
-        for one, column in zip(found, exact.T, strict=True)
-    ]
-    return float(np.percentile(taken, 95)) * 1000, float(np.mean(shares))
+    spent, shares = [], []
+    for query, best_rows in zip(queries, exact, strict=True):
+        began = clocks()
+        found = index.search(query, WANTED).rows
+        spent.append(since(began))
+        shares.append(len(np.intersect1d(found, best_rows)) / WANTED)
+    wall = np.percentile([one.wall for one in spent], 95)
+    cpu = np.percentile([one.cpu for one in spent], 95)
+    return Asked(float(wall) * 1000, float(cpu) * 1000, float(np.mean(shares)))
 
 
-def reported(name: str, value: float, unit: str) -> Figure:
-    """A figure without a goal."""
-    return Figure(name, round(value, 3), unit, "none", True)
+def opened(folder: Path) -> VectorIndex:
+    """The index in a folder."""
+    index = VectorIndex.open(folder, RECIPE)
+    assert index is not None
+    return index
+
+
+def answers(folder: Path, *, kinds: bool = True) -> Asked:
+    """Open an index, and ask it what is drawn for that."""
+    index = opened(folder)
+    queries = np.concatenate(list(drawn(QUERIES, 2, kinds=kinds)))
+    found = scores(index.vectors, queries)
+    rows = np.arange(len(found))
+    exact = np.stack([best(column, rows, WANTED)[0] for column in found.T])
+    return asked(index, queries, exact)
 
 
 def size_name(count: int) -> str:
@@ -113,27 +160,39 @@ def size_name(count: int) -> str:
     return f"{count // 1_000_000}m" if count >= 1_000_000 else f"{count // 1000}k"
 
 
-def index_figures(folder: Path, count: int, *, large: bool) -> list[Figure]:
-    """Build an index of so many vectors, ask it, and add to it."""
+def index_figures(folder: Path, count: int) -> list[Figure]:
+    """Build an index of so many vectors, and ask it."""
     name = size_name(count)
-    seconds = build(folder / name, count)
+    spent = build(folder / name, count)
     files = sum(path.stat().st_size for path in (folder / name).iterdir())
-    milliseconds, recall = asked(folder / name)
-    figures = [
-        Figure.at_most(f"index.p95_ms.{name}", milliseconds, MOST_MS, "ms"),
-        Figure.at_least(f"index.recall.{name}", recall, LEAST_RECALL, "share"),
-        reported(f"index.build_seconds.{name}", seconds, "s"),
-        reported(f"index.bytes_per_vector.{name}", files / count, "bytes"),
+    got = answers(folder / name)
+    return [
+        Figure.at_most(f"index.p95_ms.{name}", got.wall_ms, MOST_MS, "ms"),
+        Figure.reported(f"index.p95_cpu_ms.{name}", got.cpu_ms, "ms"),
+        Figure.at_least(f"index.recall.{name}", got.recall, LEAST_RECALL, "share"),
+        Figure.reported(f"index.build_seconds.{name}", spent.wall, "s"),
+        Figure.reported(f"index.build_cpu_seconds.{name}", spent.cpu, "s"),
+        Figure.reported(f"index.bytes_per_vector.{name}", files / count, "bytes"),
     ]
-    if not large:
-        adding = build(folder / name, count // 100, seed=3)
-        share = adding / seconds
-        figures.append(Figure.at_most(f"index.add_1pct_over_build.{name}", share, MOST_ADDING))
-        build(folder / "isotropic", count, kinds=False)
-        milliseconds, recall = asked(folder / "isotropic", kinds=False)
-        figures.append(reported(f"index.isotropic_p95_ms.{name}", milliseconds, "ms"))
-        figures.append(reported(f"index.isotropic_recall.{name}", recall, "share"))
-    return figures
+
+
+def adding_figure(folder: Path, count: int, building: Figure) -> Figure:
+    """Add 1% to an index."""
+    name = size_name(count)
+    adding = build(folder / name, count // 100, seed=3)
+    share = adding.wall / building.value
+    return Figure.at_most(f"index.add_1pct_over_build.{name}", share, MOST_ADDING)
+
+
+def isotropic_figures(folder: Path, count: int) -> list[Figure]:
+    """Build and ask an index of vectors without kinds."""
+    name = size_name(count)
+    build(folder / "isotropic", count, kinds=False)
+    got = answers(folder / "isotropic", kinds=False)
+    return [
+        Figure.reported(f"index.isotropic_p95_ms.{name}", got.wall_ms, "ms"),
+        Figure.reported(f"index.isotropic_recall.{name}", got.recall, "share"),
+    ]
 
 
 # --- a cold search ---
@@ -162,15 +221,16 @@ def environment(folder: Path) -> dict[str, str]:
     return {**kept, "PYTHONPYCACHEPREFIX": str(folder)}
 
 
-def run(folder: Path, *command: str | Path) -> float:
-    """Wall time of a process, from its start to its end.
+def run(folder: Path, *command: str | Path) -> Spent:
+    """What a process takes, from its start to its end.
 
     Args:
         folder: where compiled modules are kept.
     """
-    began = time.perf_counter()
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(command, check=True, capture_output=True, env=environment(folder))
-    return time.perf_counter() - began
+    wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Spent(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
 def make_searched(place: Path, compiled: Path, videos: int) -> None:
@@ -187,29 +247,45 @@ def make_searched(place: Path, compiled: Path, videos: int) -> None:
         remember(library, SignalChoice(("words", "pictures"), RUN, "this is a benchmark"))
 
 
-def cold_search(place: Path, compiled: Path, pairs: int) -> float:
-    """A repeated search by words and pictures, over help."""
+def cold_search(place: Path, compiled: Path, pairs: int) -> Spent:
+    """A repeated search by words and pictures, over help: the medians of both ratios."""
     howto = Path(sys.executable).with_name("howto")
     search = (howto, "search", "fold the shirt", place, "--json")
     printed = subprocess.run(search, check=True, capture_output=True, text=True).stdout
     assert json.loads(printed)["signals"] == ["words", "pictures"], printed[-2000:]
-    return median_ratio(
-        lambda: run(compiled, *search), lambda: run(compiled, howto, "--help"), pairs
+    run(compiled, *search)  # from here on, what it imports is compiled
+    run(compiled, howto, "--help")
+    taken = [(run(compiled, *search), run(compiled, howto, "--help")) for _ in range(pairs)]
+    return Spent(
+        statistics.median(one.wall / other.wall for one, other in taken),
+        statistics.median(one.cpu / other.cpu for one, other in taken),
     )
+
+
+def startup_figures(folder: Path, videos: int, pairs: int) -> list[Figure]:
+    """Make a library that is searched by words and pictures, and search it."""
+    make_searched(folder / "library", folder / "compiled", videos)
+    ratio = cold_search(folder / "library", folder / "compiled", pairs)
+    name = size_name(videos * LINES)
+    return [
+        Figure.at_most(f"startup.search_over_help.{name}", ratio.cpu, MOST_OVER_HELP),
+        Figure.reported(f"startup.search_over_help_wall.{name}", ratio.wall),
+    ]
 
 
 def main() -> None:
     quick = parse(__doc__).quick
+    small = SMALL_QUICK if quick else SMALL
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        figures = index_figures(folder, SMALL_QUICK if quick else SMALL, large=False)
+        figures = index_figures(folder, small)
+        (building,) = (one for one in figures if one.benchmark.startswith("index.build_seconds"))
+        figures.append(adding_figure(folder, small, building))
         if not quick:
-            figures += index_figures(folder, LARGE, large=True)
+            figures += isotropic_figures(folder, small)
+            figures += index_figures(folder, LARGE)
         videos, pairs = (VIDEOS_QUICK, PAIRS_QUICK) if quick else (VIDEOS, PAIRS)
-        make_searched(folder / "library", folder / "compiled", videos)
-        ratio = cold_search(folder / "library", folder / "compiled", pairs)
-        name = f"startup.search_over_help.{size_name(videos * LINES)}"
-        figures.append(Figure.at_most(name, ratio, MOST_OVER_HELP))
+        figures += startup_figures(folder, videos, pairs)
     emit(figures)
 
 

@@ -16,6 +16,7 @@ import configparser
 import difflib
 import functools
 import inspect
+import os
 import re
 import sys
 import zipfile
@@ -219,34 +220,40 @@ _Configs = list[tuple[configparser.ConfigParser, entrypoints.Distribution]]
 
 
 def _read_folder(folder: str) -> tuple[_Configs, list[str]]:
+    if Path(folder).is_dir() and not folder.rstrip("/\\").endswith(".egg"):
+        return _read_one_by_one(Path(folder))
     try:
         return list(entrypoints.iter_files_distros([folder], repeated_distro="all")), []
     except (*_UNREADABLE, zipfile.BadZipFile, zlib.error) as error:
-        # One unreadable file ends the generator, and with it all of site-packages.
-        if Path(folder).is_dir():
-            return _read_one_by_one(Path(folder))
         return [], [f"{folder}: {_cause(error)}"]
 
 
 def _read_one_by_one(folder: Path) -> tuple[_Configs, list[str]]:
+    """What a folder of distributions offers. One file that cannot be read costs itself alone, and
+    most are of other tools: to parse these would take longer than all else."""
     configs: _Configs = []
     problems = []
-    for file in sorted(folder.glob("*.*-info/entry_points.txt")):
-        distribution = entrypoints.Distribution.from_name_version(file.parent.stem)
+    for info in _infos(folder):
+        file = folder / info / "entry_points.txt"
+        if not file.is_file():
+            continue
+        distribution = entrypoints.Distribution.from_name_version(os.path.splitext(info)[0])
         config = entrypoints.CaseSensitiveConfigParser(delimiters=("=",))
+        if not _offers_backends(file):
+            configs.append((config, distribution))
+            continue
         try:
             config.read_string(file.read_text(encoding="utf-8"), source=str(file))
         except _UNREADABLE as error:
-            if _offers_backends(file):
-                name = f"{_normalised(distribution.name)} {_version(distribution)}".rstrip()
-                problems.append(f"{name}: its entry_points.txt cannot be read: {_cause(error)}")
+            name = f"{_normalised(distribution.name)} {_version(distribution)}".rstrip()
+            problems.append(f"{name}: its entry_points.txt cannot be read: {_cause(error)}")
         else:
             configs.append((config, distribution))
     return configs, problems
 
 
 def _offers_backends(file: Path) -> bool:
-    """Tell whether an unreadable file concerns us; one that cannot be opened might."""
+    """Tell whether a file concerns us; one that cannot be opened might."""
     try:
         return b"[howto." in file.read_bytes()
     except OSError:
@@ -255,7 +262,17 @@ def _offers_backends(file: Path) -> bool:
 
 def _distributions_in(folder: str) -> set[str]:
     """Name what a folder holds, entry points or not: it shadows what comes later on the path."""
-    return {_normalised(info.stem.partition("-")[0]) for info in Path(folder).glob("*.*-info")}
+    return {_normalised(os.path.splitext(info)[0].partition("-")[0]) for info in _infos(folder)}
+
+
+def _infos(folder: str | Path) -> list[str]:
+    """The names of the metadata folders in a folder: what was installed before what was linked."""
+    try:
+        names = [path.name for path in Path(folder).iterdir()]
+    except OSError:
+        return []
+    found = [name for name in names if name.endswith((".dist-info", ".egg-info"))]
+    return sorted(found, key=lambda name: (os.path.splitext(name)[1], name))
 
 
 def _plugins_of(config: configparser.ConfigParser, name: str, version: str) -> Iterator[Plugin]:

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -201,6 +202,40 @@ def test_what_is_put_in_comes_out_again(tmp_path: Path) -> None:
             "videos": 1, "files": 1, "absent": 0, "seconds": 12.5,
             "narrations": 1, "lines": 2, "chapters": 1, "clips": 1,
         }  # fmt: skip
+
+
+def test_outcomes_one_by_one_are_those_of_the_list(tmp_path: Path) -> None:
+    ends = [
+        ("b", "x/2.mp4", {Stage.CLIP: None, Stage.PROBE: None}),
+        ("a", "x/3.mp4", {Stage.PROBE: Reason.TRUNCATED}),
+        ("c", "1.mp4", {Stage.EXTRACT: Reason.TRUNCATED, Stage.PROBE: None}),
+        ("gone", "", {Stage.PROBE: None}),
+    ]
+    with Library.open(tmp_path) as library:
+        with library.writing():
+            for video_id, path, stages in ends:
+                number = library.number_of(video_id)
+                for copy in ("", "0") if path else ():  # `0` comes first
+                    library.put_file(FileRow(f"{copy}{path}", number, 1, 1, ""))
+                for stage, reason in stages.items():
+                    state = State.OK if reason is None else State.FAILED
+                    library.put_outcome(number, Outcome(video_id, stage, state, reason, "d"))
+        every = library.outcomes()
+        assert [(one.video_id, one.stage) for one in every] == [
+            ("c", Stage.PROBE), ("c", Stage.EXTRACT), ("b", Stage.PROBE), ("b", Stage.CLIP),
+            ("a", Stage.PROBE),
+        ]  # fmt: skip
+        streamed = list(library.each_outcome())
+        assert streamed == [replace(one, paths=one.paths[:1]) for one in every]
+        failed = [one for one in streamed if one.state == State.FAILED]
+        assert list(library.each_outcome(State.FAILED)) == failed
+        assert library.outcomes(Stage.PROBE) == [one for one in every if one.stage == Stage.PROBE]
+        assert list(library.tally().items()) == [
+            ((Stage.PROBE, State.OK, None), 2),
+            ((Stage.PROBE, State.FAILED, Reason.TRUNCATED), 1),
+            ((Stage.CLIP, State.OK, None), 1),
+            ((Stage.EXTRACT, State.FAILED, Reason.TRUNCATED), 1),
+        ]
 
 
 def test_a_file_name_of_any_bytes_is_kept(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
 
-import entrypoints
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -123,13 +122,13 @@ def test_listing_is_light_and_imports_no_plugin() -> None:
 def test_the_path_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     plugins._scan.cache_clear()
     read = []
-    real = entrypoints.iter_files_distros
+    real = plugins._read_folder
 
-    def counting(path: list[str], repeated_distro: str) -> Iterator[object]:
-        read.append(path)
-        return real(path, repeated_distro)
+    def counting(folder: str) -> object:
+        read.append(folder)
+        return real(folder)
 
-    monkeypatch.setattr(entrypoints, "iter_files_distros", counting)
+    monkeypatch.setattr(plugins, "_read_folder", counting)
     plugins.installed()
     folders = len(read)
     plugins.installed("asr")

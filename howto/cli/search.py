@@ -3,6 +3,7 @@
 import os
 import sys
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["as_json", "search", "show_answer"]
 
 EXIT_FAILED = 1
+_WIDE = 100  # columns of a terminal in which ranks stand beside each other
 MOST_CHARACTERS = 160
 """Of what is said in a moment, in the table; --json gives all of it."""
 EXIT_STOPPED = 130
@@ -170,9 +172,10 @@ def search(
         print_json(as_json(found))
     elif files:
         _print_paths([hit.path for hit in found.hits if hit.has_media], ends_in_null=null)
+        _show_notes(found)
     else:
         show_answer(found)
-    whole = not found.hits or _use(found, sheet, cut, exact=exact, open_best=open_)
+    whole = _use(found, sheet, cut, exact=exact, open_best=open_)
     if not (found.videos and whole):
         raise typer.Exit(EXIT_FAILED)
 
@@ -185,7 +188,8 @@ def _query(text: str | None, folder: Path | None, like: Like | None) -> Query | 
     """
     if like is None:
         return Query.parse(text or "")
-    if text is not None and folder is None and Path(text).is_dir():
+    # Unlike Path.is_dir, this answers for any text, however long.
+    if text is not None and folder is None and os.path.isdir(text):  # noqa: PTH112
         raise UsageError(
             f"{text} is a folder, and stands where words do. With --like alone name the folder "
             f"with -L: howto search --like {like.text} -L {text}"
@@ -309,13 +313,14 @@ def show_answer(answer: Answer, *, notes: bool = True) -> None:
     from rich.table import Table
 
     if answer.hits:
+        names = [_name(hit) for hit in answer.hits]
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         table.add_column("", justify="right", style="dim")
         table.add_column("score", justify="right")
-        table.add_column("video", overflow="fold")
+        table.add_column("video", overflow="fold", min_width=_least_width(names))
         table.add_column("moment", no_wrap=True)
         if len(answer.signals) > 1:
-            table.add_column("ranks", overflow="fold")
+            table.add_column("ranks", no_wrap=True)
         table.add_column("said or named", overflow="fold", ratio=1)
         for number, hit in enumerate(answer.hits, start=1):
             video = _link(hit)
@@ -324,8 +329,11 @@ def show_answer(answer: Answer, *, notes: bool = True) -> None:
             said = _highlighted(hit, answer.query)
             table.add_row(str(number), f"{hit.score:.2f}", video, moment, *ranks, said)
         output.print(table)
-    if not notes:
-        return
+    if notes:
+        _show_notes(answer)
+
+
+def _show_notes(answer: Answer) -> None:
     if answer.model is not None:
         chosen = f"By {' and '.join(answer.signals)} of {answer.model}"
         errors.print(
@@ -338,18 +346,30 @@ def show_answer(answer: Answer, *, notes: bool = True) -> None:
         errors.print(f"Note: {note}", markup=False, soft_wrap=True)
 
 
+def _least_width(names: Sequence[str]) -> int:
+    """So many columns that names are whole, up to a half of the terminal."""
+    from rich.cells import cell_len
+
+    return min(max(map(cell_len, names)), output.width // 2)
+
+
 def _ranks(hit: Hit) -> str:
-    """Such as 'words 3, pictures 1'."""
-    return ", ".join(f"{signal} {rank}" for signal, rank in hit.ranks.items())
+    """Such as 'words 3, pictures 1'; in a narrow terminal one below the other."""
+    parts = [f"{signal} {rank}" for signal, rank in hit.ranks.items()]
+    return ", ".join(parts) if output.width >= _WIDE else "\n".join(parts)
+
+
+def _name(hit: Hit) -> str:
+    """The video's name; of captions alone the address at the right second."""
+    return named(hit.video if hit.has_media else hit.address)
 
 
 def _link(hit: Hit) -> "Text":
-    """The video's name, to be clicked; of captions alone the address at the right second."""
+    """The video's name, to be clicked."""
     from rich.text import Text
 
-    if not hit.has_media:
-        return Text(named(hit.address))
-    return Text(named(hit.video), style=f"link {hit.path.as_uri()}" if _is_text(hit) else "")
+    is_link = hit.has_media and _is_text(hit)
+    return Text(_name(hit), style=f"link {hit.path.as_uri()}" if is_link else "")
 
 
 def _is_text(hit: Hit) -> bool:
@@ -368,6 +388,16 @@ def _highlighted(hit: Hit, query: Query) -> "Text":
     return caption
 
 
+def _say_unused(sheet: Path | None, cut: Path | None, *, open_best: bool) -> None:
+    """Say of each thing that was asked for that it was not done, for want of a moment."""
+    if sheet is not None:
+        errors.print(f"No moments: {sheet} was not written.", markup=False, soft_wrap=True)
+    if cut is not None:
+        errors.print(f"No moments: nothing was cut into {cut}.", markup=False, soft_wrap=True)
+    if open_best:
+        errors.print("No moments: there is nothing to play.")
+
+
 def _use(
     answer: Answer, sheet: Path | None, cut: Path | None, *, exact: bool, open_best: bool
 ) -> bool:
@@ -376,6 +406,9 @@ def _use(
     Returns:
         False if a part of it failed.
     """
+    if not answer.hits:
+        _say_unused(sheet, cut, open_best=open_best)
+        return True
     problems: list[str] = []
     if sheet is not None:
         problems += write_sheet(answer, sheet)

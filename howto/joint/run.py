@@ -23,7 +23,6 @@ from howto.joint.windows import Windows, checked_spans, second_spans
 from howto.library import Library
 from howto.recipe import Recipe
 from howto.records import State
-from howto.train.pack_source import chosen_features, pooled_clips
 from howto.train.runs import CONFIG
 
 if TYPE_CHECKING:
@@ -186,6 +185,8 @@ class OpenedRun:
     def _embedded(
         self, found: Sequence[Features], spans: NDArray[np.float64]
     ) -> NDArray[np.float32]:
+        from howto.train.pack_source import pooled_clips
+
         pooled = pooled_clips(
             [one.features for one in found], [one.rate for one in found], spans, ()
         )
@@ -216,6 +217,8 @@ class OpenedRun:
         there = {
             stored.backbone for stored, counts in feature_sets(library) if counts.get(str(State.OK))
         }
+        from howto.train.pack_source import chosen_features
+
         return tuple(
             chosen_features(library, [name])[0] if name in there else None for name in self.streams
         )

@@ -83,7 +83,8 @@ class WordText:
         query = self.query
         pooled = np.empty((len(tokens), query.matrices["fc_weight"].shape[1]), np.float32)
         for row, ids in zip(pooled, tokens, strict=True):
-            row[:] = query.table[np.unique(ids)].max(axis=0)
+            # Not numpy's `unique`: its first call imports masked arrays.
+            row[:] = query.table[sorted(set(ids.tolist()))].max(axis=0)
         return Gate(**query.matrices, normalised=query.normalised)(pooled)
 
 

@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 
 from howto.library import Library
-from howto.train.pack import fraction
 from howto.train.runs import CONFIG
-from howto.train.validate import held_out, stable_share
 
 __all__ = ["Selected", "TrainedOn", "trained_on"]
 
@@ -73,6 +71,10 @@ def _joined(one: TrainedOn, other: TrainedOn) -> TrainedOn:
 
 
 def _of_pack(folder: Path, config: Mapping[str, Any], library: Library | None) -> TrainedOn:
+    # Here, because a search opens runs and asks for none of this.
+    from howto.train.pack import fraction
+    from howto.train.validate import held_out, stable_share
+
     path = folder.parent.parent / "packs" / str(config["pack"]) / "video_ids.json"
     options = config["options"]
     share = options["held_out"] if options["validate"] == "own" else 0.0

@@ -227,6 +227,7 @@ class _Crew(Generic[Item, Result]):
         self._losses: Counter[int] = Counter()
         self._all_handed_out = False
         self._ahead: int | None = None
+        self._newest = -1
 
     def dismiss(self) -> None:
         """End all actors, with what they still do."""
@@ -271,6 +272,7 @@ class _Crew(Generic[Item, Result]):
             except StopIteration:
                 self._all_handed_out = True
             else:
+                self._newest = key
                 return key
         return self._late()
 
@@ -278,8 +280,8 @@ class _Crew(Generic[Item, Result]):
         """The next new item is no further ahead of the oldest than it may be."""
         if self._ahead is None or not self._items:
             return True
-        # Items are entered in the order of their keys.
-        return next(reversed(self._items)) - next(iter(self._items)) < self._ahead
+        # Items are entered in the order of their keys, so that the first is the oldest.
+        return self._newest - next(iter(self._items)) < self._ahead
 
     def _late(self) -> int | None:
         """The item that has taken longest, if that is too long and one actor alone has it."""

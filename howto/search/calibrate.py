@@ -267,10 +267,9 @@ def measure_null_of_pictures(index: "VectorIndex") -> Null | None:
         None where there are too few clips or videos to say anything.
     """
     names = set(index.manifest.groups)
-    live = np.flatnonzero(index.alive)
-    if len(live) < _FEWEST or len(names) < _FEWEST_VIDEOS:
+    if index.manifest.live < _FEWEST or len(names) < _FEWEST_VIDEOS:
         return None
-    rows = live[np.linspace(0, len(live) - 1, min(len(live), _PICTURES)).astype(np.int64)]
+    rows = index.spread(_PICTURES)
     sample, found = Sample.of(index), []
     for row, (name, _) in zip(rows.tolist(), index.places(rows), strict=True):
         query = np.asarray(index.vectors[row], np.float32)

@@ -1,6 +1,8 @@
 """Which videos of a library a search looks at: by path, by date, by length."""
 
+import math
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
@@ -19,7 +21,8 @@ class Filters:
     """What a video must be like; None asks for nothing.
 
     Attributes:
-        video: a glob that one of its paths in the library matches; upper and lower case differ.
+        video: a glob that one of its paths matches, in the library or in the folder searched;
+            upper and lower case differ.
         after: it was published on that day or later, where a site said when; else its file was
             last changed then, in UTC.
         longer_than: seconds; it lasts longer.
@@ -44,10 +47,10 @@ def parse_date(text: str) -> date:
     parts = text.strip().split("-")
     if not 1 <= len(parts) <= 3 or not all(part.isascii() and part.isdigit() for part in parts):
         raise UsageError(f"{text!r} is no date; expected such as 2024-05-31, 2024-05 or 2024")
-    year, month, day = [*map(int, parts), 1, 1][:3]
     try:
+        year, month, day = [*map(int, parts), 1, 1][:3]
         return date(year, month, day)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise UsageError(f"{text!r} is no date: {error}") from error
 
 
@@ -63,16 +66,29 @@ def parse_seconds(text: str) -> float:
     hours, minutes, seconds = matched.groups()
     if minutes is not None and float(seconds) >= 60:
         raise UsageError(f"{text!r} is no time: a minute has 60 seconds")
-    return 3600 * int(hours or 0) + 60 * int(minutes or 0) + float(seconds)
+    found = 3600 * float(hours or 0) + 60 * int(minutes or 0) + float(seconds)
+    if not math.isfinite(found):
+        raise UsageError(f"{text[:20]!r}... is no time: no video lasts so long")
+    return found
 
 
-def allowed(library: Library, filters: Filters) -> set[int]:
-    """The short keys of the videos that have a file and pass."""
+def allowed(
+    library: Library, filters: Filters, names: Mapping[int, Sequence[str]] | None = None
+) -> set[int]:
+    """The short keys of the videos that have a file and pass.
+
+    Args:
+        names: other paths of videos that the glob may match, such as those in the folder searched.
+    """
     paths = library.paths()
     numbers = set(paths)
     if filters.video is not None:
-        pattern = filters.video
-        numbers = {one for one in numbers if any(fnmatchcase(path, pattern) for path in paths[one])}
+        numbers = {
+            number
+            for number in numbers
+            for path in (*paths[number], *(names or {}).get(number, ()))
+            if fnmatchcase(path, filters.video)
+        }
     if filters.after is not None:
         days = _days(library)
         numbers = {one for one in numbers if days[one] >= filters.after}

@@ -1,5 +1,6 @@
 """A query by picture: a file, or a second of a video of the library."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,8 @@ def parse_like(text: str) -> Like:
     Raises:
         UsageError: it is neither.
     """
-    if Path(text).is_file():
+    # Unlike Path.is_file, this answers for any text, however long.
+    if os.path.isfile(text):  # noqa: PTH113
         return Like(text, Path(text), None)
     name, at, time = text.rpartition("@")
     if not at or not name:
@@ -87,7 +89,7 @@ def _number(like: Like, names: Mapping[int, str], folder: Path) -> int:
         if name == asked or folder / name == place:
             return number
     raise UsageError(
-        f"--like {like.text}: there is no video {asked} in {folder}. Name it as hits are named"
+        f"--like {like.text}: there is no video {asked} here. Name it as hits are named"
     )
 
 

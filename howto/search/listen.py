@@ -12,7 +12,6 @@ from howto.records import Outcome, Stage
 from howto.search.phrases import about, counted, shown
 from howto.search.units import keep_answer
 from howto.transcribe.ask import QUICK_SOURCES, Wish, recipe_of
-from howto.transcribe.asking import answers
 from howto.transcribe.choice import quick, remembered
 from howto.transcribe.quality import measure, with_enough_words
 
@@ -139,6 +138,8 @@ def listen(
     Yields:
         The video's path relative to the library's folder, and how it ended.
     """
+    from howto.transcribe.asking import answers
+
     if offered.recogniser is None:
         return
     choice = remembered(library)

@@ -14,7 +14,7 @@ MAX_SECONDS = 30.0
 """A talk that names its subject in every line would else be one moment of ten minutes."""
 MIN_SCORE_SHARE = 0.5
 """A neighbour with less than this share of the best line's score says a common word, not the
-thing."""
+thing. What their chapter and video are named says the same of all lines, so it does not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def _neighbours(
                 item.key in taken
                 or gap > MAX_GAP_SECONDS
                 or span > MAX_SECONDS
-                or _strength(hits[edge]) < MIN_SCORE_SHARE * _strength(best)
+                or _own(hits[edge]) < MIN_SCORE_SHARE * _own(best)
             ):
                 continue
             start, end = min(start, item.start), max(end, item.end)
@@ -98,9 +98,14 @@ def _neighbours(
             return hits[first : last + 1]
 
 
-def _strength(hit: Fused[Candidate]) -> float:
+def _score(hit: Fused[Candidate]) -> float:
     """What the signal that thinks best of a hit says of it."""
     return max(item.score for item in hit.found.values())
+
+
+def _own(hit: Fused[Candidate]) -> float:
+    """The same without what the names around it add."""
+    return max(item.own for item in hit.found.values())
 
 
 def _moment(best: Fused[Candidate], lines: list[Fused[Candidate]]) -> Moment:
@@ -110,7 +115,7 @@ def _moment(best: Fused[Candidate], lines: list[Fused[Candidate]]) -> Moment:
         start=min(item.start for item in items),
         end=max(item.end for item in items),
         caption=" ".join(item.caption for item in items if item.caption),
-        score=_strength(best),
+        score=_score(best),
         ranks=best.ranks,
         matched=tuple(
             dict.fromkeys(

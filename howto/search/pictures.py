@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from howto.extract.store import READY_SETS
-from howto.joint.places import run_folders
+from howto.joint.checkpoints import model_file
+from howto.joint.places import run_folders, run_named
 from howto.library import Library
 from howto.recipe import Recipe
 from howto.search.index.manifest import index_folder
 from howto.search.index.units import Filling, is_up_to_date
 from howto.search.phrases import about, counted, shown
+from howto.search.query import Query
 from howto.search.vector_signal import VectorSignal, opened_signal
 from howto.search.words import Candidate
+from howto.train.runs import CONFIG
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +28,14 @@ if TYPE_CHECKING:
 
     from howto.joint.opened import OpenedModel
 
-__all__ = ["PictureOffer", "Pictures", "make_offered", "models_in_use", "open_pictures"]
+__all__ = [
+    "PictureOffer",
+    "Pictures",
+    "make_offered",
+    "model_stamp",
+    "models_in_use",
+    "open_pictures",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +82,24 @@ class Pictures:
 
     Attributes:
         missing: ids of the videos that lack features.
+        stamp: changes when the run has learned anew; None for a ready model.
     """
 
     model: "OpenedModel"
     signal: VectorSignal
     missing: tuple[str, ...]
+    stamp: object = None
 
     def knows(self, text: str) -> bool:
         """Whether the model knows a word of it."""
         return bool(self.model.known_words([text], as_query=True)[0])
+
+    def unknown_words(self, query: Query) -> tuple[str, ...]:
+        """The words of a query that the model does not know."""
+        known = self.model.known_words(query.terms, as_query=True)
+        return tuple(
+            word for word, is_known in zip(query.terms, known, strict=True) if not is_known
+        )
 
     def embed(self, text: str) -> "NDArray[np.float32]":
         """A query as float32 (D,)."""
@@ -126,7 +145,8 @@ def open_pictures(
     Args:
         name: of a run, or of a ready model.
         model: the same, where it is open already.
-        before: the same as it was opened earlier, for a process that answers many queries.
+        before: the same as it was opened earlier, for a process that answers many queries; opened
+            anew where the run has another checkpoint by now.
         on_progress, on_wait: told of every video embedded, and of another process waited for.
 
     Raises:
@@ -134,7 +154,11 @@ def open_pictures(
     """
     from howto.joint.opened import missing_features, open_model
 
-    model = model or (before.model if before else open_model(library, name, device=device))
+    # Taken before the model is opened: a run that changes meanwhile is opened anew the next time.
+    stamp = model_stamp(library, name)
+    if model is None and before is not None and before.stamp == stamp:
+        model = before.model
+    model = model or open_model(library, name, device=device)
     filling = Filling(
         folder=index_folder(library.state, name),
         recipe=model.recipe,
@@ -157,7 +181,16 @@ def open_pictures(
         on_progress=on_progress,
         on_wait=on_wait,
     )
-    return Pictures(model, signal, tuple(missing))
+    return Pictures(model, signal, tuple(missing), stamp)
+
+
+def model_stamp(library: Library, name: str) -> tuple[object, ...] | None:
+    """Path, time and size of what a run is read from; None for a ready model."""
+    folder = run_named(library, name)
+    if folder is None:
+        return None
+    files = (folder / CONFIG, model_file(folder))
+    return tuple((path, at.st_mtime_ns, at.st_size) for path in files for at in (path.stat(),))
 
 
 def _spans(clips: Sequence[Candidate]) -> list[tuple[float, float]]:

@@ -266,23 +266,22 @@ def _answer(
     refreshed: Refreshed,
     folder: Path,
 ) -> Answer:
-    everything = _names(library, asked.folder)
-    names = everything
-    if not asked.filters.ask_nothing:
-        passing = allowed(library, asked.filters)
-        names = {number: path for number, path in everything.items() if number in passing}
-    rankings, unranked = _rankings(library, asked, chosen, ready, names)
+    everything, names = _looked_at(library, asked)
+    rankings, itself, unranked = _rankings(library, asked, chosen, ready, (everything, names))
     moments = join(fuse(rankings, key=lambda one: one.key), asked.top)
     addresses = addresses_of(library, {moment.number for moment in moments})
     listening = offer(library, set(names))
     pictures = ready.pictures
     pictured = pictures.offer(library, set(names)) if pictures is not None else None
-    confident = _is_confident(rankings, moments)
-    notes = [*chosen.notes, *_signal_notes(ready), *unranked]
+    confident = _is_confident(rankings, moments, itself)
+    notes = [*chosen.notes, *_signal_notes(ready, is_picture=asked.like is not None), *unranked]
     if everything and not names:
         notes.append(f"none of {counted(len(everything), 'video')} passes the filters")
     if moments and not confident:
-        notes.append(f"no confident match for {asked.shown.text!r}: these are the nearest")
+        elsewhere = " in another video" if itself is not None else ""
+        notes.append(
+            f"no confident match for {asked.shown.text!r}{elsewhere}: these are the nearest"
+        )
     notes += _notes(library, asked, folder, everything, refreshed, bool(moments), listening)
     if pictured is not None:
         notes.append(pictured.note(folder))
@@ -310,9 +309,15 @@ def _rankings(
     asked: _Asked,
     chosen: Chosen,
     ready: _Ready,
-    names: Mapping[int, str],
-) -> tuple[dict[str, list[Candidate]], list[str]]:
-    """What each signal puts forward, best first, and why some could not rank."""
+    looked_at: tuple[Mapping[int, str], Mapping[int, str]],
+) -> tuple[dict[str, list[Candidate]], int | None, list[str]]:
+    """What each signal puts forward, best first; the video that the query is from; and what it
+    could not rank by.
+
+    Args:
+        looked_at: as `_looked_at` gives it.
+    """
+    everything, names = looked_at
     rankings: dict[str, list[Candidate]] = {}
     notes: list[str] = []
     excluded = words.clips_saying(library.connection, asked.without) if asked.without else set()
@@ -325,8 +330,9 @@ def _rankings(
             vector = _without(ready.meaning, [ready.meaning.embed(asked.query.text)], asked)
             found = ready.meaning.signal.rank(library, vector, video_ids=_ids(library, names))
         elif ready.pictures is not None:
-            found, itself, said = _by_pictures(library, asked, ready.pictures, names)
-            notes += said
+            query = _picture_query(library, asked, ready.pictures, everything)
+            itself, notes = query.itself, [*notes, *query.notes]
+            found = query.ranked(library, ready.pictures, _ids(library, names))
         else:
             continue
         rankings[signal] = [
@@ -336,42 +342,86 @@ def _rankings(
         ]
     if itself is not None and asked.like is not None:
         rankings = {name: _but(itself, asked.like, found) for name, found in rankings.items()}
-    return rankings, notes
+    return rankings, itself, notes
 
 
-def _by_pictures(
-    library: Library, asked: _Asked, pictures: Pictures, names: Mapping[int, str]
-) -> tuple[list[Candidate], int | None, list[str]]:
-    """Clips by what they show; the video that the query is from; and why nothing was ranked."""
-    wanted, notes, itself = [], [], None
+@dataclass(frozen=True, slots=True, eq=False)
+class _PictureQuery:
+    """What is asked of a model of pictures.
+
+    Attributes:
+        vector: float32 (D,); None where it understands nothing of what is asked.
+        is_picture: a picture is a part of it.
+        itself: the video that the picture is from.
+        notes: what it does not understand.
+    """
+
+    vector: "NDArray[np.float32] | None"
+    is_picture: bool
+    itself: int | None
+    notes: tuple[str, ...]
+
+    def ranked(
+        self, library: Library, pictures: Pictures, video_ids: set[str] | None
+    ) -> list[Candidate]:
+        """Clips by what they show, best first."""
+        if self.vector is None:
+            return []
+        return pictures.signal.rank(
+            library, self.vector, video_ids=video_ids, is_picture=self.is_picture
+        )
+
+
+def _picture_query(
+    library: Library, asked: _Asked, pictures: Pictures, everything: Mapping[int, str]
+) -> _PictureQuery:
+    """Put words, picture and what is not wanted into one vector, as far as the model knows them."""
+    wanted, unwanted, notes, itself = [], None, [], None
     if asked.query is not None:
+        left = "pictures did not rank" if asked.like is None else "pictures rank by --like alone"
+        notes += _unknown(pictures, asked.query, "", left)
         if pictures.knows(asked.query.text):
             wanted.append(pictures.embed(asked.query.text))
-        else:
-            notes.append(
-                f"{pictures.model.name} knows no word of {asked.query.text!r}: pictures did not "
-                "rank"
-            )
     if asked.like is not None:
         try:
-            vector, itself = embed_like(library, pictures.model, asked.like, names, asked.folder)
+            like = embed_like(library, pictures.model, asked.like, everything, asked.folder)
         except ItemError as error:
             raise UsageError(f"--like {asked.like.text}: {error}") from error
+        vector, itself = like
         wanted.append(vector)
-    if not wanted:
-        return [], itself, notes
-    vector = _without(pictures, wanted, asked)
-    found = pictures.signal.rank(
-        library, vector, video_ids=_ids(library, names), is_picture=asked.like is not None
-    )
-    return found, itself, notes
+    if asked.without is not None:
+        notes += _unknown(pictures, asked.without, "--not ", "pictures rank without it")
+        if pictures.knows(asked.without.text):
+            unwanted = pictures.embed(asked.without.text)
+    query = combined(wanted, unwanted) if wanted else None
+    return _PictureQuery(query, asked.like is not None, itself, tuple(notes))
+
+
+def _unknown(pictures: Pictures, query: Query, option: str, left: str) -> list[str]:
+    """What of a query the model does not know, one sentence.
+
+    Args:
+        option: that it was given with, and a space; '' for the query itself.
+        left: what follows where it knows nothing of it.
+    """
+    name = pictures.model.name
+    if not pictures.knows(query.text):
+        return [f"{name} knows no word of {option}{query.text!r}: {left}"]
+    unknown = pictures.unknown_words(query)
+    if not unknown:
+        return []
+    words = ", ".join(map(repr, unknown))
+    pronoun = "it" if len(unknown) == 1 else "them"
+    return [
+        f"{name} does not know {words} of {option}{query.text!r}: pictures rank without {pronoun}"
+    ]
 
 
 def _without(
-    signal: "Pictures | Meaning", wanted: "list[NDArray[np.float32]]", asked: _Asked
+    meaning: "Meaning", wanted: "list[NDArray[np.float32]]", asked: _Asked
 ) -> "NDArray[np.float32]":
     """One vector to ask for, away from what is not wanted."""
-    unwanted = signal.embed(asked.without.text) if asked.without is not None else None
+    unwanted = meaning.embed(asked.without.text) if asked.without is not None else None
     return combined(wanted, unwanted)
 
 
@@ -391,19 +441,30 @@ def _but(number: int, like: Like, found: list[Candidate]) -> list[Candidate]:
     return [one for one in found if one.number != number or not one.start <= at <= one.end]
 
 
-def _is_confident(rankings: Mapping[str, Sequence[Candidate]], moments: Sequence[Moment]) -> bool:
-    """A moment is said well, or stands out as few unrelated queries would let it."""
+def _is_confident(
+    rankings: Mapping[str, Sequence[Candidate]], moments: Sequence[Moment], itself: int | None
+) -> bool:
+    """A moment is said well, or stands out as few unrelated queries would let it.
+
+    Args:
+        itself: the video that is asked with. Its clips are like each other, whatever they show: a
+            match is in another.
+    """
     if not moments or not rankings.keys() - {"words"}:
         return True
     from howto.search.calibrate import CONFIDENT
 
     said = max((one.score for one in rankings.get("words", ())), default=0.0)
-    near = max((moment.score for moment in moments), default=0.0)
+    near = max((moment.score for moment in moments if moment.number != itself), default=0.0)
     return said >= _SAID_WELL or near >= CONFIDENT
 
 
-def _signal_notes(ready: _Ready) -> list[str]:
-    """What happened while the signals were brought up to date."""
+def _signal_notes(ready: _Ready, *, is_picture: bool) -> list[str]:
+    """What happened while the signals were brought up to date, and what their scores are worth.
+
+    Args:
+        is_picture: the query of pictures is one.
+    """
     notes = []
     for signal in ready.vectors:
         if signal.brought.renewed:
@@ -413,21 +474,36 @@ def _signal_notes(ready: _Ready) -> list[str]:
                 f"{counted(len(failed), 'video')} could not be searched by {signal.name}: "
                 f"{failed[0][1]}"
             )
+        if not signal.is_measured(is_picture and signal.name == "pictures"):
+            notes.append(
+                f"scores of {signal.name} are rough: there is too little here to measure what "
+                "unrelated queries find"
+            )
     return notes
 
 
 # --- showing ---
 
 
-def _names(library: Library, folder: Path) -> dict[int, str]:
-    """The path of each video inside the folder, relative to it."""
+def _looked_at(library: Library, asked: _Asked) -> tuple[dict[int, str], dict[int, str]]:
+    """The name of each video inside the folder searched, and of those that pass the filters."""
+    paths = _names(library, asked.folder)
+    everything = {number: names[0] for number, names in paths.items()}
+    if asked.filters.ask_nothing:
+        return everything, everything
+    passing = allowed(library, asked.filters, paths)
+    return everything, {number: everything[number] for number in everything if number in passing}
+
+
+def _names(library: Library, folder: Path) -> dict[int, list[str]]:
+    """The paths of each video inside the folder, relative to it."""
     inside = PurePosixPath(folder.relative_to(library.folder).as_posix())
     prefix = "" if inside == PurePosixPath(".") else f"{inside}/"
-    names: dict[int, str] = {}
+    names: dict[int, list[str]] = {}
     for number, paths in library.paths().items():
-        within = [path for path in paths if path.startswith(prefix)]
+        within = [path.removeprefix(prefix) for path in paths if path.startswith(prefix)]
         if within:
-            names[number] = within[0].removeprefix(prefix)
+            names[number] = within
     return names
 
 

@@ -19,6 +19,9 @@ __all__ = ["AUTO", "NO_MODEL", "SIGNALS", "Chosen", "Opened", "check_signals", "
 SIGNALS = ("words", "meaning", "pictures")
 AUTO, NO_MODEL = "auto", "none"
 
+_MOST_MODELS = 3
+"""Kept open at a time: a network may hold a gigabyte."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
@@ -140,8 +143,9 @@ def _the_model(library: Library) -> str:
 class Opened:
     """Signals kept open from one search to the next, for a process that answers many.
 
-    Each `bring` brings them up to date with the library; what did not change stays loaded. One
-    object serves one library, and one thread at a time.
+    Each call brings them up to date with the library; what did not change stays loaded. Of many
+    models the `_MOST_MODELS` used last are kept. One object serves one library, and one thread at
+    a time.
 
     Attributes:
         device: where networks compute.
@@ -167,7 +171,10 @@ class Opened:
             on_progress=on_progress,
             on_wait=on_wait,
         )
+        self._pictures.pop(name, None)
         self._pictures[name] = found
+        while len(self._pictures) > _MOST_MODELS:
+            del self._pictures[next(iter(self._pictures))]
         return found
 
     def meaning(

@@ -3,13 +3,21 @@
 Pictures and the meaning of words are both such signals; they differ in what makes the vectors.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Protocol
 
 from howto.library import Library
-from howto.search.index.units import Brought, Filling, bring_up_to_date, candidates
+from howto.search.index.units import (
+    Brought,
+    Filling,
+    bring_up_to_date,
+    candidates,
+    clips_changed,
+)
 from howto.search.words import Candidate
 
 if TYPE_CHECKING:
@@ -24,7 +32,8 @@ __all__ = ["MOST_CANDIDATES", "Embedder", "VectorSignal", "opened_signal", "row_
 MOST_CANDIDATES = 200
 """Clips that a signal puts forward: neighbours are joined, so ten moments may take a hundred."""
 
-_CHANGED_SHARE = 0.1  # of the clips; from then on the null distribution is measured anew
+_LINES = 400  # of the library, where words are drawn from them
+_CHANGED_SHARE = 0.1  # of the clips put in or taken out, before the null is measured anew
 
 
 class Embedder(Protocol):
@@ -88,12 +97,27 @@ class VectorSignal:
             candidates(library, self.index, found, shares, spoken=self.spoken, matched=self.name)
         )
 
+    def is_measured(self, is_picture: bool = False) -> bool:
+        """Whether scores are compared with what unrelated queries find here. Where too little is
+        there to measure that, they are compared with what normal values would give.
+
+        Args:
+            is_picture: as for `rank`.
+        """
+        return self.index is None or self._kept(is_picture) is not None
+
+    def _kept(self, is_picture: bool) -> list[float] | None:
+        """What unrelated queries were found to give; None where it could not be measured."""
+        assert self.index is not None, "nothing is ranked without an index"
+        text = self.index.manifest.facts.get(_fact(is_picture))
+        kept: list[float] | None = json.loads(text)["values"] if text else None
+        return kept or None
+
     def _null(self, is_picture: bool) -> "AnyNull":
         from howto.search.calibrate import Null, NullOfNormal
 
         assert self.index is not None, "nothing is ranked without an index"
-        text = self.index.manifest.facts.get(_fact(is_picture))
-        kept = json.loads(text)["values"] if text else None
+        kept = self._kept(is_picture)
         return Null.of(kept) if kept else NullOfNormal(self.index.manifest.live)
 
 
@@ -130,8 +154,9 @@ def _lacks_null(index: "VectorIndex") -> bool:
     text = index.manifest.facts.get(_fact(False))
     if text is None:
         return True
-    live: int = json.loads(text)["live"]
-    return abs(index.manifest.live - live) > _CHANGED_SHARE * live
+    told = json.loads(text)
+    changed = clips_changed(index.manifest.facts) - told.get("changed", 0)
+    return bool(changed > _CHANGED_SHARE * told["live"])
 
 
 def _with_null(
@@ -141,7 +166,7 @@ def _with_null(
     from howto.search.calibrate import measure_null, measure_null_of_pictures
     from howto.search.index.writer import IndexWriter
 
-    live = index.manifest.live
+    at = {"live": index.manifest.live, "changed": clips_changed(index.manifest.facts)}
     nulls = {
         False: measure_null(index, embedder, _own_words(library)),
         True: measure_null_of_pictures(index),
@@ -149,7 +174,7 @@ def _with_null(
     with IndexWriter(filling.folder, filling.recipe, filling.dim) as writer:
         for is_picture, null in nulls.items():
             values = null.rounded() if null else None
-            writer.keep(_fact(is_picture), json.dumps({"live": live, "values": values}))
+            writer.keep(_fact(is_picture), json.dumps({**at, "values": values}))
         writer.commit()
         return writer.opened()
 
@@ -157,17 +182,34 @@ def _with_null(
 def _own_words(library: Library) -> list[str]:
     """Pairs of words that lines of different videos say: nobody shows both at once.
 
-    For a model whose few words are those of the library.
+    For a model whose few words are those of the library. They are drawn by the ids of the videos
+    and what is said in them: the order in which videos were indexed, which is that in which
+    workers were done, changes nothing.
     """
     from howto.search.query import Query
 
-    lines = library.connection.execute(
-        "SELECT caption FROM clips WHERE caption <> '' ORDER BY (clip * 2654435761) % 4294967296"
-        " LIMIT 400"
-    )
-    longest = [max(terms, key=len) for (text,) in lines if (terms := Query.parse(text).terms)]
-    distinct = list(dict.fromkeys(longest))
+    lines = [Query.parse(line).terms for line in _spread_lines(library)]
+    distinct = list(dict.fromkeys(max(terms, key=len) for terms in lines if terms))
     return [f"{one} {other}" for one, other in zip(distinct[::2], distinct[1::2], strict=False)]
+
+
+def _spread_lines(library: Library) -> list[str]:
+    """Some hundred lines, the next always of another video."""
+    rows = library.connection.execute(
+        "SELECT video_id, number FROM videos WHERE EXISTS"
+        " (SELECT 1 FROM clips WHERE clips.number = videos.number AND caption <> '')"
+    ).fetchall()
+    rows.sort(key=lambda row: hashlib.sha256(row[0].encode()).digest())
+    told = [
+        library.connection.execute(
+            "SELECT caption FROM clips WHERE number = ? AND caption <> ''"
+            " ORDER BY start, end, caption LIMIT ?",
+            (number, -(-_LINES // len(rows))),
+        ).fetchall()
+        for _, number in rows[:_LINES]
+    ]
+    turns = zip_longest(*told)
+    return [line[0] for turn in turns for line in turn if line is not None][:_LINES]
 
 
 def row_lengths(vectors: "NDArray[np.float32]") -> "NDArray[np.float32]":

@@ -10,15 +10,14 @@ A score lies in 0..1: 1 is as good as a line of average length that says every w
 once.
 """
 
-import heapq
 import json
 import math
 import os
 import re
 import sqlite3
 import unicodedata
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from howto.search.query import Query
@@ -66,6 +65,7 @@ class Candidate:
         clip: the library's key of the clip, or None where the span is a chapter or a whole video.
         score: 0..1.
         matched: where the words were found: `narration`, `chapter`, `title`.
+        around: how much of the score the names around it give: those of its chapter and video.
     """
 
     number: int
@@ -75,6 +75,12 @@ class Candidate:
     clip: int | None
     score: float
     matched: tuple[str, ...]
+    around: float = 0.0
+
+    @property
+    def own(self) -> float:
+        """What the span scores by itself, whatever is named around it."""
+        return self.score - self.around
 
     @property
     def key(self) -> tuple[int, float, float, int | None]:
@@ -232,7 +238,7 @@ def _scores(
         )
         for row, relevance in rows:
             sums[row] = sums.get(row, 0.0) + idf * relevance / theirs
-    return {row: min(1.0, value / ideal) for row, value in sums.items()}
+    return {row: value / ideal if value < ideal else 1.0 for row, value in sums.items()}
 
 
 def _fts5_idf(total: int, matches: int) -> float:
@@ -247,8 +253,13 @@ def _phrase(term: str) -> str:
 
 def _best(scores: dict[int, float]) -> str:
     """The keys of the best scores, as JSON for SQLite."""
-    best = heapq.nlargest(_MOST_CANDIDATES, scores, key=lambda key: (scores[key], -key))
-    return json.dumps(best)
+    rows: Iterable[int] = scores
+    if len(scores) > _MOST_CANDIDATES:
+        # All that equal the last one wanted stay, or the order of equals would be chance.
+        least = sorted(scores.values())[-_MOST_CANDIDATES]
+        rows = [row for row, score in scores.items() if score >= least]
+    best = sorted(rows, key=lambda row: (-scores[row], row))
+    return json.dumps(best[:_MOST_CANDIDATES])
 
 
 def _clip_candidates(connection: sqlite3.Connection, scores: dict[int, float]) -> list[Candidate]:
@@ -308,9 +319,8 @@ def _in_context(
     if one.number in videos:
         miss *= 1.0 - TITLE_WEIGHT * videos[one.number]
         matched.append("title")
-    return Candidate(
-        one.number, one.start, one.end, one.caption, one.clip, 1.0 - miss, tuple(matched)
-    )
+    score = 1.0 - miss
+    return replace(one, score=score, matched=tuple(matched), around=score - one.score)
 
 
 def _inside(clip: Candidate, chapter: Candidate) -> bool:

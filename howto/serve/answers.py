@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from howto import plugins
+from howto.errors import UsageError
+from howto.joint.known import known_models
+from howto.joint.places import what_there_is
 from howto.library import Library
 from howto.search.filters import Filters, parse_date
 from howto.search.like import Like
@@ -13,12 +16,13 @@ from howto.search.meaning import ENCODER
 from howto.search.phrases import named, shown
 from howto.search.pictures import models_in_use
 from howto.search.query import Query
+from howto.search.refresh import Progress
 from howto.search.search import Answer, Hit, ask, check_options
-from howto.search.signals import Opened, choose_signals
+from howto.search.signals import AUTO, NO_MODEL, Opened, choose_signals
 from howto.serve.settings import Settings
 from howto.serve.videos import place_of
 
-__all__ = ["Search", "answer", "by_words_alone", "ways_to_search"]
+__all__ = ["Search", "answer", "by_words_alone", "check_model", "ways_to_search"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +73,33 @@ class Search:
         return search
 
 
+def check_model(library: Library, name: str) -> None:
+    """Refuse what is no name of a model here. A client names no folder: not even one of a run.
+
+    Args:
+        name: '' and the words for whichever is best, and for none, pass.
+
+    Raises:
+        UsageError: it is no run of this library, and no ready model that is known.
+    """
+    if name in ("", AUTO, NO_MODEL):
+        return
+    is_path = any(sign in name for sign in "/\\~")
+    if is_path or not (name in models_in_use(library) or name in _known_names(library)):
+        raise UsageError(f"no model named {name!r}. {what_there_is(library)}")
+
+
+def _known_names(library: Library) -> list[str]:
+    return [one.name for one in known_models(library) if one.kind != "checkpoint"]
+
+
 def by_words_alone(library: Library, search: Search) -> bool:
     """Whether nothing has to be loaded to answer.
 
     Raises:
-        UsageError: it cannot be told which model is meant.
+        UsageError: it cannot be told which model is meant, or it is none of those here.
     """
+    check_model(library, search.model)
     chosen = choose_signals(
         library, search.by, search.model, text=bool(search.query), by_picture=bool(search.like)
     )
@@ -82,12 +107,17 @@ def by_words_alone(library: Library, search: Search) -> bool:
 
 
 def answer(
-    library: Library, settings: Settings, search: Search, opened: Opened | None = None
+    library: Library,
+    settings: Settings,
+    search: Search,
+    opened: Opened | None = None,
+    on_progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Find moments in the library as it stands. Times in seconds.
 
     Args:
         opened: signals kept open from one search to the next.
+        on_progress: told of every video that is made searchable by a signal first.
 
     Raises:
         UsageError: an option means nothing here.
@@ -106,6 +136,7 @@ def answer(
         without=search.without,
         filters=search.filters,
         opened=opened,
+        on_progress=on_progress,
     )
     return _as_json(library, settings, found)
 

@@ -15,7 +15,7 @@ from howto.library import Library
 from howto.search.signals import AUTO, Opened
 from howto.serve.answers import Search, answer, by_words_alone, ways_to_search
 from howto.serve.endpoints import Call, Endpoint, Parameter
-from howto.serve.indexing import Indexer
+from howto.serve.indexing import Building, Indexer, Indexing
 from howto.serve.openapi import description
 from howto.serve.overview import overview
 from howto.serve.readers import Busy, Readers
@@ -60,6 +60,7 @@ class Api:
         self._opened, self._finder = Opened(), StepFinder()
         self.studio = Studio()
         self.indexer = Indexer(settings)
+        self._building = Building()  # replaced as a whole, by the one thread of the models
         self._listeners = 0
 
     @asynccontextmanager
@@ -87,9 +88,14 @@ class Api:
             found = await self.readers.ask(lambda library: answer(library, self.settings, search))
         else:
             found = await self.models.ask(
-                lambda library: answer(library, self.settings, search, self._opened)
+                lambda library: answer(
+                    library, self.settings, search, self._opened, self._built_one_more
+                )
             )
         return json_response(found)
+
+    def _built_one_more(self, done: int, total: int, item: str) -> None:
+        self._building = self._building.and_then(done, total, item)
 
     async def ways(self, _: Call) -> Response:
         return json_response(await self.readers.ask(ways_to_search))
@@ -190,16 +196,20 @@ class Api:
         return StreamingResponse(self._told(), media_type="text/event-stream")
 
     async def _told(self) -> AsyncIterator[str]:
-        """How far indexing is, whenever that changes, as server-sent events."""
+        """How far indexing is, and the vectors that a search waits for, whenever that changes, as
+        server-sent events."""
         self._listeners += 1
         clock = asyncio.get_running_loop().time
         try:
-            last, silent_since = None, clock()
+            told: dict[str, Indexing | Building] = {"building": Building()}
+            silent_since = clock()
             while True:
-                now = self.indexer.now
-                if now != last:
-                    last, silent_since = now, clock()
-                    yield f"event: indexing\ndata: {json.dumps(now.as_json())}\n\n"
+                now: dict[str, Indexing | Building]
+                now = {"indexing": self.indexer.now, "building": self._building}
+                if changed := {name: one for name, one in now.items() if told.get(name) != one}:
+                    told, silent_since = now, clock()
+                    for name, one in changed.items():
+                        yield f"event: {name}\ndata: {json.dumps(one.as_json())}\n\n"
                 elif clock() - silent_since > _STILL_THERE:
                     silent_since = clock()
                     yield ": still there\n\n"
@@ -371,7 +381,8 @@ def endpoints(api: Api) -> tuple[Endpoint, ...]:
             "GET",
             "/api/events",
             api.events,
-            "The same whenever it changes, as server-sent events named `indexing`.",
+            "The same whenever it changes, as server-sent events named `indexing`; as `building`, "
+            "how far the vectors are that a search waits for.",
             gives="text/event-stream",
         ),
         Endpoint(

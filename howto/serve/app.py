@@ -8,8 +8,7 @@ from urllib.parse import parse_qs
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -29,14 +28,14 @@ _MOST_OF_A_FORM = 4096  # bytes
 _NO_STORE = {"cache-control": "no-cache"}
 
 
-def create_app(settings: Settings, *, refresh: bool = True) -> Starlette:
+def create_app(settings: Settings, *, refresh: bool = True) -> Guard:
     """The server's application; its threads and processes live as long as its lifespan does.
 
     Args:
         refresh: begin to bring the library up to date when it starts.
     """
     api = Api(settings)
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/", _page("index.html")),
             Route("/library", _page("index.html")),
@@ -44,10 +43,10 @@ def create_app(settings: Settings, *, refresh: bool = True) -> Starlette:
             Mount("/static", StaticFiles(directory=_STATIC)),
             *(_route(endpoint) for endpoint in endpoints(api)),
         ],
-        middleware=[Middleware(Guard, settings=settings)],
         exception_handlers=_HANDLERS,
         lifespan=lambda _: api.running(refresh=refresh),
     )
+    return Guard(app, settings)  # around all of it: also a bug's reply has the headers
 
 
 def _route(endpoint: Endpoint) -> Route:
@@ -111,6 +110,15 @@ def _http(_: Request, error: Exception) -> Response:
     return json_response({"error": {"message": error.detail}}, error.status_code)
 
 
+def _bug(_: Request, __: Exception) -> Response:
+    message = "a bug in howto; the terminal of howto serve says which"
+    return json_response({"error": {"message": message}}, 500)
+
+
+def _gone(_: Request, __: Exception) -> Response:
+    return Response(status_code=400)  # for nobody: the client left before its request was whole
+
+
 _HANDLERS: Mapping[Any, Callable[[Request, Exception], Response]] = {
     UsageError: _error(400),
     ItemError: _error(422),
@@ -119,4 +127,6 @@ _HANDLERS: Mapping[Any, Callable[[Request, Exception], Response]] = {
     NoVideo: _no_video,
     Busy: _busy,
     HTTPException: _http,
+    ClientDisconnect: _gone,
+    Exception: _bug,
 }

@@ -10,7 +10,7 @@ from howto.search.phrases import named
 from howto.search.refresh import Refreshed, refresh
 from howto.serve.settings import Settings
 
-__all__ = ["Indexer", "Indexing"]
+__all__ = ["Building", "Indexer", "Indexing"]
 
 _PATIENCE = 5.0  # seconds that stopping waits for the file being looked at
 
@@ -37,6 +37,31 @@ class Indexing:
     changed: int = 0
     renamed: int = 0
     removed: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Building:
+    """How far the vectors are that a search waits for; done once `done` is `total`.
+
+    Attributes:
+        run: counts up with every time it is begun, from 1; 0 before the first.
+        done, total: videos.
+        item: the video just finished.
+    """
+
+    run: int = 0
+    done: int = 0
+    total: int = 0
+    item: str = ""
+
+    def and_then(self, done: int, total: int, item: str) -> "Building":
+        """After one more video; a count that does not go on from here begins a new run."""
+        goes_on = self.run > 0 and self.done < done and self.total == total
+        return Building(self.run if goes_on else self.run + 1, done, total, named(item))
 
     def as_json(self) -> dict[str, Any]:
         """The same as JSON values."""

@@ -7,8 +7,10 @@ search.
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from howto.library import Library
@@ -19,6 +21,7 @@ __all__ = ["Busy", "Readers"]
 Result = TypeVar("Result")
 
 _MOST_WAITING = 256
+_PATIENCE = 3.0  # seconds that stopping waits for the answers being worked at
 
 
 class Busy(Exception):
@@ -43,11 +46,16 @@ class Readers:
             thread.start()
 
     def stop(self) -> None:
-        """Answer what was asked, close the libraries and end the threads."""
+        """Close the libraries and end the threads. What nobody works at yet is not answered; a
+        thread that is at something long, such as loading a network, ends with the process."""
+        with suppress(queue.Empty):
+            while (waiting := self._questions.get_nowait()) is not None:
+                waiting[0].cancel()
         for _ in self._threads:
             self._questions.put(None)
+        until = time.monotonic() + _PATIENCE
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, until - time.monotonic()))
 
     async def ask(self, question: Callable[[Library], Result]) -> Result:
         """Answer a question in one of the threads.

@@ -3,34 +3,106 @@
 import asyncio
 import errno
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, cast
 
+import h11
 from starlette.types import ASGIApp
 from uvicorn import Config, Server
-from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from howto.errors import UsageError
 
-__all__ = ["address_of", "listen", "serve"]
+__all__ = ["Complaints", "Patient", "address_of", "listen", "most_connections", "serve"]
 
-_BACKLOG = 256
-_SECONDS_TO_ASK = 20  # a client that has connected and not asked by then is let go
+_BACKLOG = 64
+"""Connections that are taken at once. Until those that are too many are closed, a few times as
+many are open."""
+
+_SECONDS_TO_ASK = 20  # a client that has not sent a whole request by then is let go
 _SECONDS_TO_END = 1  # for what is being sent when the server is told to stop
+_MOST_CONNECTIONS = 1000
+_KEPT_FREE = 384  # descriptors, for the library, for files being sent, and for `_BACKLOG`
+_FEWEST_CONNECTIONS = 32
+_NO_MORE_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_SECONDS_OF_SILENCE = 60.0  # between two times that the same trouble is told
 
 
-class _Patient(H11Protocol):
-    """HTTP/1.1, but not for clients that connect, send half a request, and stay."""
+def most_connections() -> int:
+    """How many clients may be connected: fewer than this process may have files open."""
+    try:
+        import resource
+    except ImportError:  # Windows, where sockets are no files
+        return _MOST_CONNECTIONS
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return _MOST_CONNECTIONS
+    return min(_MOST_CONNECTIONS, max(_FEWEST_CONNECTIONS, soft - _KEPT_FREE))
+
+
+class Patient(H11Protocol):
+    """HTTP/1.1, but not for clients that send half a request, its head or its body, and stay.
+
+    Every request of a connection has its own time. Where too many are connected, the one that has
+    been asking for longest makes room; those that are being answered stay.
+    """
+
+    _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.loop.call_later(_SECONDS_TO_ASK, self._close_unless_asked)
+        self._watch()
+        if len(self.connections) > most_connections():
+            self._make_room()
 
-    def _close_unless_asked(self) -> None:
-        asked = cast("RequestResponseCycle | None", self.cycle)  # None before the first request
-        if asked is None and not self.transport.is_closing():
-            self.transport.close()
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._stop_watch()
+
+    def _watch(self) -> None:
+        """Give what is still to come of a request its time; what is whole needs none."""
+        if self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):
+            self._stop_watch()
+        elif self._deadline is None and not self.transport.is_closing():
+            self._deadline = self.loop.call_later(_SECONDS_TO_ASK, self.transport.abort)
+
+    def _stop_watch(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _make_room(self) -> None:
+        waiting = [
+            (one._deadline.when(), one)
+            for one in cast("set[Patient]", self.connections)
+            if one._deadline is not None and not one.transport.is_closing()
+        ]
+        min(waiting, key=lambda pair: pair[0])[1].transport.abort()
+
+
+class Complaints:
+    """What goes wrong while connections are taken: told in a line, once in a while."""
+
+    def __init__(self) -> None:
+        self._told = float("-inf")
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if not (isinstance(error, OSError) and error.errno in _NO_MORE_FILES):
+            loop.default_exception_handler(context)
+        elif loop.time() - self._told > _SECONDS_OF_SILENCE:
+            self._told = loop.time()
+            sys.stderr.write(f"cannot take more connections for now: {error.strerror}\n")
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -69,12 +141,13 @@ def serve(app: ASGIApp, listening: socket.socket, on_ready: Callable[[], Any]) -
 
     class _Told(Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            asyncio.get_running_loop().set_exception_handler(Complaints())
             await super().startup(sockets)
             on_ready()
 
     config = Config(
         app,
-        http=_Patient,
+        http=Patient,
         ws="none",
         lifespan="on",
         access_log=False,  # what is searched for is nobody's business
@@ -82,6 +155,7 @@ def serve(app: ASGIApp, listening: socket.socket, on_ready: Callable[[], Any]) -
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=_SECONDS_TO_END,
+        backlog=_BACKLOG,
     )
     with suppress(KeyboardInterrupt):  # raised once more when all is closed
         _Told(config).run([listening])

@@ -44,8 +44,13 @@ def check_address(host: str, token: str) -> frozenset[str]:
 
     Raises:
         UsageError: the address is not this machine's own, and there is no token, or the token is
-            short.
+            short, or cannot be sent in a header.
     """
+    if not all("!" <= character <= "~" for character in token):
+        raise UsageError(
+            "a token is made of letters, digits and signs of ASCII, without spaces, such as "
+            f"{secrets.token_urlsafe(SHORTEST_TOKEN)}"
+        )
     if token and len(token) < SHORTEST_TOKEN:
         raise UsageError(
             f"the token has {len(token)} characters; give it {SHORTEST_TOKEN} at least, such as "

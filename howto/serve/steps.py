@@ -4,11 +4,14 @@ Models are opened once and kept: one object serves one thread.
 """
 
 import json
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from howto.errors import UsageError
 from howto.library import Library
+from howto.search.pictures import model_stamp
+from howto.serve.answers import check_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +24,7 @@ __all__ = ["MOST_BYTES", "StepFinder", "read_list"]
 MOST_BYTES = 64 << 10
 _MOST_STEPS = 100
 _MOST_CHARACTERS = 300  # of one step
+_MOST_MODELS = 2  # kept open at a time
 _COLUMNS = 160  # of a strip: what a phone can still show
 
 
@@ -32,7 +36,7 @@ def read_list(body: bytes) -> list[str]:
     """
     try:
         said = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # thousands of brackets in each other
         raise UsageError('expected JSON such as {"steps": ["lay the shirt flat"]}') from error
     steps = said.get("steps") if isinstance(said, dict) else None
     if not isinstance(steps, list) or not all(isinstance(one, str) for one in steps):
@@ -46,10 +50,10 @@ def read_list(body: bytes) -> list[str]:
 
 
 class StepFinder:
-    """Finds steps, and keeps the models that it opened for that."""
+    """Finds steps, and keeps the models that it opened for that: the `_MOST_MODELS` used last."""
 
     def __init__(self) -> None:
-        self._models: dict[str, OpenedModel] = {}
+        self._models: OrderedDict[str, tuple[object, OpenedModel]] = OrderedDict()
 
     def find(
         self, library: Library, video_id: str, steps: Sequence[str], name: str, *, ordered: bool
@@ -65,12 +69,10 @@ class StepFinder:
         """
         from howto.joint.chosen import only_model
         from howto.joint.locate import locate_steps
-        from howto.joint.opened import open_model
 
-        name = name or only_model(library)
-        if name not in self._models:
-            self._models[name] = open_model(library, name)
-        found = locate_steps(library, self._models[name], video_id, steps, ordered=ordered)
+        check_model(library, name)
+        model = self._opened(library, name or only_model(library))
+        found = locate_steps(library, model, video_id, steps, ordered=ordered)
         return {
             "model": found.model,
             "ordered": found.ordered,
@@ -89,6 +91,18 @@ class StepFinder:
                 for step, row in zip(found.steps, found.scores, strict=True)
             ],
         }
+
+    def _opened(self, library: Library, name: str) -> "OpenedModel":
+        """The model; opened anew where the run has another checkpoint by now."""
+        from howto.joint.opened import open_model
+
+        stamp = model_stamp(library, name)
+        kept = self._models.pop(name, None)
+        model = kept[1] if kept and kept[0] == stamp else open_model(library, name)
+        self._models[name] = stamp, model
+        while len(self._models) > _MOST_MODELS:
+            self._models.popitem(last=False)
+        return model
 
 
 def _strip(scores: "NDArray[np.float32]") -> list[float]:

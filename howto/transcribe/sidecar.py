@@ -1,5 +1,6 @@
 """Caption files beside a video: which ones they are, and the source `sidecar`, which reads them."""
 
+import functools
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import replace
@@ -105,6 +106,7 @@ def _owner(name: str, videos: dict[str, list[str]]) -> str | None:
     return None
 
 
+@functools.lru_cache(maxsize=1024)
 def _meaning(tail: str) -> tuple[CaptionName, str] | None:
     """Read what follows the stem, `.en.vtt`; None where that is not narration of this video."""
     *parts, suffix = tail.split(".")[1:]
@@ -124,6 +126,7 @@ def _meaning(tail: str) -> tuple[CaptionName, str] | None:
 _Wish = tuple[bool, bool, int, str, bool, int, bool, bool, int]
 
 
+@functools.lru_cache(maxsize=1024)
 def _wish(said: CaptionName, suffix: str, language: str) -> _Wish:
     """A key that sorts the most wanted file first."""
     wanted = language_tag(language) or language.lower()

@@ -1,18 +1,26 @@
 """`howto eval`: scores, benchmarks and own videos through the command."""
 
 import csv
+import io
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from rich.console import Console
 
+from howto.cli import eval_tables
+from howto.cli.eval_tables import own_table, print_table, retrieval_table
+from howto.evaluate.published import RETRIEVAL
+from howto.evaluate.retrieval import result_of_scores
 from howto.library import Library
 from tests.evaluate.benchmarks import releases
 from tests.evaluate.benchmarks.conftest import Oracle
+from tests.evaluate.own_models import SeeingModel
 
 
 @pytest.fixture
@@ -119,6 +127,10 @@ def test_a_nan_is_named(cli, tmp_path: Path) -> None:
         (("--benchmark", "lsmdc", "--data", "x"), "evaluates one model"),
         (("--benchmark", "lsmdc", "--model", "main"), "--data PATH"),
         (("--scores", "x.npy", "--plot", "none/x.png"), "there is no folder none"),
+        (("--scores", "x.npy", "--per-query", "."), "--per-query .: this is a folder"),
+        (("--scores", "x.npy", "--device", "bogus"), "--device does not go with --scores"),
+        (("--scores", "x.npy", "--state-dir", "x"), "--state-dir does not go with --scores"),
+        (("--benchmark", "own", "--device", "cpu"), "--device is about models, and none is named"),
         (("--benchmark", "own", "--json", "--extract", "--model", "nobody"), "'nobody'"),
     ],
 )
@@ -140,7 +152,69 @@ def test_the_page_shows_what_is_printed(cli, tmp_path: Path, monkeypatch) -> Non
     assert [line.rstrip() for line in printed.splitlines()] == expected.splitlines()
 
 
+def test_one_of_each(cli, tmp_path: Path) -> None:
+    np.save(tmp_path / "scores.npy", np.zeros((1, 1)))
+    assert cli("eval", "--scores", tmp_path / "scores.npy").out.startswith("1 caption, 1 clip\n")
+
+
+def test_chance_of_both_ways(cli, tmp_path: Path) -> None:
+    """With 4 captions of each of 5 clips, a guesser finds one of its 4 more often than 1 of 5."""
+    np.save(tmp_path / "scores.npy", np.zeros((20, 5)))
+    np.save(tmp_path / "answers.npy", np.arange(20) // 4)
+    files = ("--scores", tmp_path / "scores.npy", "--answers", tmp_path / "answers.npy")
+    lines = cli("eval", *files).out.splitlines()
+    (there,) = (line for line in lines if line.startswith("chance, text to video"))
+    (back,) = (line for line in lines if line.startswith("chance, video to text"))
+    assert there.split()[4:] == ["20.0%", "100.0%", "100.0%", "3"]
+    assert back.split()[4:7] == ["20.0%", "71.8%", "95.7%"]
+
+
+def wide_own() -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """What own finds, in cells as long as they get."""
+    header = ("", "", "video", "centre", "IoU 0.3", "IoU 0.5", "IoU 0.7")
+    cells = ("67% (52-82)",) * 4 + ("100% (100-100)",)
+    rows = [
+        ("27 queries (names not searched)", *[""] * 6),
+        ("words + pictures (clip:ViT-B-32.openai)", "R@1", *cells),
+    ]
+    return header, rows
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_tables_are_whole_at_80_columns(monkeypatch, is_terminal: bool) -> None:
+    """What is no terminal has long lines; a terminal gets narrow tables."""
+    written = io.StringIO()
+    console = Console(file=written, width=80, force_terminal=is_terminal, color_system=None)
+    monkeypatch.setattr(eval_tables, "output", console)
+    print_table(own_table(*wide_own()), lambda: own_table(*wide_own(), narrow=True))
+    published = RETRIEVAL["youcook2", "validation"]
+    made = partial(retrieval_table, result_of_scores(np.eye(30)), "main", "37 videos", published)
+    print_table(made(), partial(made, narrow=True))
+    lines = [line.rstrip() for line in written.getvalue().splitlines()]
+    words = " ".join(" ".join(lines).split())
+    assert "\u2026" not in words
+    assert words.count("67%") == words.count("(52-82)") == 4
+    assert "(100-100)" in words
+    assert sum("95% interval" in line for line in lines) == 2
+    assert sum("100.0-100.0" in line for line in lines) == 2
+    assert ("HowTo100M then" in words, "mean rank" in words) == (True, True)
+    assert (max(map(len, lines)) <= 80) == is_terminal
+    rows = [line for line in lines if "67%" in line or "100.0%" in line]
+    assert len(rows) == 3
+
+
 # --- benchmarks ---
+
+
+def test_what_was_published_is_of_its_own_split(cli, opened, tmp_path: Path) -> None:
+    releases.youcook2(tmp_path, "training")
+    opened(Oracle())
+    asked = ("eval", "--benchmark", "youcook2", "--model", "main", "--data", tmp_path)
+    ran = cli(*asked, "--split", "training")
+    assert ran.code == 0, ran.err
+    assert "oracle: text to video" in ran.out
+    assert "Miech" not in ran.out
+    assert cli(*asked, "--split", "training", "--json").json["published"] == []
 
 
 def test_retrieval_stands_among_what_was_published(cli, opened, tmp_path: Path) -> None:
@@ -275,6 +349,21 @@ def test_own_videos_by_words(cli, asked_for, tmp_path: Path) -> None:
     assert cv2.imread(str(tmp_path / "bars.png")) is not None
     ran = cli(*asked_for, "--json")
     assert (ran.json["benchmark"], ran.json["parts"][0]["truth"]) == ("own", "queries")
+
+
+def test_a_part_of_the_own_videos_does_not_choose_for_all(cli, asked_for, opened) -> None:
+    opened(SeeingModel("sharp", ("fold", "flip"), lambda *_: ""))
+    everything = cli(*asked_for, "--model", "sharp", "--split", "all", "--json").json
+    assert everything["left_out"]["not_drawn"] == 0
+    assert everything["choice"]["measured"] is False
+    said = cli(*asked_for, "--model", "sharp").err
+    assert "what a plain search of this library takes stays as it was: nothing to" in said
+    part = cli(*asked_for, "--model", "sharp", "--split", "held-out", "--json").json
+    assert part["left_out"]["not_drawn"] == everything["videos"] - 2
+    assert "choice" not in part
+    ran = cli(*asked_for, "--split", "test")
+    assert ran.code == 2
+    assert "own has no split 'test'; expected all or held-out" in ran.err
 
 
 def test_a_folder_of_which_nothing_is_known(cli, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from howto.search.phrases import counted
+
 
 def test_json(cli, videos: Path) -> None:
     (videos / "empty.mp4").touch()
@@ -27,6 +29,11 @@ def test_json(cli, videos: Path) -> None:
         ("silent.mp4", "probe"): ("ok", None),
         ("silent.mp4", "transcribe"): ("skipped", "no_narration"),
     }
+
+
+def test_large_numbers_have_all_their_digits() -> None:
+    assert counted(20_400_000.0, "line") == "20400000 lines"
+    assert (counted(1, "file"), counted(1.5, "GB")) == ("1 file", "1.5 GBs")
 
 
 def test_table(cli, videos: Path) -> None:

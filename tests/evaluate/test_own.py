@@ -129,6 +129,8 @@ def test_words_find_what_is_said_and_a_model_what_is_shown(
     words = result.parts[0].of(WORDS)
     assert words.by_kind["said"].found["centre"][1].recall.value == 1
     assert words.by_kind["seen"].found["centre"][1].recall.value == 0
+    # A video and its copy are one group.
+    assert {len(groups) for groups in words.by_kind["said"].groups} == {1}
     assert recalls(result, SignalSet(("pictures",), "sharp"))["IoU 0.7 R@1"] == 1
     both = result.parts[0].of(SignalSet(("words", "pictures"), "sharp"))
     assert both.scores.found["IoU 0.7"][1].recall.value == 1

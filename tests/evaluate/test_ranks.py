@@ -169,12 +169,12 @@ def test_what_answers_nothing_makes_no_copy(
     answers = np.flatnonzero(np.arange(2000) % 7)[:1500]
     clips = rng.random((2000, 2000), np.float32)
     captions = clips[answers] + rng.random((1500, 2000), np.float32)
-    for rank, given in ((ranks_back_of, (scores,)), (ranks_back_of_embeddings, (captions, clips))):
+    for rank, parts in ((ranks_back_of, (scores,)), (ranks_back_of_embeddings, (captions, clips))):
         tracemalloc.start()
-        rank(*given, answers)
+        rank(*parts, answers)
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert most < 6 << 20 < given[0].nbytes
+        assert most < 6 << 20 < parts[0].nbytes
 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.int8, np.uint8, np.int64, bool])

@@ -1,6 +1,7 @@
 """Ready models: their windows as features of the library, and means over spans."""
 
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -114,7 +115,7 @@ def test_a_plugins_advice_for_other_commands_is_not_given(
     with pytest.raises(PluginError, match="no file other"):  # a person's own file is no download
         open_model(None, "colour-words", weights="other")
     # Weights that are there and wrong are another matter.
-    colour_words.write_text(TABLE)
+    colour_words.write_text("red 1 0 0\n")
     module = sys.modules["fake_colour_words"]
 
     def damaged(_path: Path) -> str:

@@ -22,6 +22,7 @@ from howto.train.config import TrainOptions
 from howto.train.opened import OpenRun
 from howto.train.pack import Pack
 from howto.train.stage import prepare, train_prepared
+from howto.train.validate import stable_share
 
 CAPTIONS = ["fold the shirt", "Crack an EGG into the bowl", "zzzz", "", "the " * 40]
 OPTIONS = TrainOptions(
@@ -248,6 +249,28 @@ def test_held_out_videos_are_not_trained_on(library: Library) -> None:
     assert model.trained_on == set(ids[ready.problem.trains])
     assert not model.trained_on & set(ids[ready.problem.held_out])
     assert model.trained_on_note == ""
+
+
+def test_what_chose_the_checkpoint_is_known(
+    library: Library, tmp_path: Path, drawn: Path, one_thread: object
+) -> None:
+    run = library.state / "runs" / "small"
+    ids = json.loads((pack_of(library).folder / "video_ids.json").read_text())
+    model = open_model(library, "small")
+    assert model.selected is not None
+    assert model.selected.checkpoint == (run / "best").read_text().strip()
+    assert model.selected.video_ids == set(ids) - model.trained_on
+    assert len(model.selected.video_ids) == 2
+    trained(library, "unjudged", validate="none", dim=24)
+    assert open_model(library, "unjudged").selected is None
+    folder = tmp_path / "copy"
+    shutil.copytree(drawn, folder)
+    with Library.open(folder) as copy:
+        pack = pack_of(copy).folder
+        shutil.rmtree(pack)
+        gone = open_model(copy, "small").selected
+        assert gone is not None
+        assert gone.video_ids == {one for one in ids if stable_share(one) < 0.1}
 
 
 def test_a_run_that_started_from_another_was_trained_on_its_videos_too(

@@ -34,6 +34,14 @@ def strange(item):
         raise PluginError("no weights on this machine")
     return item.upper()
 
+def first_is_slow(item):
+    folder, number = item
+    Path(folder, str(number)).touch()
+    while number == 0 and not Path(folder, "3").exists():
+        time.sleep(0.05)
+    time.sleep(1 if number == 0 else 0)
+    return sorted(int(path.name) for path in Path(folder).iterdir())
+
 class Slow:
     # Writes down which process does what, and keeps at it for a while.
     def __init__(self, folder, seconds):
@@ -98,11 +106,13 @@ def test_items_end_on_ray_as_they_do_here(work: ModuleType) -> None:
     assert ends["ray"]["crash"][1] == Reason.DECODER_CRASHED
 
 
+@pytest.mark.long
 def test_what_no_item_is_to_blame_for_ends_the_run(work: ModuleType) -> None:
     with pytest.raises(HowtoError, match="no weights on this machine"):
         list(run(ON_RAY, work.strange, ["a", "unusable"]))
 
 
+@pytest.mark.long
 def test_items_are_taken_as_actors_become_free(work: ModuleType) -> None:
     taken = []
 
@@ -124,6 +134,7 @@ def test_an_actor_too_large_for_the_cluster_is_refused(work: ModuleType) -> None
         list(run(engine_of("ray", "cpu=0"), work.strange, ["a"]))
 
 
+@pytest.mark.long
 def test_an_item_that_kills_every_actor_costs_itself(work: ModuleType) -> None:
     from howto.run.ray_actors import run_ray
 
@@ -157,6 +168,7 @@ def test_killed_workers_and_a_lost_machine_cost_nothing(
     cluster.wait_for_nodes()
 
 
+@pytest.mark.long
 def test_the_last_item_of_a_lost_machine_is_done_elsewhere(
     cluster: Any, work: ModuleType, tmp_path: Path
 ) -> None:
@@ -174,3 +186,12 @@ def test_the_last_item_of_a_lost_machine_is_done_elsewhere(
     assert time.monotonic() - began < 120
     cluster.second = cluster.add_node(num_cpus=1)
     cluster.wait_for_nodes()
+
+
+def test_new_items_wait_for_the_oldest(cluster: Any, work: ModuleType, tmp_path: Path) -> None:
+    """Item 0 ends when item 3 has begun; until then nothing past it may."""
+    items = [(str(tmp_path), number) for number in range(8)]
+    ends = list(run(ON_RAY, work.first_is_slow, items, ahead=3))
+    begun = {one.item[1]: one.result for one in ends}
+    assert begun.keys() == set(range(8))
+    assert begun[0] == [0, 1, 2, 3]

@@ -22,6 +22,16 @@ def test_what_two_signals_like_comes_first() -> None:
     assert fused[0].ranks == {"words": 2, "pictures": 2}
 
 
+def test_of_equal_sums_the_better_best_rank_comes_first() -> None:
+    # 1/84 + 1/63 = 1/72 + 1/72
+    words = [f"w{rank}" for rank in range(1, 25)]
+    pictures = [f"p{rank}" for rank in range(1, 25)]
+    words[11] = pictures[11] = "even"
+    words[23] = pictures[2] = "uneven"
+    order = [one.item for one in fuse({"words": words, "pictures": pictures}, key=str)]
+    assert order[:2] == ["uneven", "even"]
+
+
 @given(RANKING, RANKING)
 def test_scores_never_rise_down_the_list(one: list[int], two: list[int]) -> None:
     fused = fuse({"one": one, "two": two}, key=int)

@@ -1,5 +1,7 @@
 """Neighbouring hits become one moment."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +29,21 @@ def test_neighbours_join_and_a_pause_parts() -> None:
 
 def test_a_weak_neighbour_stays_out() -> None:
     assert spans(hit(1, 0, 4, 0.9), hit(2, 4, 8, 0.3)) == [(0, 4), (4, 8)]
+
+
+def test_what_is_named_around_lines_joins_none() -> None:
+    lines = [
+        replace(hit(1, 0, 4, 0.78), around=0.5),
+        replace(hit(2, 4, 8, 0.96), around=0.1),
+        replace(hit(3, 8, 12, 0.9), around=0.3),
+    ]
+    assert spans(*lines) == [(4, 12), (0, 4)]
+
+
+def test_a_moment_plays_from_its_best_line_and_scores_with_its_names() -> None:
+    lines = [hit(1, 0, 4, 0.6), replace(hit(2, 4, 10, 0.9), around=0.1)]
+    (moment,) = moments(*lines)
+    assert (moment.start, moment.at, moment.score) == (0, 7, 0.9)
 
 
 def test_a_moment_has_an_end() -> None:

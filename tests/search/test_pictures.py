@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from howto.errors import UsageError
 from howto.library import Library
@@ -79,6 +80,22 @@ def test_an_index_of_another_state_is_made_anew_and_that_is_said(seen, videos: P
     assert "version: 1 | 2" in said
 
 
+def test_a_model_kept_open_is_opened_anew_when_its_run_has_learned_more(
+    seen, library: Library
+) -> None:
+    opened = Opened()
+    make_run(library, "main")
+    old = seen()
+    assert opened.pictures(library, "main").model is old
+    new = seen(version=2)
+    assert opened.pictures(library, "main").model is old
+    make_run(library, "main", checkpoint="2")
+    brought = opened.pictures(library, "main")
+    assert brought.model is new
+    assert "version: 1 | 2" in brought.signal.brought.renewed
+    assert opened.pictures(library, "main").signal.brought.renewed == ""
+
+
 def test_a_damaged_or_deleted_index_comes_back(seen, videos: Path) -> None:
     import shutil
 
@@ -130,6 +147,35 @@ def test_what_is_not_wanted_goes_down(seen, videos: Path) -> None:
     assert best.at < 14.5
 
 
+def test_what_is_not_wanted_and_not_known_changes_nothing_and_is_said(seen, videos: Path) -> None:
+    seen()
+    plain = find("shirt iron", videos)
+    answer = find("shirt iron", videos, without="zebra")
+    assert answer.hits == plain.hits
+    assert "main knows no word of --not 'zebra': pictures rank without it" in answer.notes
+
+
+def test_unknown_words_beside_known_ones_are_named(seen, videos: Path) -> None:
+    seen()
+    answer = find("shirt zebra quagga", videos, without="iron gnu")
+    assert answer.hits
+    (words, unwanted) = [note for note in answer.notes if "does not know" in note]
+    assert words == (
+        "main does not know 'zebra', 'quagga' of 'shirt zebra quagga': pictures rank without them"
+    )
+    assert unwanted == "main does not know 'gnu' of --not 'iron gnu': pictures rank without it"
+    assert not any("does not know" in note for note in find("shirt iron", videos).notes)
+
+
+def test_scores_that_nothing_could_be_compared_with_are_said_to_be_rough(
+    seen, videos: Path
+) -> None:
+    seen()
+    rough = "scores of pictures are rough: there is too little here to measure"
+    assert any(note.startswith(rough) for note in find("shirt", videos).notes)
+    assert not any(note.startswith(rough) for note in search("shirt", videos).notes)
+
+
 def test_lines_that_say_it_are_left_out(seen, videos: Path) -> None:
     seen()
     assert any("iron" in hit.caption for hit in search("press iron shirt", videos).hits)
@@ -161,9 +207,35 @@ def test_like_a_moment_and_words(seen, videos: Path) -> None:
     }
 
 
+def test_like_a_moment_of_a_video_that_does_not_pass_the_filters(seen, videos: Path) -> None:
+    seen()
+    like = parse_like("pancakes.mp4@3")
+    answer = search("", videos, model="main", like=like, filters=Filters(video="shirts/*"))
+    assert {hit.video for hit in answer.hits} == {"shirts/fold.mp4"}
+
+
+def test_that_a_video_is_like_itself_is_no_match(seen, videos: Path, small_video) -> None:
+    seen()
+    like = parse_like("pancakes.mp4@3")
+    alone = search("", videos, model="main", like=like)
+    assert alone.hits[0].video == "pancakes.mp4"
+    assert alone.hits[0].score > 0.5
+    assert not alone.confident
+    assert any("no confident match" in note and "in another video" in note for note in alone.notes)
+
+
+def test_words_that_are_not_known_beside_a_picture_are_left_out(seen, videos: Path) -> None:
+    seen()
+    like = parse_like("pancakes.mp4@3")
+    answer = search("zzzqq", videos, model="main", like=like)
+    assert answer.hits
+    assert "main knows no word of 'zzzqq': pictures rank by --like alone" in answer.notes
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("x" * 520, "there is no such picture"),
         ("gone.jpg", "there is no such picture"),
         ("pancakes.mp4@noon", "'noon' is no time"),
         ("gone.mp4@3", "there is no video gone.mp4"),
@@ -197,6 +269,14 @@ def test_filters_hold_for_every_signal(seen, videos: Path) -> None:
     assert "none of 3 videos passes the filters" in none.notes
 
 
+def test_the_glob_matches_names_in_the_folder_searched_too(seen, videos: Path) -> None:
+    seen()
+    for glob in ("fold.*", "shirts/*"):
+        answer = find("dog", videos / "shirts", filters=Filters(video=glob))
+        assert {hit.video for hit in answer.hits} == {"fold.mp4"}
+    assert find("dog", videos, filters=Filters(video="fold.*")).hits == ()
+
+
 def test_a_folder_inside_the_library(seen, videos: Path) -> None:
     seen()
     answer = find("dog", videos / "shirts")
@@ -213,11 +293,12 @@ def library(videos: Path):
         yield opened
 
 
-def make_run(library: Library, name: str) -> None:
+def make_run(library: Library, name: str, checkpoint: str = "1") -> None:
     folder = library.state / "runs" / name
-    folder.mkdir(parents=True)
+    (folder / "checkpoints" / checkpoint).mkdir(parents=True)
+    (folder / "checkpoints" / checkpoint / "model.safetensors").write_bytes(b"numbers")
     (folder / "config.json").write_text("{}")
-    (folder / "last").write_text("1")
+    (folder / "last").write_text(checkpoint)
 
 
 def test_without_a_measurement_it_is_words_and_that_is_said(seen, library: Library) -> None:
@@ -312,6 +393,22 @@ def test_the_command_shows_ranks_and_makes_a_sheet(seen, cli: Callable, videos: 
     found = cli("search", "shirt", videos, "--model", "main", "--by", "pictures", "--json").json
     assert (found["model"], found["signals"], found["confident"]) == ("main", ["pictures"], True)
     assert found["hits"][0]["video"] == "silent.mp4"
+
+
+def test_a_narrow_terminal_breaks_no_name(
+    seen, cli: Callable, videos: Path, monkeypatch
+) -> None:
+    seen()
+    name = "pancakes-as-grandmother-made.mp4"
+    (videos / "pancakes.mp4").rename(videos / name)
+    model = seen()
+    model.shown[name] = model.shown.pop("pancakes.mp4")
+    monkeypatch.setattr("howto.cli.search.output", Console(width=80, highlight=False))
+    ran = cli("search", "pan", videos, "--by", "words,pictures", "--model", "main")
+    assert ran.code == 0, ran.err
+    assert name in ran.out
+    assert "words 1" in ran.out
+    assert "words 1, pictures" not in ran.out
 
 
 def test_the_command_without_words(seen, cli: Callable, videos: Path) -> None:

@@ -88,15 +88,16 @@ class Live:
         port: of it.
     """
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, errors: Path | None = None) -> None:
         program = Path(sys.executable).with_name("howto")
-        self.process = subprocess.Popen(
-            [program, "serve", folder, "--port", "0", "--json", *options],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )
+        with (errors or Path(os.devnull)).open("wb") as stderr:
+            self.process = subprocess.Popen(
+                [program, "serve", folder, "--port", "0", "--json", *options],
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
         assert self.process.stdout is not None
         said = b"".join(iter(self.process.stdout.readline, b"}\n")) + b"}"
         self.address: str = json.loads(said)["address"].rstrip("/")

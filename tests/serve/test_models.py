@@ -1,22 +1,34 @@
 """What a library with a run can do besides: find by pictures, by likeness, and place steps."""
 
+import gc
+import json
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from starlette.testclient import TestClient
 
+from howto.joint.checkpoints import model_file
 from howto.joint.locate import locate_steps
 from howto.joint.opened import open_model
+from howto.joint.run import OpenedRun
 from howto.library import Library
 from howto.search.like import parse_like
+from howto.search.query import Query
 from howto.search.search import ask
+from howto.search.signals import Opened
+from howto.serve.steps import StepFinder
 
 from ..joint.conftest import RUN, drawn  # noqa: F401 a fixture
-from .conftest import id_of
+from .conftest import Live, id_of
 from .test_api import matches
 
 STEPS = ["lay the shirt flat", "fold the left sleeve in", "fold the bottom up"]
+BODY = {"steps": STEPS}
 
 
 @pytest.fixture
@@ -100,6 +112,7 @@ def test_steps_are_where_howto_locate_puts_them(
         (b'{"steps": ["' + b"w" * 301 + b'"]}', 400),
         (b'{"steps": [' + b'"a",' * 100 + b'"a"]}', 400),
         (b" " * 70_000, 400),
+        (b"[" * 60_000, 400),
         (b'{"steps": [' + b'"a",' * 98 + b'"a"]}', 422),  # more steps than seconds
     ],
 )
@@ -114,3 +127,114 @@ def test_a_model_that_is_not_there_is_named(client: TestClient) -> None:
     video_id = id_of(client, "fold-a-shirt-01.mp4")
     reply = client.post(f"/api/videos/{video_id}/steps?model=none", json={"steps": STEPS})
     assert (reply.status_code, "no model named 'none'" in reply.text) == (400, True)
+
+
+def test_a_client_names_no_folder_as_a_model(
+    client: TestClient,
+    drawn: Path,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    runs = drawn / ".howto" / "runs"
+    foreign = shutil.copytree(runs / RUN, tmp_path / "foreign")
+    here = os.path.relpath(runs / RUN)
+    video_id = id_of(client, "fold-a-shirt-01.mp4")
+    indexes = {path.name for path in (drawn / ".howto" / "index").glob("*")}
+    said = []
+    for name in (
+        str(foreign),
+        str(tmp_path / "none"),
+        here,
+        f"./{here}",
+        "~nouser/x",
+        "~",
+        "..\\x",
+    ):
+        asked = {"q": "shirt", "by": "pictures", "model": name}
+        search = client.get("/api/search", params=asked)
+        steps = client.post(f"/api/videos/{video_id}/steps", params={"model": name}, json=BODY)
+        for reply in (search, steps):
+            assert reply.status_code == 400
+            said.append(reply.json()["error"]["message"].replace(repr(name), ""))
+    assert len(set(said)) == 1  # of what there is elsewhere nothing is told
+    assert {path.name for path in (drawn / ".howto" / "index").glob("*")} == indexes
+
+
+def test_only_the_models_used_last_are_kept_open(
+    drawn: Path,  # noqa: F811
+    tmp_path: Path,
+    serving: Callable[..., TestClient],
+) -> None:
+    folder = shutil.copytree(drawn, tmp_path / "drawn")
+    names = [f"run-{number}" for number in range(5)]
+    for name in names:
+        shutil.copytree(folder / ".howto" / "runs" / RUN, folder / ".howto" / "runs" / name)
+    finder, opened = StepFinder(), Opened()
+    with Library.open(folder) as library:
+        video_id = next(iter(library.video_id(number) for number in library.paths()))
+        for name in names:
+            finder.find(library, video_id, STEPS, name, ordered=True)
+            opened.pictures(library, name)
+    gc.collect()
+    held = [one.name for one in gc.get_objects() if isinstance(one, OpenedRun)]
+    assert sorted(one for one in held if one in names) == [
+        "run-2",
+        "run-3",
+        "run-3",
+        "run-4",
+        "run-4",
+    ]
+
+
+def test_a_run_that_was_trained_again_answers_at_once(
+    drawn: Path,  # noqa: F811
+    tmp_path: Path,
+    serving: Callable[..., TestClient],
+) -> None:
+    folder = shutil.copytree(drawn, tmp_path / "drawn")
+    client = serving(folder)
+    video_id = id_of(client, "fold-a-shirt-01.mp4")
+
+    def asked() -> tuple[Any, Any]:
+        steps = client.post(f"/api/videos/{video_id}/steps", json=BODY).json()["steps"]
+        found = client.get("/api/search", params={"q": "shirt", "by": "pictures"}).json()
+        return [one["score"] for one in steps], found["notes"]
+
+    before, _ = asked()
+    train_again(folder / ".howto" / "runs" / RUN)
+    with Library.open(folder) as library:
+        wanted = locate_steps(library, open_model(library, RUN), video_id, STEPS)
+        ask(library, Query.parse("shirt"), folder, by=["pictures"])  # makes the index anew
+    after, notes = asked()
+    assert after != before
+    assert after == [pytest.approx(one.score, abs=1e-3) for one in wanted.steps]
+    assert not any("made anew" in note for note in notes)  # nobody fights for it
+
+
+def train_again(run: Path) -> None:
+    """The same run as if by other videos: its weights are others."""
+    from safetensors.numpy import load_file, save_file
+
+    model = model_file(run)
+    save_file({name: one * 0.5 for name, one in load_file(model).items()}, model)
+    model.with_suffix(".sha256").unlink(missing_ok=True)
+
+
+def test_how_far_the_vectors_are_is_told(
+    drawn: Path,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    folder = shutil.copytree(drawn, tmp_path / "drawn")
+    shutil.rmtree(folder / ".howto" / "index", ignore_errors=True)
+    server = Live(folder)
+    try:
+        with urlopen(f"{server.address}/api/events", timeout=60) as stream:
+            with urlopen(f"{server.address}/api/search?q=shirt&by=pictures", timeout=60) as reply:
+                assert json.load(reply)["hits"]
+            for row in stream:
+                if row == b"event: building\n":
+                    told = json.loads(next(stream).removeprefix(b"data: "))
+                    if told["done"] == told["total"]:
+                        break
+    finally:
+        server.stop()
+    assert (told["run"], told["total"]) == (1, 6)

@@ -10,6 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from howto.errors import UsageError
+from howto.library import Library
 from howto.serve.guard import COOKIE, HEADERS
 from howto.serve.settings import check_address
 
@@ -113,6 +114,21 @@ def test_every_reply_forbids_framing_sniffing_and_scripts_of_others(
     assert "http" not in policy
 
 
+def test_also_where_there_is_a_bug(
+    videos: Path, serving: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Library) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("howto.serve.api.ways_to_search", fail)
+    client = serving(videos)
+    client = TestClient(client.app, "http://127.0.0.1:8737", raise_server_exceptions=False)
+    with client:
+        reply = client.get("/api/ways")
+    assert (reply.status_code, "a bug in howto" in reply.json()["error"]["message"]) == (500, True)
+    assert HEADERS.items() <= dict(reply.headers).items()
+
+
 def test_the_page_names_nothing_outside_this_server(client: TestClient) -> None:
     page = client.get("/").text
     assert "//" not in page.replace("<!doctype", "")
@@ -193,6 +209,21 @@ def test_this_machine_needs_none(host: str) -> None:
     assert "localhost" in check_address(host, "")
     with pytest.raises(UsageError, match="5 characters"):
         check_address(host, "short")
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "schlüssel-für-alle-videos",
+        "\N{KEY}" * 20,
+        " " * 20,
+        "two words of a token",
+        "a" * 16 + "\n",
+    ],
+)
+def test_a_token_that_no_header_can_hold_is_refused(token: str) -> None:
+    with pytest.raises(UsageError, match="of ASCII, without spaces"):
+        check_address("0.0.0.0", token)
 
 
 # Files

@@ -1,18 +1,31 @@
 """The program itself: `howto serve` as a process, and clients that behave badly."""
 
+import asyncio
+import errno
 import http.client
 import json
 import os
+import resource
 import shutil
 import socket
+import time
 import urllib.error
+import urllib.request
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from urllib.request import Request, urlopen
+from urllib.request import urlopen
 
 import pytest
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from uvicorn import Config
+from uvicorn.server import ServerState
+
+from howto.serve import server
 
 from .conftest import TOKEN, Live
 
@@ -52,7 +65,9 @@ def test_progress_is_told_as_it_happens(live: Live, videos: Path) -> None:
     seen = []
     with urlopen(f"{live.address}/api/events", timeout=60) as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
-        with urlopen(Request(f"{live.address}/api/refresh", method="POST"), timeout=60):
+        with urlopen(
+            urllib.request.Request(f"{live.address}/api/refresh", method="POST"), timeout=60
+        ):
             pass
         for row in stream:
             if row.startswith(b"data: "):
@@ -83,6 +98,138 @@ def test_bad_clients_hurt_nobody_else(live: Live) -> None:
     assert json.loads(get(live, "/api/search?q=shirt"))["hits"]
     for client in stalled:
         client.close()
+
+
+WHOLE = b"GET /api/indexing HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+STALLS = {
+    "nothing is said": [b""],
+    "a head": [WHOLE[:30]],
+    "a second head": [WHOLE, WHOLE[:30]],
+    "a body": [b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc"],
+    "a second body": [WHOLE, b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc"],
+}
+
+
+@pytest.mark.parametrize("sent", STALLS.values(), ids=STALLS)
+def test_a_request_that_is_never_whole_is_let_go(
+    monkeypatch: pytest.MonkeyPatch, sent: list[bytes]
+) -> None:
+    monkeypatch.setattr(server, "_SECONDS_TO_ASK", 0.3)
+
+    async def stall() -> None:
+        async with listening() as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            for part in sent:
+                writer.write(part)
+                if part == WHOLE:
+                    assert b"echo" in await asyncio.wait_for(reader.readuntil(b"echo"), 20)
+            with suppress(ConnectionError):
+                while await asyncio.wait_for(reader.read(100), 20):
+                    pass
+            writer.close()
+
+    asyncio.run(stall())
+
+
+def test_who_asks_in_time_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_SECONDS_TO_ASK", 1.0)
+
+    async def ask_again() -> None:
+        async with listening() as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            for _ in range(5):  # longer, together, than one may take
+                await asyncio.sleep(0.3)
+                writer.write(WHOLE)
+                await asyncio.wait_for(reader.readuntil(b"echo"), 20)
+            writer.close()
+
+    asyncio.run(ask_again())
+
+
+@asynccontextmanager
+async def listening() -> AsyncIterator[int]:
+    """The server's protocol before an application that says what it was sent."""
+
+    async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        with suppress(ClientDisconnect):
+            await Response(await request.body() + b"echo")(scope, receive, send)
+
+    config = Config(echo, log_level="error", ws="none", lifespan="off")
+    state = ServerState()
+    loop = asyncio.get_running_loop()
+    made = await loop.create_server(
+        lambda: server.Patient(config, state, {}), "127.0.0.1", 0, backlog=64
+    )
+    try:
+        yield made.sockets[0].getsockname()[1]
+    finally:
+        made.close()
+        for one in list(state.connections):
+            one.transport.abort()
+        await asyncio.sleep(0.05)
+
+
+def test_more_clients_than_there_may_be_files_lock_nobody_out(videos: Path, tmp_path: Path) -> None:
+    live = Live(videos, errors=tmp_path / "errors")
+    try:
+        resource.prlimit(live.process.pid, resource.RLIMIT_NOFILE, (450, 450))
+        with ExitStack() as stalled:
+            for _ in range(600):
+                address = ("127.0.0.1", live.port)
+                client = stalled.enter_context(socket.create_connection(address, timeout=30))
+                client.sendall(WHOLE[:30])
+            assert json.loads(get(live, "/api/search?q=shirt"))["hits"]
+            assert len(list(Path(f"/proc/{live.process.pid}/fd").iterdir())) < 300
+        assert live.stop() == 0
+    finally:
+        live.process.kill()
+    assert (tmp_path / "errors").stat().st_size < 2000
+
+
+def test_the_same_trouble_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    complaints, loop = server.Complaints(), asyncio.new_event_loop()
+    for _ in range(1000):
+        complaints(
+            loop, {"message": "m", "exception": OSError(errno.EMFILE, "Too many open files")}
+        )
+    loop.close()
+    assert capsys.readouterr().err == "cannot take more connections for now: Too many open files\n"
+
+
+SLOW = """
+import time
+from pathlib import Path
+
+class Slow:
+    name, dim, normalised = "slow", 4, True
+
+    def __init__(self):
+        Path({mark!r}).touch()
+        time.sleep(600)
+"""
+
+
+def test_it_ends_while_a_model_is_still_loaded(
+    videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark, site = tmp_path / "loading", tmp_path / "site"
+    info = site / "slow-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: slow\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[howto.models]\nslow = slow_model:Slow\n")
+    (site / "slow_model.py").write_text(SLOW.format(mark=str(mark)))
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    live = Live(videos, errors=tmp_path / "errors")
+    with ThreadPoolExecutor(3) as clients:
+        asked = "/api/search?q=shirt&by=pictures&model=slow"
+        waiting = [clients.submit(get, live, asked) for _ in range(3)]  # two wait behind the first
+        while not mark.exists():
+            time.sleep(0.05)
+        code = live.stop()
+    assert code == 0
+    assert all(one.exception() for one in waiting)
+    assert "Traceback" not in (tmp_path / "errors").read_text()
 
 
 def test_a_client_that_reads_nothing_of_a_file_holds_nobody_up(live: Live, videos: Path) -> None:
@@ -126,7 +273,7 @@ def test_a_server_for_others_wants_the_token(videos: Path) -> None:
             get(server, "/api/library")
         refused.value.close()
         assert refused.value.code == 401
-        request = Request(
+        request = urllib.request.Request(
             f"{server.address}/api/library", headers={"Authorization": f"Bearer {TOKEN}"}
         )
         with urlopen(request, timeout=60) as reply:

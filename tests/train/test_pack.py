@@ -22,8 +22,9 @@ from howto.library import Library
 from howto.recipe import Recipe
 from howto.train import pack_files
 from howto.train.pack import Pack, fraction, rank_at_most
-from howto.train.pack_build import Built, pack_library
+from howto.train.pack_build import Built, build_pack, pack_library
 from howto.train.pack_files import JOURNAL, Entry, GrowingArray, PartialPack
+from howto.train.pack_source import LibrarySource, chosen_features, chosen_pairs
 from howto.train.pack_text import TextChoice, encoder_for
 
 LEARNED = TextChoice("learned", {"min_count": 1, "max_words": 6})
@@ -240,6 +241,18 @@ def test_which_of_several_feature_sets_is_asked(three) -> None:
     assert built.pack.clips.shape == (5, 4)
 
 
+def test_without_features_a_pack_holds_everything_else(three, tmp_path: Path) -> None:
+    whole = build(three).pack
+    library = three.library
+    source = LibrarySource(library, chosen_pairs(library), ())
+    pack = build_pack(source, LEARNED, tmp_path / "packs").pack
+    assert (pack.clips.shape, pack.clips.dtype) == ((15, 0), np.float16)
+    for name in ("spans", "offsets", "words"):
+        np.testing.assert_array_equal(getattr(pack, name), getattr(whole, name))
+    assert (list(pack.captions()), pack.video_ids) == (list(whole.captions()), whole.video_ids)
+    assert pack.check() == []
+
+
 # --- changes ---
 
 
@@ -260,9 +273,6 @@ def everything(pack: Pack) -> dict[str, tuple]:
 
 def fresh(filled, folder: Path) -> Pack:
     """The same pack, built from nothing."""
-    from howto.train.pack_build import build_pack
-    from howto.train.pack_source import LibrarySource, chosen_features, chosen_pairs
-
     shutil.rmtree(folder, ignore_errors=True)
     library = filled.library
     source = LibrarySource(library, chosen_pairs(library), chosen_features(library))

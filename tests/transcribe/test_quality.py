@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from howto.library import Library
+from howto.library import FileRow, Library
 from howto.recipe import Recipe
 from howto.records import Kind, Line, Narration, Quality
 from howto.transcribe.quality import measure
@@ -62,3 +62,7 @@ def test_lines_outside_are_counted_and_kept(tmp_path: Path) -> None:
         library.put_narration(number, cut, Recipe.of(source="x"), quality)
         assert library.narration(number) == cut
         assert library.qualities() == {}  # it has no file
+        assert library.quality(number) is None
+        library.put_file(FileRow("v.mp4", number, 1, 1, ""))
+        assert library.quality(number) == quality
+        assert library.qualities() == {number: quality}

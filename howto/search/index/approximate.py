@@ -31,9 +31,9 @@ from howto.errors import LibraryError
 
 __all__ = ["SHARD_ROWS", "ApproximateIndex", "choose_cells", "is_installed", "write_shard"]
 
-SHARD_ROWS = 8_000_000
-"""Rows of a full shard: about 640 MB of 512 values each, and twice that in memory while it is
-built."""
+SHARD_ROWS = 4_000_000
+"""Rows of a full shard: about 320 MB of 512 values each, and twice that in memory while it is
+built. What a kill costs is one shard."""
 
 _CELLS_PER_ROOT = 4  # cells: this times the square root of the rows, while a cell holds few rows;
 _ENOUGH_CELLS, _MOST_PER_CELL = 4096, 2500  # then so many that a cell holds at most this

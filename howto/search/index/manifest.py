@@ -185,6 +185,9 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 
 def _read(folder: Path, connection: sqlite3.Connection) -> Manifest | None:
+    tables = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'facts'")
+    if tables.fetchone() == (0,):  # killed before it had tables, or another process is at it
+        return None
     facts: dict[str, str] = dict(connection.execute("SELECT name, value FROM facts"))
     if "recipe" not in facts:  # killed before its first transaction
         return None

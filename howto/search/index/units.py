@@ -24,8 +24,17 @@ if TYPE_CHECKING:
 
     from howto.search.index.vectors import Found, VectorIndex
 
-__all__ = ["Brought", "Filling", "bring_up_to_date", "candidates", "clips_of", "is_up_to_date"]
+__all__ = [
+    "Brought",
+    "Filling",
+    "bring_up_to_date",
+    "candidates",
+    "clips_changed",
+    "clips_of",
+    "is_up_to_date",
+]
 
+_CHANGED = "clips-changed"
 _COMMIT_ROWS, _COMMIT_SECONDS = 20_000, 5.0
 """A kill loses no more work than this."""
 
@@ -101,6 +110,15 @@ def bring_up_to_date(
     return _written(library, filling, wanted, renewed, on_progress, on_wait)
 
 
+def clips_changed(facts: Mapping[str, str]) -> int:
+    """How many clips were put into an index or taken out since it was made.
+
+    Args:
+        facts: of its manifest.
+    """
+    return int(facts.get(_CHANGED, 0))
+
+
 def is_up_to_date(library: Library, filling: Filling) -> bool:
     """Whether an index holds all that it could; quick, and its vectors are not looked at."""
     try:
@@ -155,8 +173,11 @@ def _written(
         before = dict(writer.groups)
         there = {name: group.stamp for name, group in before.items()}
         gone = there.keys() - wanted.keys()
+        changed = clips_changed(writer.manifest.facts)
         for name in gone:
+            changed += before[name].count
             writer.take_out(name)
+        writer.keep(_CHANGED, str(changed))
         todo = sorted(name for name, stamp in wanted.items() if there.get(name) != stamp)
         paths = _paths(library, todo)
         rows, since = 0, time.monotonic()
@@ -171,10 +192,14 @@ def _written(
             else:
                 writer.put(name, wanted[name], vectors)
                 rows += len(vectors)
+                changed += len(vectors)
             show(done, len(todo), paths[name])
+            writer.keep(_CHANGED, str(changed))
             if rows >= _COMMIT_ROWS or time.monotonic() - since > _COMMIT_SECONDS:
                 writer.commit()
                 rows, since = 0, time.monotonic()
+        if there:
+            renewed = ""  # another process made it anew meanwhile
         if writer.groups != before or renewed or not there:
             writer.finish(lambda: show(len(todo), len(todo), "choosing cells"))
         index = writer.opened() if writer.groups else None

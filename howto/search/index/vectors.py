@@ -197,12 +197,27 @@ class VectorIndex:
             found.append((names[at], row - groups[at].first))
         return found
 
+    def spread(self, count: int) -> NDArray[np.int64]:
+        """Live rows spread evenly over the groups in order of their names, int64 (at most count,):
+        the same of the same groups, in whatever order they were put in."""
+        firsts, counts = self._by_name
+        ends = np.cumsum(counts)
+        total = int(ends[-1]) if len(ends) else 0
+        wanted = np.linspace(0, total - 1, min(count, total)).astype(np.int64)
+        held = np.searchsorted(ends, wanted, side="right")
+        found: NDArray[np.int64] = firsts[held] + wanted - (ends[held] - counts[held])
+        return found
+
+    @cached_property
+    def _by_name(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """First rows and counts of the groups, in order of their names."""
+        groups = [group for _, group in sorted(self.manifest.groups.items())]
+        firsts = np.array([group.first for group in groups], np.int64)
+        return firsts, np.array([group.count for group in groups], np.int64)
+
     def sample(self, count: int) -> NDArray[np.float16]:
-        """Vectors spread evenly over the live rows, float16 (at most count, D); always the same."""
-        live = np.flatnonzero(self.alive)
-        if len(live) > count:
-            live = live[np.linspace(0, len(live) - 1, count).astype(np.int64)]
-        return np.asarray(self.vectors[live])
+        """The vectors of the rows that `spread` gives, float16 (at most count, D)."""
+        return np.asarray(self.vectors[self.spread(count)])
 
 
 def map_vectors(manifest: Manifest) -> NDArray[np.float16]:

@@ -58,6 +58,7 @@ class IndexWriter:
         recipe, dim: of all vectors.
         anew: begin with nothing where there is an index of another recipe, or a damaged one.
         on_wait: called once where another process is writing and is waited for.
+        shard_rows: the most in one file of the approximate index.
 
     Raises:
         RecipeMismatch: the index was made by another recipe; the message lists the keys.
@@ -73,11 +74,13 @@ class IndexWriter:
         *,
         anew: bool = False,
         on_wait: Callable[[], None] | None = None,
+        shard_rows: int = SHARD_ROWS,
     ) -> None:
         self._folder = folder
         self._wanted = Manifest(folder, recipe, dim, 0, 0, {}, None, {})
         self._anew = anew
         self._on_wait = on_wait
+        self._shard_rows = shard_rows
 
     def __enter__(self) -> Self:
         from filelock import FileLock
@@ -294,20 +297,20 @@ class IndexWriter:
             cells = self._piece(name, len(vectors), lambda path: choose_cells(path, vectors))
             told = Approximate(cells, ())
         while told.rows < len(vectors):
-            told = self._with_more(told, vectors)
             if not grown:
                 self._put_approximate(told)
+            told = self._with_more(told, vectors)
         self._put_approximate(told)
         self._remove_unused()
 
     def _with_more(self, told: Approximate, vectors: NDArray[np.float16]) -> Approximate:
         """With a shard more, or with one that is not full written anew, longer."""
         full, last = told.shards, None
-        if full and full[-1].rows < SHARD_ROWS:
+        if full and full[-1].rows < self._shard_rows:
             *rest, last = full
             full = tuple(rest)
         first = sum(shard.rows for shard in full)
-        end = min(first + SHARD_ROWS, len(vectors))
+        end = min(first + self._shard_rows, len(vectors))
         rows = vectors[first + (last.rows if last else 0) : end]
         shard = self._piece(
             f"shard-{self.manifest.generation}-{first}-{end}.faiss",

@@ -1,7 +1,7 @@
 // The page: what the address says is what is shown, and what is shown can be reached by keyboard.
 
 import { get } from "./api.js";
-import { $, counted, el } from "./dom.js";
+import { $, clock, counted, el } from "./dom.js";
 import * as hits from "./hits.js";
 import { listen, tell } from "./indexing.js";
 import * as library from "./library.js";
@@ -33,7 +33,15 @@ function go(address) {
 
 async function show() {
   const inLibrary = location.pathname === "/library";
+  const moment = momentOf(location);
   player.close();
+  chosen = null;
+  await showPage(inLibrary);
+  // Meanwhile another address may have been gone to.
+  if (moment && momentOf(location)?.address === moment.address) resume(moment);
+}
+
+async function showPage(inLibrary) {
   $("library").hidden = !inLibrary;
   $("found").hidden = inLibrary;
   for (const link of document.querySelectorAll("nav a")) {
@@ -45,6 +53,7 @@ async function show() {
   }
   const wanted = parameters();
   fill(wanted);
+  $("unlike").hidden = !wanted.like;
   document.title = wanted.q ? `${wanted.q} – howto` : "howto";
   return wanted.q?.trim() || wanted.like ? search(wanted) : start();
 }
@@ -74,6 +83,34 @@ async function offerWays() {
   $("like-box").hidden = !models.length;
 }
 
+// The moment that plays is in the address, too: &play=ID&from=12.5&until=15
+
+const MOMENT = ["play", "from", "until"];
+
+function momentOf({ search, href }) {
+  const said = new URLSearchParams(search);
+  const [start, end] = ["from", "until"].map((name) => Number(said.get(name)));
+  if (!said.get("play") || !(start >= 0)) return null;
+  const video_id = said.get("play");
+  return { video_id, video: "", start, end: end > start ? end : start + 1, caption: "", address: href };
+}
+
+function resume(moment) {
+  const card = hits.cardOf(moment);
+  if (card) card.click();
+  else play(moment, null);
+}
+
+function remember(moment) {
+  const said = new URLSearchParams(location.search);
+  for (const name of MOMENT) said.delete(name);
+  if (moment) {
+    const { video_id, start, end } = moment;
+    for (const [name, value] of Object.entries({ play: video_id, from: start, until: end })) said.set(name, value);
+  }
+  history.replaceState(null, "", said.size ? `${location.pathname}?${said}` : location.pathname);
+}
+
 async function search(wanted) {
   asked?.abort();
   asked = new AbortController();
@@ -84,8 +121,9 @@ async function search(wanted) {
     const found = await get("/api/search", wanted, signal);
     problem("");
     const subject = found.hits.length ? counted(found.hits.length, "moment") : "No moment";
-    const relation = wanted.like ? "like" : "for";
-    $("count").replaceChildren(`${subject} ${relation} `, el("q", { dir: "auto" }, found.query));
+    const relation = wanted.like && !wanted.q ? "like" : "for";
+    const besides = wanted.like && wanted.q ? ", like the picture" : "";
+    $("count").replaceChildren(`${subject} ${relation} `, el("q", { dir: "auto" }, found.query), besides);
     $("nearest").hidden = found.confident || !found.hits.length;
     tell($("count").textContent);
     hits.show(found, play);
@@ -138,18 +176,24 @@ function play(moment, button) {
 
 // Forms and links.
 
+// Filters are kept, also before anything is searched for; so is the picture that is searched with.
 function submitted(event) {
   event.preventDefault();
-  const said = new URLSearchParams();
+  const { like, at } = parameters();
+  return go(addressOf(like ? { like, at: at ?? "0" } : {}));
+}
+
+function addressOf(picture) {
+  const said = new URLSearchParams(picture);
   const text = $("q").value.trim();
   if (text) said.set("q", text);
   for (const [name, id] of Object.entries(FILTERS)) {
     const value = $(id).value;
-    if (text && value && value !== USUAL[name]) said.set(name, value);
+    if (value && value !== USUAL[name]) said.set(name, value);
   }
   const by = [...document.querySelectorAll("#signals input:checked")].map((box) => box.value);
-  if (text && by.length) said.set("by", by.join(","));
-  return go(said.size ? `/?${said}` : "/");
+  if (by.length) said.set("by", by.join(","));
+  return said.size ? `/?${said}` : "/";
 }
 
 function liked(videoId, at) {
@@ -164,6 +208,7 @@ function followed(event) {
 
 // Keys.
 
+const SINGLE_KEYS = "howto-single-keys"; // kept by the browser: "off" for who speaks to it, or slips
 const TYPING = "input:not([type=range], [type=checkbox]), textarea, select";
 
 function pressed(event) {
@@ -174,6 +219,7 @@ function pressed(event) {
     if (at === $("q") && event.key === "ArrowDown") act(event, () => hits.move(1));
     return;
   }
+  if (event.key.length === 1 && !$("single-keys").checked) return;
   const inVideo = at.matches("video, summary, input");
   const keys = {
     "/": () => ($("q").focus(), $("q").select()),
@@ -184,6 +230,7 @@ function pressed(event) {
     ...(player.isOpen() && {
       k: player.toggle,
       r: player.again,
+      p: toPlayer,
       ArrowLeft: inVideo ? null : () => player.skip(-5),
       ArrowRight: inVideo ? null : () => player.skip(5),
     }),
@@ -198,19 +245,45 @@ function act(event, what) {
 
 function escaped(at) {
   if (at === $("q")) at.blur();
-  else if (player.isOpen()) player.close();
+  else if (player.isOpen()) player.dismiss();
+}
+
+// To the player, and from it back to the moment that plays.
+function toPlayer() {
+  if ($("player").contains(document.activeElement)) chosen?.focus();
+  else $("player").focus();
+}
+
+function played(moment) {
+  remember(moment);
+  tell(`Playing ${moment.video || "the moment"} from ${clock(moment.start)}.`);
 }
 
 function closed() {
+  remember(null);
   hits.mark(null);
   chosen?.focus();
   chosen = null;
 }
 
-player.setUp(closed, liked);
+function setUpKeys() {
+  let kept = null; // a browser that keeps nothing refuses to be asked
+  try {
+    kept = window.localStorage;
+  } catch {}
+  $("single-keys").checked = kept?.getItem(SINGLE_KEYS) !== "off";
+  $("single-keys").addEventListener("change", (event) =>
+    kept?.setItem(SINGLE_KEYS, event.target.checked ? "on" : "off"),
+  );
+}
+
+player.setUp(played, closed, liked);
+setUpKeys();
 $("search").addEventListener("submit", submitted);
 $("filter-form").addEventListener("submit", submitted);
 $("min-score").addEventListener("input", showScore);
+$("to-player").addEventListener("click", (event) => act(event, () => $("player").focus()));
+$("unlike").addEventListener("click", () => go(addressOf({})));
 $("show-keys").addEventListener("click", () => $("keys").showModal());
 for (const link of document.querySelectorAll("a[data-view]")) link.addEventListener("click", followed);
 document.addEventListener("keydown", pressed);

@@ -16,13 +16,13 @@ export function showVideos(videos, onPlay) {
       { class: "hit" },
       el(
         "button",
-        { class: "open", onclick: (event) => onPlay(moment, event.currentTarget) },
+        { class: "open", ...named(moment), onclick: (event) => onPlay(moment, event.currentTarget) },
         shot(picture(one.video_id, one.duration / 2, 180), clock(one.duration)),
         el(
           "span",
           { class: "text" },
           el("span", { class: "caption", dir: "auto" }, one.title || one.name),
-          el("span", { class: "video", dir: "auto" }, one.title ? one.name : one.narrated ? "" : "nobody says anything in it"),
+          el("span", { class: "video", dir: "auto" }, one.title ? one.name : one.narrated ? "" : "no narration yet"),
         ),
       ),
     );
@@ -31,6 +31,15 @@ export function showVideos(videos, onPlay) {
 }
 
 export const buttons = () => [...list.querySelectorAll(".open")];
+
+const named = (moment) => ({ "data-video": moment.video_id, "data-start": moment.start });
+
+// The card of a moment, where it is among those shown.
+export function cardOf(moment) {
+  return buttons().find(
+    (one) => one.dataset.video === moment.video_id && Number(one.dataset.start) === moment.start,
+  );
+}
 
 export function mark(button) {
   for (const one of buttons()) one.setAttribute("aria-current", one === button);
@@ -74,7 +83,8 @@ function item(hit, found, onPlay) {
     return el("li", { class: "hit" }, link);
   }
   const play = (event) => onPlay(hit, event.currentTarget);
-  return el("li", { class: "hit" }, el("button", { class: "open", onclick: play }, ...inside));
+  const button = el("button", { class: "open", ...named(hit), onclick: play }, ...inside);
+  return el("li", { class: "hit" }, button);
 }
 
 // The score, where the words were found, and what each signal made of it where there are several.

@@ -8,13 +8,24 @@ let first = true;
 // onDone is called when a run has changed anything: while this page was open, or, where it does not
 // show anything yet, since it was loaded.
 export function listen(onDone, showsAnything) {
+  let source = null;
+  // A browser has six connections for all pages of a server: one that nobody looks at, or that is
+  // kept to go back to, holds none.
+  const follow = (wanted) => {
+    if (wanted === Boolean(source)) return;
+    source?.close();
+    source = wanted ? opened(onDone, showsAnything) : null;
+  };
+  const look = () => follow(document.visibilityState === "visible");
+  document.addEventListener("visibilitychange", look);
+  window.addEventListener("pagehide", () => follow(false));
+  window.addEventListener("pageshow", look);
+  look();
+}
+
+function opened(onDone, showsAnything) {
   const source = new EventSource("/api/events");
-  // A page that the browser keeps to go back to would hold on to its connection, of which there are
-  // six for all pages of a server.
-  window.addEventListener("pagehide", () => source.close(), { once: true });
-  window.addEventListener("pageshow", (event) => event.persisted && listen(onDone, showsAnything), {
-    once: true,
-  });
+  source.addEventListener("building", (event) => showBuilding(JSON.parse(event.data)));
   source.addEventListener("indexing", (event) => {
     const now = JSON.parse(event.data);
     show(now);
@@ -29,6 +40,7 @@ export function listen(onDone, showsAnything) {
     }
     first = false;
   });
+  return source;
 }
 
 export function tell(text) {
@@ -38,6 +50,15 @@ export function tell(text) {
 function changes(now) {
   const parts = ["new", "changed", "renamed", "removed"].filter((name) => now[name]);
   return parts.map((name) => `${now[name]} ${name}`).join(", ");
+}
+
+// What a search waits for.
+function showBuilding(now) {
+  $("building").hidden = now.done >= now.total;
+  $("building-bar").max = now.total || 1;
+  $("building-bar").value = now.done;
+  $("building-text").textContent =
+    `Getting ${counted(now.total, "video")} ready to search: ${now.done} done. ${now.item}`;
 }
 
 function show(now) {

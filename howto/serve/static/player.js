@@ -11,15 +11,17 @@ const video = $("video");
 let playing = null; // {video_id, start, end, caption} and, once known, `details`
 let offset = 0; // second of the video at which the clock of what is played shows 0
 let encodes = false; // pieces were asked for, for this video
+let onPlay = () => {};
 let onClose = () => {};
 
-export function setUp(whenClosed, whenLiked) {
+export function setUp(whenPlaying, whenClosed, whenLiked) {
+  onPlay = whenPlaying;
   onClose = whenClosed;
   steps.setUp((step) =>
     play({ ...playing, start: step.second, end: step.second + 1, caption: step.text }),
   );
   $("like").addEventListener("click", () => whenLiked(playing.video_id, here()));
-  $("close").addEventListener("click", close);
+  $("close").addEventListener("click", dismiss);
   $("encode").addEventListener("click", playPiece);
   video.addEventListener("loadedmetadata", begin);
   video.addEventListener("error", () => {
@@ -36,6 +38,11 @@ export function close() {
   playing = null;
   $("player").hidden = true;
   document.body.classList.remove("plays");
+}
+
+// The person closed it.
+export function dismiss() {
+  close();
   onClose();
 }
 
@@ -45,9 +52,9 @@ export async function play(moment) {
   const details = same ? playing.details : null;
   playing = { ...moment, details };
   encodes = encodes && same;
-  $("player").hidden = false;
-  document.body.classList.add("plays");
+  open();
   describe(moment.video);
+  onPlay(moment);
   try {
     if (!details) {
       empty();
@@ -60,6 +67,18 @@ export async function play(moment) {
     cannot(error.message, false);
   }
   if (playing) around();
+}
+
+// Where there is one column the player comes first: for the eye, and in the order of Tab.
+function open() {
+  if (!isOpen()) {
+    if (matchMedia("(max-width: 60rem)").matches) $("found").before($("player"));
+    else $("found").after($("player"));
+  }
+  $("player").hidden = false;
+  document.body.classList.add("plays");
+  const stage = video.parentElement.getBoundingClientRect();
+  if (stage.top < 0 || stage.bottom > window.innerHeight) $("player").scrollIntoView();
 }
 
 async function show(same) {

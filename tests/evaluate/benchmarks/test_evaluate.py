@@ -397,6 +397,18 @@ def test_the_last_piece_of_didemo_is_whole(
     assert 0 < result.scores.found["IoU 0.7"][1].chance < 1
 
 
+def test_chance_on_a_grid_has_room_for_all_pieces(
+    tmp_path: Path, named: Callable[..., Library]
+) -> None:
+    """A hit of 5 s in 30 s meets the first piece by 0.7 where it starts before 15 / 17 s."""
+    row = {"video": "v1.avi", "description": "a dog runs", "times": [[0, 0]]}
+    (tmp_path / "test_data.json").write_text(json.dumps([row]))
+    library = lasting(named("v1"), v1=26.0)
+    shown = {"v1": [(0.0, 5.0, "a dog runs"), (0.0, 26.0, "a street")]}
+    result = evaluate_benchmark("moments:didemo", Oracle(shown), data=tmp_path, library=library)
+    assert result.scores.found["IoU 0.7"][1].chance == pytest.approx(15 / 17 / 25)
+
+
 def test_seconds_without_features_are_not_looked_at(
     crosstask: Path, named: Callable[..., Library]
 ) -> None:
@@ -526,7 +538,9 @@ def test_moments_of_another_split_are_told(tmp_path: Path, is_file: bool) -> Non
     path = tmp_path / "tacos_val_release.jsonl"
     path.write_text(releases.moment_lines())
     data = path if is_file else tmp_path
-    with pytest.raises(UsageError, match=r"tacos_val_release\.jsonl \(TACoS\): --split val") as told:
+    with pytest.raises(
+        UsageError, match=r"tacos_val_release\.jsonl \(TACoS\): --split val"
+    ) as told:
         read_benchmark("moments", data)
     assert "moments:qvhighlights" in str(told.value)
     assert len(read_benchmark("moments", data, split="val")[2].queries) == 3
