@@ -306,8 +306,10 @@ def _leave_out(library: Any, videos: int) -> None:
     """An interrupted run: some videos, here and there, have no pairs."""
     with library.writing() as connection:
         for number in range(1, videos + 1, videos // LEFT):
-            connection.execute("DELETE FROM pairs WHERE number = ?", (number,))
-            connection.execute("DELETE FROM paired_videos WHERE number = ?", (number,))
+            connection.execute("DELETE FROM pairs WHERE pair_set = 1 AND number = ?", (number,))
+            connection.execute(
+                "DELETE FROM paired_videos WHERE pair_set = 1 AND number = ?", (number,)
+            )
 
 
 def features(folder: Path, videos: int) -> None:

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["as_json", "search", "show_answer"]
 
 EXIT_FAILED = 1
-_WIDE = 100  # columns of a terminal in which ranks stand beside each other
+_WIDE = 100
+"""Columns of a terminal in which ranks have one of their own; else they stand below the time."""
 MOST_CHARACTERS = 160
 """Of what is said in a moment, in the table; --json gives all of it."""
 EXIT_STOPPED = 130
@@ -313,21 +314,27 @@ def show_answer(answer: Answer, *, notes: bool = True) -> None:
     from rich.table import Table
 
     if answer.hits:
+        is_wide = output.width >= _WIDE
         names = [_name(hit) for hit in answer.hits]
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         table.add_column("", justify="right", style="dim")
         table.add_column("score", justify="right")
         table.add_column("video", overflow="fold", min_width=_least_width(names))
         table.add_column("moment", no_wrap=True)
-        if len(answer.signals) > 1:
+        ranked = len(answer.signals) > 1
+        if ranked and is_wide:
             table.add_column("ranks", no_wrap=True)
         table.add_column("said or named", overflow="fold", ratio=1)
         for number, hit in enumerate(answer.hits, start=1):
             video = _link(hit)
             moment = f"{clock(hit.start)} - {clock(hit.end)}"
-            ranks = [_ranks(hit)] if len(answer.signals) > 1 else []
+            ranks = [f"{signal} {rank}" for signal, rank in hit.ranks.items()] if ranked else []
             said = _highlighted(hit, answer.query)
-            table.add_row(str(number), f"{hit.score:.2f}", video, moment, *ranks, said)
+            if is_wide:
+                cells = [moment, *([", ".join(ranks)] if ranked else [])]
+            else:
+                cells = ["\n".join([moment, *ranks])]
+            table.add_row(str(number), f"{hit.score:.2f}", video, *cells, said)
         output.print(table)
     if notes:
         _show_notes(answer)
@@ -351,12 +358,6 @@ def _least_width(names: Sequence[str]) -> int:
     from rich.cells import cell_len
 
     return min(max(map(cell_len, names)), output.width // 2)
-
-
-def _ranks(hit: Hit) -> str:
-    """Such as 'words 3, pictures 1'; in a narrow terminal one below the other."""
-    parts = [f"{signal} {rank}" for signal, rank in hit.ranks.items()]
-    return ", ".join(parts) if output.width >= _WIDE else "\n".join(parts)
 
 
 def _name(hit: Hit) -> str:

@@ -23,6 +23,7 @@ __all__ = [
     "place_of",
     "read_whole",
     "remove",
+    "states_below",
     "write_whole",
 ]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import logging
 import socket
 import sys
 from collections.abc import Callable
@@ -105,6 +106,12 @@ class Complaints:
             sys.stderr.write(f"cannot take more connections for now: {error.strerror}\n")
 
 
+def _is_trouble(record: logging.LogRecord) -> bool:
+    """Not that a reply is cut off because the server was told to stop."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not (isinstance(error, asyncio.CancelledError) or str(record.msg).startswith("Cancel "))
+
+
 def listen(host: str, port: int) -> socket.socket:
     """Take an address; 0 as the port takes any that is free.
 
@@ -142,6 +149,7 @@ def serve(app: ASGIApp, listening: socket.socket, on_ready: Callable[[], Any]) -
     class _Told(Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             asyncio.get_running_loop().set_exception_handler(Complaints())
+            logging.getLogger("uvicorn.error").addFilter(_is_trouble)
             await super().startup(sockets)
             on_ready()
 

@@ -132,6 +132,34 @@ def test_files_lists_each_video_once(cli, videos: Path) -> None:
     ]
 
 
+def test_files_alone_leaves_the_notes_on_stderr(cli, videos: Path) -> None:
+    (videos / "broken.mp4").write_text("no video")
+    ran = cli("search", "shirt", videos, "--files")
+    assert ran.out.splitlines() == [str(videos / "shirts" / "fold.mp4")]
+    assert "Note: 1 file could not be read" in ran.err
+
+
+def test_without_a_moment_it_is_said_what_was_not_written(cli, videos: Path) -> None:
+    sheet, pieces = videos.parent / "none.png", videos.parent / "pieces"
+    ran = cli("search", "zebra", videos, "--sheet", sheet, "--cut", pieces, "--open")
+    assert ran.code == 0
+    assert f"No moments: {sheet} was not written." in ran.err
+    assert f"No moments: nothing was cut into {pieces}." in ran.err
+    assert "No moments: there is nothing to play." in ran.err
+    assert not sheet.exists()
+    assert not pieces.exists()
+
+
+def test_a_query_longer_than_any_path_is_a_query(cli, videos: Path) -> None:
+    ran = cli("search", "shirt " * 100, "-L", videos, "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json["hits"][0]["video"] == "shirts/fold.mp4"
+    refused = cli("search", "-L", videos, "--like", "x" * 520, "--model", "any")
+    assert (refused.code, "there is no such picture" in refused.err) == (2, True)
+    beside = cli("search", "x" * 520, "--like", "gone@3", "--model", "any")
+    assert "File name too long" not in beside.err
+
+
 def test_a_folder_inside_a_library_finds_only_what_lies_in_it(cli, videos: Path) -> None:
     cli("search", "shirt", videos)
     found = cli("search", "shirt pancake", videos / "shirts", "--json").json

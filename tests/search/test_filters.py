@@ -35,6 +35,16 @@ def test_times(text: str, seconds: float | None) -> None:
         assert parse_seconds(text) == seconds
 
 
+@pytest.mark.parametrize("digits", [13, 400, 5000])
+def test_numbers_beyond_all_bounds_are_refused(digits: int) -> None:
+    with pytest.raises(UsageError, match="is no date"):
+        parse_date("9" * digits)
+    if digits > 300:
+        for text in ("9" * digits, f"{'9' * digits}:00:00"):
+            with pytest.raises(UsageError, match="is no time"):
+                parse_seconds(text)
+
+
 @given(st.text(max_size=12))
 def test_any_text_is_read_or_refused(text: str) -> None:
     for parse in (parse_date, parse_seconds):

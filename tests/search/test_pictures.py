@@ -8,6 +8,7 @@ from rich.console import Console
 
 from howto.errors import UsageError
 from howto.library import Library
+from howto.search.calibrate import CONFIDENT
 from howto.search.choice import SignalChoice, remember
 from howto.search.filters import Filters
 from howto.search.index.manifest import index_folder, read_manifest
@@ -215,13 +216,19 @@ def test_like_a_moment_of_a_video_that_does_not_pass_the_filters(seen, videos: P
 
 
 def test_that_a_video_is_like_itself_is_no_match(seen, videos: Path, small_video) -> None:
-    seen()
-    like = parse_like("pancakes.mp4@3")
+    model, like = seen(), parse_like("pancakes.mp4@3")
+    for number in range(6):
+        small_video(videos / f"{number}.mp4", shade=100 + number)
+        model.shown[f"{number}.mp4"] = []
     alone = search("", videos, model="main", like=like)
-    assert alone.hits[0].video == "pancakes.mp4"
-    assert alone.hits[0].score > 0.5
+    assert (alone.hits[0].video, alone.hits[0].score > CONFIDENT) == ("pancakes.mp4", True)
     assert not alone.confident
     assert any("no confident match" in note and "in another video" in note for note in alone.notes)
+    small_video(videos / "other.mp4", shade=200)
+    model.shown["other.mp4"] = [(0.0, 8.0, "pan", 2.0)]
+    both = search("", videos, model="main", like=like)
+    assert "other.mp4" in {hit.video for hit in both.hits}
+    assert both.confident
 
 
 def test_words_that_are_not_known_beside_a_picture_are_left_out(seen, videos: Path) -> None:
@@ -271,6 +278,7 @@ def test_filters_hold_for_every_signal(seen, videos: Path) -> None:
 
 def test_the_glob_matches_names_in_the_folder_searched_too(seen, videos: Path) -> None:
     seen()
+    find("dog", videos)  # the library is the folder around
     for glob in ("fold.*", "shirts/*"):
         answer = find("dog", videos / "shirts", filters=Filters(video=glob))
         assert {hit.video for hit in answer.hits} == {"fold.mp4"}
@@ -395,12 +403,11 @@ def test_the_command_shows_ranks_and_makes_a_sheet(seen, cli: Callable, videos: 
     assert found["hits"][0]["video"] == "silent.mp4"
 
 
-def test_a_narrow_terminal_breaks_no_name(
-    seen, cli: Callable, videos: Path, monkeypatch
-) -> None:
+def test_a_narrow_terminal_breaks_no_name(seen, cli: Callable, videos: Path, monkeypatch) -> None:
     seen()
     name = "pancakes-as-grandmother-made.mp4"
     (videos / "pancakes.mp4").rename(videos / name)
+    (videos / "pancakes.srt").rename((videos / name).with_suffix(".srt"))
     model = seen()
     model.shown[name] = model.shown.pop("pancakes.mp4")
     monkeypatch.setattr("howto.cli.search.output", Console(width=80, highlight=False))

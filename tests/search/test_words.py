@@ -122,6 +122,7 @@ def test_a_line_in_a_video_about_it_comes_before_the_same_line_elsewhere() -> No
     first, second = rank(connection, Query.parse("fold shirt"))
     assert (first.number, first.matched) == (2, ("narration", "title"))
     assert second.score < first.score <= 1
+    assert first.own == pytest.approx(second.score) == second.own
 
 
 def test_a_name_finds_the_whole_video_where_no_line_does() -> None:

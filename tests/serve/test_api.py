@@ -50,7 +50,7 @@ def test_a_search_names_the_moment_and_its_video(client: TestClient) -> None:
     found = client.get("/api/search", params={"q": "fold the shirt"}).json()
     best = found["hits"][0]
     assert best["video"] == "shirts/fold.mp4"
-    assert (best["start"], best["end"]) == (4, 10)  # two lines that follow each other
+    assert (best["start"], best["end"]) == (7, 10)  # the line before says only one of the words
     assert "fold the left sleeve" in best["caption"]
     assert best["video_id"] == id_of(client, "fold.mp4")
     assert found["signals"] == ["words"]

@@ -162,7 +162,6 @@ def test_a_client_names_no_folder_as_a_model(
 def test_only_the_models_used_last_are_kept_open(
     drawn: Path,  # noqa: F811
     tmp_path: Path,
-    serving: Callable[..., TestClient],
 ) -> None:
     folder = shutil.copytree(drawn, tmp_path / "drawn")
     names = [f"run-{number}" for number in range(5)]
@@ -175,7 +174,7 @@ def test_only_the_models_used_last_are_kept_open(
             finder.find(library, video_id, STEPS, name, ordered=True)
             opened.pictures(library, name)
     gc.collect()
-    held = [one.name for one in gc.get_objects() if isinstance(one, OpenedRun)]
+    held = [one.name for one in gc.get_objects() if type(one) is OpenedRun]
     assert sorted(one for one in held if one in names) == [
         "run-2",
         "run-3",

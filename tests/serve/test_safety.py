@@ -11,8 +11,9 @@ from starlette.testclient import TestClient
 
 from howto.errors import UsageError
 from howto.library import Library
+from howto.serve.app import create_app
 from howto.serve.guard import COOKIE, HEADERS
-from howto.serve.settings import check_address
+from howto.serve.settings import Settings, check_address
 
 from .conftest import TOKEN, id_of, ready
 
@@ -114,16 +115,13 @@ def test_every_reply_forbids_framing_sniffing_and_scripts_of_others(
     assert "http" not in policy
 
 
-def test_also_where_there_is_a_bug(
-    videos: Path, serving: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_also_where_there_is_a_bug(videos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: Library) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr("howto.serve.api.ways_to_search", fail)
-    client = serving(videos)
-    client = TestClient(client.app, "http://127.0.0.1:8737", raise_server_exceptions=False)
-    with client:
+    app = create_app(Settings(videos), refresh=False)
+    with TestClient(app, "http://127.0.0.1:8737", raise_server_exceptions=False) as client:
         reply = client.get("/api/ways")
     assert (reply.status_code, "a bug in howto" in reply.json()["error"]["message"]) == (500, True)
     assert HEADERS.items() <= dict(reply.headers).items()

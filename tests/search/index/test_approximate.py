@@ -1,11 +1,15 @@
 """The approximate index against exact search: recall, rows that wait or are dead, and filters."""
 
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from howto.recipe import Recipe
+from howto.search.index import approximate as approximate_module
 from howto.search.index import vectors as vectors_module
 from howto.search.index import writer as writer_module
 from howto.search.index.manifest import read_manifest
@@ -179,3 +183,127 @@ def test_without_faiss_search_is_exact(tmp_path: Path, monkeypatch, asked: list[
     assert read_manifest(tmp_path).approximate is None
     assert recall(opened(tmp_path)) == 1
     assert asked == []
+
+
+# --- shards ---
+
+
+def shards_of(folder: Path) -> list[int]:
+    return [shard.rows for shard in read_manifest(folder).approximate.shards]
+
+
+def add_in_shards(folder: Path, groups: range, shard_rows: int) -> None:
+    with IndexWriter(folder, RECIPE, DIM, shard_rows=shard_rows) as writer:
+        for group in groups:
+            writer.put(f"v{group:03}", "1", mixture(PER_GROUP, 100 + group))
+        writer.finish()
+
+
+def test_shards_answer_as_one_index_does(tmp_path: Path, asked: list[bool]) -> None:
+    add_in_shards(tmp_path / "one", range(100), 1_000_000)
+    add_in_shards(tmp_path / "many", range(100), 1200)
+    assert shards_of(tmp_path / "one") == [5000]
+    assert shards_of(tmp_path / "many") == [1200, 1200, 1200, 1200, 200]
+    one, many = opened(tmp_path / "one"), opened(tmp_path / "many")
+    for query in mixture(40, 9):
+        assert many.search(query, 10).rows.tolist() == one.search(query, 10).rows.tolist()
+    assert recall(many) >= 0.95
+    assert all(asked)
+
+
+def test_rows_are_read_piece_by_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_in_shards(tmp_path / "whole", range(60), 1200)
+    monkeypatch.setattr(approximate_module, "_CHUNK", 70)
+    add_in_shards(tmp_path / "pieces", range(60), 1200)
+    pieces = read_manifest(tmp_path / "whole").approximate.pieces
+    assert pieces == read_manifest(tmp_path / "pieces").approximate.pieces
+    for piece in pieces:
+        first, second = (tmp_path / name / piece.file for name in ("whole", "pieces"))
+        assert first.read_bytes() == second.read_bytes()
+
+
+def test_what_comes_later_fills_the_last_shard_and_leaves_the_others(tmp_path: Path) -> None:
+    add_in_shards(tmp_path, range(50), 1200)
+    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("shard-*")}
+    add_in_shards(tmp_path, range(50, 80), 1200)
+    assert shards_of(tmp_path) == [1200, 1200, 1200, 400]
+    after = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("shard-*")}
+    assert len(before.items() & after.items()) == 2  # those that were full
+    index = opened(tmp_path)
+    assert recall(index) >= 0.95
+    newest = index.manifest.groups["v079"].first
+    query = np.asarray(index.vectors[newest], np.float32)
+    assert index.search(query, 1).rows.tolist() == [newest]
+
+
+def test_what_is_taken_out_is_found_in_no_shard(tmp_path: Path) -> None:
+    add_in_shards(tmp_path, range(100), 1200)
+    take_out(tmp_path, range(0, 100, 7))
+    index = opened(tmp_path)
+    assert len(index.manifest.approximate.shards) == 5
+    assert recall(index) >= 0.95
+    gone = {f"v{group:03}" for group in range(0, 100, 7)}
+    for query in mixture(20, 8):
+        places = index.places(index.search(query, 30).rows)
+        assert len(places) == 30
+        assert not gone & {name for name, _ in places}
+
+
+BUILDER = """
+    import sys
+    from pathlib import Path
+    sys.path.insert(0, sys.argv[1])
+    import test_approximate as here
+    from howto.search.index import writer
+    writer.APPROXIMATE_FROM, writer._MOST_UNCOVERED = 2000, 600
+    write = writer.write_shard
+    def slowly(path, *arguments):
+        write(path, *arguments)
+        print("written", flush=True)
+        sys.stdin.readline()
+    writer.write_shard = slowly
+    here.add_in_shards(Path(sys.argv[2]), range(int(sys.argv[3]), int(sys.argv[4])), 1200)
+"""
+
+
+def kill_at_shard(folder: Path, groups: range, number: int) -> None:
+    """Build, and be killed when so many shards are written but the last is not put in its place."""
+    arguments = [Path(__file__).parent, folder, groups.start, groups.stop]
+    command = [sys.executable, "-c", textwrap.dedent(BUILDER), *map(str, arguments)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
+        for left in range(number - 1, -1, -1):
+            assert worker.stdout.readline() == b"written\n"
+            if left:
+                worker.stdin.write(b"\n")
+                worker.stdin.flush()
+        worker.kill()
+
+
+def test_a_kill_while_shards_are_built_keeps_those_that_were(tmp_path: Path) -> None:
+    kill_at_shard(tmp_path, range(100), 3)
+    assert shards_of(tmp_path) == [1200, 1200]
+    assert recall(opened(tmp_path)) >= 0.95  # what is in no shard is looked at one by one
+    kept = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("shard-*.faiss")}
+    with IndexWriter(tmp_path, RECIPE, DIM, shard_rows=1200) as writer:
+        writer.finish()
+    assert shards_of(tmp_path) == [1200, 1200, 1200, 1200, 200]
+    after = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("shard-*.faiss")}
+    assert kept.items() <= after.items()
+    assert not list(tmp_path.glob("*.part"))
+    assert recall(opened(tmp_path)) >= 0.95
+
+
+def test_a_kill_while_cells_are_chosen_anew_leaves_the_old_index(tmp_path: Path) -> None:
+    add_in_shards(tmp_path, range(45), 1200)
+    before = read_manifest(tmp_path).approximate
+    kill_at_shard(tmp_path, range(45, 100), 3)
+    assert read_manifest(tmp_path).approximate == before
+    index = opened(tmp_path)
+    assert index.manifest.rows > 2 * before.rows
+    assert recall(index) >= 0.95
+    with IndexWriter(tmp_path, RECIPE, DIM, shard_rows=1200) as writer:
+        writer.finish()
+    assert read_manifest(tmp_path).approximate.rows == index.manifest.rows
+    assert {path.name for path in tmp_path.glob("*.faiss*")} == {
+        piece.file for piece in read_manifest(tmp_path).approximate.pieces
+    }
