@@ -221,27 +221,32 @@ _Configs = list[tuple[configparser.ConfigParser, entrypoints.Distribution]]
 
 def _read_folder(folder: str) -> tuple[_Configs, list[str]]:
     if Path(folder).is_dir() and not folder.rstrip("/\\").endswith(".egg"):
-        return _read_one_by_one(Path(folder))
+        return _read_one_by_one(folder)
     try:
         return list(entrypoints.iter_files_distros([folder], repeated_distro="all")), []
     except (*_UNREADABLE, zipfile.BadZipFile, zlib.error) as error:
         return [], [f"{folder}: {_cause(error)}"]
 
 
-def _read_one_by_one(folder: Path) -> tuple[_Configs, list[str]]:
+def _read_one_by_one(folder: str) -> tuple[_Configs, list[str]]:
     """What a folder of distributions offers. One file that cannot be read costs itself alone, and
-    most are of other tools: to parse these would take longer than all else."""
+    most are of other tools: to parse those would take longer than all else."""
     configs: _Configs = []
     problems = []
+    nothing = configparser.ConfigParser()
     for info in _infos(folder):
-        file = folder / info / "entry_points.txt"
-        if not file.is_file():
+        file = Path(folder, info, "entry_points.txt")
+        try:
+            concerns_us = b"[howto." in file.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
             continue
+        except OSError:
+            concerns_us = True  # one that cannot be opened might
         distribution = entrypoints.Distribution.from_name_version(os.path.splitext(info)[0])
-        config = entrypoints.CaseSensitiveConfigParser(delimiters=("=",))
-        if not _offers_backends(file):
-            configs.append((config, distribution))
+        if not concerns_us:
+            configs.append((nothing, distribution))
             continue
+        config = entrypoints.CaseSensitiveConfigParser(delimiters=("=",))
         try:
             config.read_string(file.read_text(encoding="utf-8"), source=str(file))
         except _UNREADABLE as error:
@@ -252,27 +257,20 @@ def _read_one_by_one(folder: Path) -> tuple[_Configs, list[str]]:
     return configs, problems
 
 
-def _offers_backends(file: Path) -> bool:
-    """Tell whether a file concerns us; one that cannot be opened might."""
-    try:
-        return b"[howto." in file.read_bytes()
-    except OSError:
-        return True
-
-
 def _distributions_in(folder: str) -> set[str]:
     """Name what a folder holds, entry points or not: it shadows what comes later on the path."""
     return {_normalised(os.path.splitext(info)[0].partition("-")[0]) for info in _infos(folder)}
 
 
-def _infos(folder: str | Path) -> list[str]:
+def _infos(folder: str) -> tuple[str, ...]:
     """The names of the metadata folders in a folder: what was installed before what was linked."""
     try:
-        names = [path.name for path in Path(folder).iterdir()]
+        with os.scandir(folder or ".") as entries:
+            names = [entry.name for entry in entries]
     except OSError:
-        return []
+        return ()
     found = [name for name in names if name.endswith((".dist-info", ".egg-info"))]
-    return sorted(found, key=lambda name: (os.path.splitext(name)[1], name))
+    return tuple(sorted(found, key=lambda name: (os.path.splitext(name)[1], name)))
 
 
 def _plugins_of(config: configparser.ConfigParser, name: str, version: str) -> Iterator[Plugin]:

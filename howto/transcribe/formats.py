@@ -13,7 +13,7 @@ from howto.transcribe.language import language_tag
 from howto.transcribe.names import CaptionName, describe, describe_without_stem
 from howto.transcribe.text import decode
 
-__all__ = ["CAPTION_SUFFIXES", "FORMATS", "MAX_BYTES", "MOST_WORDS_PER_SECOND", "read_captions"]
+__all__ = ["FORMATS", "MAX_BYTES", "MOST_WORDS_PER_SECOND", "read_captions"]
 
 FORMATS: tuple[CaptionFormat, ...] = (
     json3.FORMAT,
@@ -27,10 +27,8 @@ FORMATS: tuple[CaptionFormat, ...] = (
     srv.SRV1,
     table.FORMAT,
 )
-"""Most wanted first: of the same captions in two formats the earlier one is read."""
-
-CAPTION_SUFFIXES: tuple[str, ...] = tuple(suffix for form in FORMATS for suffix in form.suffixes)
-"""Lower case, with the dot, most wanted first."""
+"""Most wanted first: of the same captions in two formats the earlier one is read. Their suffixes,
+in this order, are `howto.transcribe.names.CAPTION_SUFFIXES`."""
 
 MAX_BYTES = 32 * 1024 * 1024
 """A day of narration is about 2 MB; what is larger than this is no caption file."""
@@ -57,7 +55,7 @@ def read_captions(
     plays, gives no lines.
 
     Args:
-        path: a file with one of `CAPTION_SUFFIXES`, or with any other: then the content decides.
+        path: a file with a suffix of captions, or with any other: then the content decides.
         language: the wanted one, for formats that hold several in one file.
         stem: the name of the video without its suffix, where known; only what follows it in the
             file's name can be a language. Else `how.to.do.it.srt` would be Italian.

@@ -10,9 +10,8 @@ from typing import ClassVar
 from howto.errors import CaptionError, Reason
 from howto.records import Narration, Problem, Video
 from howto.transcribe.ends import Ends
-from howto.transcribe.formats import CAPTION_SUFFIXES, read_captions
 from howto.transcribe.language import language_tag, primary
-from howto.transcribe.names import CaptionName, describe
+from howto.transcribe.names import CAPTION_SUFFIXES, CaptionName, describe
 from howto.transcribe.within_video import within_video
 
 __all__ = ["SidecarSource", "captions_of", "group_captions"]
@@ -179,6 +178,8 @@ class SidecarSource:
             CaptionError: no file gave a line, and one or more cannot be read; the reason is that of
             the first.
         """
+        from howto.transcribe.formats import read_captions
+
         failures: list[tuple[str, CaptionError]] = []
         for path in self._in_order(video):
             try:

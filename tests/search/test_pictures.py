@@ -12,8 +12,9 @@ from howto.search.calibrate import CONFIDENT
 from howto.search.choice import SignalChoice, remember
 from howto.search.filters import Filters
 from howto.search.index.manifest import index_folder, read_manifest
+from howto.search.index.writer import IndexWriter
 from howto.search.like import parse_like
-from howto.search.pictures import models_in_use
+from howto.search.pictures import models_in_use, open_pictures
 from howto.search.query import Query
 from howto.search.refresh import refresh
 from howto.search.search import Answer, ask, search
@@ -95,6 +96,44 @@ def test_a_model_kept_open_is_opened_anew_when_its_run_has_learned_more(
     assert brought.model is new
     assert "version: 1 | 2" in brought.signal.brought.renewed
     assert opened.pictures(library, "main").signal.brought.renewed == ""
+
+
+def test_the_null_is_measured_again_when_what_is_shown_was_replaced(
+    seen, library: Library, monkeypatch
+) -> None:
+    measured = []
+
+    def measure(*_) -> None:
+        measured.append(1)
+
+    monkeypatch.setattr("howto.search.calibrate.measure_null", measure)
+    seen()
+    open_pictures(library, "main")
+    open_pictures(library, "main")
+    assert len(measured) == 1
+    path = library.folder / "pancakes.srt"
+    path.write_text(path.read_text().replace("pan", "pot"))
+    refresh(library)
+    open_pictures(library, "main")
+    assert len(measured) == 2
+
+
+def test_an_index_that_another_process_made_anew_meanwhile_is_not_said_to_be_damaged(
+    seen, library: Library, monkeypatch
+) -> None:
+    seen()
+    open_pictures(library, "main")
+    vectors = index_folder(library.state, "main") / "vectors-0.f16"
+    whole = vectors.read_bytes()
+    vectors.write_bytes(whole[:10])
+    lock = IndexWriter.__enter__
+
+    def waited(writer: IndexWriter) -> IndexWriter:
+        vectors.write_bytes(whole)
+        return lock(writer)
+
+    monkeypatch.setattr(IndexWriter, "__enter__", waited)
+    assert open_pictures(library, "main").signal.brought.renewed == ""
 
 
 def test_a_damaged_or_deleted_index_comes_back(seen, videos: Path) -> None:

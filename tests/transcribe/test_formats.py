@@ -10,8 +10,9 @@ import pytest
 from howto.errors import CaptionError, Reason
 from howto.records import Kind, Line
 from howto.transcribe import formats
-from howto.transcribe.formats import CAPTION_SUFFIXES, FORMATS, read_captions
+from howto.transcribe.formats import FORMATS, read_captions
 from howto.transcribe.language import language_tag
+from howto.transcribe.names import CAPTION_SUFFIXES
 
 VTT = "WEBVTT\n\n00:01.000 --> 00:02.000\nfold it\n"
 SRT = "1\n00:00:01,000 --> 00:00:02,000\nfold it\n"
@@ -39,6 +40,7 @@ def test_examples_cover_every_format() -> None:
     assert [form.name for form in FORMATS] == list(EXAMPLES)
     assert CAPTION_SUFFIXES[:5] == (".json3", ".srv3", ".ytt", ".vtt", ".srt")
     assert len(set(CAPTION_SUFFIXES)) == len(CAPTION_SUFFIXES)
+    assert tuple(suffix for form in FORMATS for suffix in form.suffixes) == CAPTION_SUFFIXES
 
 
 @pytest.mark.parametrize("suffix", [*CAPTION_SUFFIXES, ".VTT", ".txt", ""])

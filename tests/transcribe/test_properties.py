@@ -12,7 +12,8 @@ from howto.errors import CaptionError
 from howto.records import Line
 from howto.transcribe.ass import read_ass
 from howto.transcribe.cues import Parsed
-from howto.transcribe.formats import CAPTION_SUFFIXES, read_captions
+from howto.transcribe.formats import read_captions
+from howto.transcribe.names import CAPTION_SUFFIXES
 from howto.transcribe.sami import read_sami
 from howto.transcribe.sbv import read_sbv
 from howto.transcribe.sidecar import captions_of, group_captions
