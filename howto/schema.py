@@ -260,8 +260,8 @@ _STEPS = (
         mtime_ns INTEGER NOT NULL
     ) WITHOUT ROWID;
     """,
-    # What a video's clips hold, as a hash, so that what is derived from them is seen to be old; NULL
-    # where they were written before this was kept.
+    # What a video's clips hold, as a hash, so that what is derived from them is seen to be old;
+    # NULL where they were written before this was kept.
     """
     ALTER TABLE videos ADD COLUMN clips_hash TEXT;
     """,

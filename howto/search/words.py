@@ -311,6 +311,8 @@ def _in_context(
 ) -> Candidate:
     """Add to a span what its chapter and its video are named, as independent evidence adds up."""
     around = [chapter for chapter in chapters if _inside(one, chapter)]
+    if not around and one.number not in videos:
+        return one
     miss = 1.0 - one.score
     matched = list(one.matched)
     if around:

@@ -216,7 +216,9 @@ WORKER = """
     import test_index as here
     from howto.search.index import writer as module
     module._MOST_DEAD = 40
-    module.APPROXIMATE_FROM = 300
+    module.APPROXIMATE_FROM = 100
+    if module.is_installed():
+        import faiss  # before the first kill may come
     module._MOST_UNCOVERED = 100
     chance = random.Random(int(sys.argv[3]))
     print("ready", flush=True)
