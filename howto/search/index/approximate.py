@@ -167,9 +167,9 @@ class ApproximateIndex:
             part.prefetch_nthread = 0  # else 32 threads are started for each query
         self._lists = parts[0] if len(parts) == 1 else _side_by_side(parts)
         lists.replace_invlists(self._lists, False)
-        self._rows = sum(shard.ntotal for shard in self._shards)
+        self._rows = int(sum(shard.ntotal for shard in self._shards))
         self._index.ntotal = lists.ntotal = self._rows
-        self._cells = lists.nlist
+        self._cells = int(lists.nlist)
 
     def candidates(
         self, query: NDArray[np.float32], count: int, allowed: NDArray[np.bool_] | None
@@ -203,7 +203,8 @@ class ApproximateIndex:
             share: of the rows that are allowed: of few, more cells are looked into.
         """
         probed = _SCANNED * self._cells / max(1.0, self._rows * share)
-        return min(self._cells, max(_LEAST_PROBED, math.ceil(probed)))
+        cells: int = self._cells
+        return min(cells, max(_LEAST_PROBED, math.ceil(probed)))
 
 
 def _side_by_side(parts: Sequence[Any]) -> Any:

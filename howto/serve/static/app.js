@@ -263,6 +263,7 @@ function closed() {
   remember(null);
   hits.mark(null);
   chosen?.focus();
+  chosen?.scrollIntoView({ block: "nearest" }); // where it had the focus already, that scrolls not
   chosen = null;
 }
 
