@@ -230,6 +230,7 @@ def test_how_far_the_vectors_are_is_told(
             with urlopen(f"{server.address}/api/search?q=shirt&by=pictures", timeout=60) as reply:
                 assert json.load(reply)["hits"]
             for row in stream:
+                assert not row.startswith(b":")  # silence: nothing more is told
                 if row == b"event: building\n":
                     told = json.loads(next(stream).removeprefix(b"data: "))
                     if told["done"] == told["total"]:

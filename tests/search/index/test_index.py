@@ -243,7 +243,7 @@ def test_a_kill_at_any_instant_leaves_a_whole_index(tmp_path: Path, monkeypatch)
             stdout=subprocess.PIPE,
         )
         assert worker.stdout.readline() == b"ready\n"
-        time.sleep(chance.uniform(0, 0.4))
+        time.sleep(chance.uniform(0, 0.8))
         worker.send_signal(signal.SIGKILL)
         worker.wait()
         worker.stdout.close()
@@ -258,7 +258,7 @@ def test_a_kill_at_any_instant_leaves_a_whole_index(tmp_path: Path, monkeypatch)
         by_cells += "_cells" in vars(index)
         assert np.isin(found.rows, np.flatnonzero(index.alive)).all()
         np.testing.assert_array_equal(found.scores, index.scores_of(found.rows, query))
-        assert len(np.intersect1d(found.rows, exact.rows)) >= 4
+        assert len(np.intersect1d(found.rows, exact.rows)) >= 3
     if is_installed():
         assert by_cells > 0, "no kill left cells to be searched"
     assert len(generations) > 1, "no kill came while rows were being swept"
