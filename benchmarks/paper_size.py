@@ -1,9 +1,9 @@
 """The bookkeeping of a library of the paper's size: 1.2M videos and 20.4M clips here, and what that
 comes to at 136M.
 
-The library is made by bulk SQL of exactly the rows that the commands leave (a transaction a video,
-as they write them, would take hours); its media are empty files, its feature files names of one
-real one. Then fresh processes list it, plan, make pairs of what an interrupted run left, find
+The library is made by bulk SQL of the rows that the commands leave (a transaction a video, as they
+write them, would take hours), but for the word index and what a site said of videos; its media are
+empty files, its feature files names of one real one. Then fresh processes list it, plan, make pairs of what an interrupted run left, find
 nothing left to do, and pack the pairs, killed once, without vectors of clips: what a pack holds but
 for those, which are one array that is written as it comes.
 
@@ -77,9 +77,10 @@ def main() -> None:
     if quick:
         emit(figures(measured(VIDEOS_SMALL, CLIPS_EACH), "24k"))
         return
-    full = measured(VIDEOS, CLIPS_EACH)
+    # The small ones first: a process is counted with what its parent had grown to.
     few = measured(VIDEOS_SMALL, CLIPS_EACH)
     many = measured(VIDEOS_SMALL, CLIPS_EACH_PAPER)
+    full = measured(VIDEOS, CLIPS_EACH)
     extrapolate(few, many, full)
     emit([*figures(full, "1200k"), *sizes(few, many, full)])
 
