@@ -269,6 +269,8 @@ def s3_site(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Site]
         monkeypatch.setenv(name, value)
     import s3fs
 
+    # Its waits between attempts grow to many seconds.
+    monkeypatch.setattr(s3fs.S3FileSystem, "retries", 1)
     s3fs.S3FileSystem.clear_instance_cache()
     s3fs.S3FileSystem().mkdir("films")
     found.puts.clear()

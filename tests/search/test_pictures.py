@@ -426,8 +426,11 @@ def test_the_index_holds_float16_of_every_clip(seen, library: Library) -> None:
 # --- the command ---
 
 
-def test_the_command_shows_ranks_and_makes_a_sheet(seen, cli: Callable, videos: Path) -> None:
+def test_the_command_shows_ranks_and_makes_a_sheet(
+    seen, cli: Callable, videos: Path, monkeypatch
+) -> None:
     seen()
+    monkeypatch.setattr("howto.cli.search.output", Console(width=120, highlight=False))
     sheet = videos.parent / "hits.png"
     ran = cli(
         *("search", "pan", videos, "--by", "words,pictures", "--model", "main"),
