@@ -4,8 +4,8 @@ comes to at 136M.
 The library is made by bulk SQL of the rows that the commands leave (a transaction a video, as they
 write them, would take hours), but for the word index and what a site said of videos; its media are
 empty files, its feature files names of one real one. Then fresh processes list it, plan, make pairs
-of what an interrupted run left, find nothing left to do, and pack the pairs, killed once, without vectors of clips: what a pack holds but
-for those, which are one array that is written as it comes.
+of what an interrupted run left, find nothing left to do, and pack the pairs, killed once, without
+vectors of clips: what a pack holds but for those, which are one array that is written as it comes.
 
 paper_size.peak_mb.1200k       the most memory that any of these processes had
 paper_size.seconds.STEP.1200k  the time that each took
