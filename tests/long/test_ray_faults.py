@@ -8,8 +8,6 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,6 @@ from howto.extract.features import read
 from howto.extract.stage import extract_videos
 from howto.extract.store import StoredFeatures
 from howto.library import Library
-from howto.media.encode import H264Writer
 from howto.records import Stage, State
 from howto.run.engine import engine_of
 from howto.search.refresh import refresh
@@ -33,53 +30,33 @@ BACKBONES = ("colour-motion", "template-mean-colour")
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """20 films of noise, and nine of each that differ in their last bytes; ten are broken."""
-    folder = tmp_path / "many"
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    for film in range(20):
-        path = folder / f"{10 * film:03}.mp4"
-        with H264Writer(path, width=160, height=120, frame_rate=Fraction(10)) as writer:
-            for _ in range(100 + 5 * film):
-                picture = rng.integers(0, 255, (15, 20, 3), np.uint8)
-                writer.write_frame(picture.repeat(8, 0).repeat(8, 1))
-        data = path.read_bytes()
-        for copy in range(1, 10):
-            free = (16).to_bytes(4, "big") + b"free" + copy.to_bytes(8, "big")
-            (folder / f"{10 * film + copy:03}.mp4").write_bytes(data + free)
+def folder(films: Path) -> Path:
+    """The films, ten of which are none."""
     for film in range(10):
-        (folder / f"{20 * film + 1:03}.mp4").write_bytes(f"no film {film}".encode())
-    return folder
-
-
-@pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    pytest.importorskip("ray", reason="needs howto[ray]")
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    import ray
-    from ray.cluster_utils import Cluster
-
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    made.second = made.add_node(num_cpus=1)
-    ray.init(address=made.address, log_to_driver=False, logging_level="error")
-    made.wait_for_nodes()
-    try:
-        yield made
-    finally:
-        ray.shutdown()
-        made.shutdown()
+        (films / f"{20 * film + 1:03}.mp4").write_bytes(f"no film {film}".encode())
+    return films
 
 
 def actors() -> list[int]:
-    """The processes of actors at work, on either machine."""
-    found = []
+    """The processes of this cluster's actors: those that descend from this process."""
+    parents, found = {}, []
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
-            if entry.name.isdigit() and (entry / "cmdline").read_bytes().startswith(b"ray::_Actor"):
-                found.append(int(entry.name))
-    return found
+            if entry.name.isdigit():
+                # The name of a process, in brackets, may hold anything.
+                after_name = (entry / "stat").read_text().rpartition(")")[2]
+                parents[int(entry.name)] = int(after_name.split()[1])
+                if (entry / "cmdline").read_bytes().startswith(b"ray::_Actor"):
+                    found.append(int(entry.name))
+    return [one for one in found if is_below(one, parents)]
+
+
+def is_below(process: int, parents: dict[int, int]) -> bool:
+    """A process descends from this one."""
+    while process in parents:
+        if (process := parents[process]) == os.getpid():
+            return True
+    return False
 
 
 def test_every_video_ends_once_and_features_are_those_of_one_machine(
