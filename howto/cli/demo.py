@@ -19,7 +19,9 @@ from howto.search.results import write_sheet
 from howto.search.search import Answer, ask
 
 if TYPE_CHECKING:
+    from howto.cli.eval_show import Report
     from howto.demo import DemoVideo
+    from howto.evaluate.best_signals import Choice
     from howto.evaluate.own_result import OwnResult
     from howto.extract.stage import Extracted
     from howto.joint.opened import OpenedModel
@@ -60,6 +62,7 @@ def demo(
 
     Example:  howto demo my-demo
     """
+    from howto.cli.eval_show import own_report
     from howto.demo import DemoSpec, write_demo
 
     spec = DemoSpec(videos_per_task=videos_per_task, seed=seed)
@@ -85,6 +88,8 @@ def demo(
         _write_truth(folder / TRUTH, made)
         models = _judged(library)
         evaluated = _evaluate(library, models, folder)
+        choice = _choice(library, models, folder, evaluated)
+    judgement = own_report(evaluated, choice)
     write_sheet(pictured, folder / SHEET)
     if json:
         print_json(
@@ -98,7 +103,7 @@ def demo(
                 "trained": _as_json(trained),
                 "sheet": str(folder / SHEET),
                 "searches": [as_json(answer) for answer in answers],
-                "evaluation": evaluated.as_json(),
+                "evaluation": judgement.json,
                 "plot": str(folder / PLOT),
             }
         )
@@ -114,7 +119,8 @@ def demo(
     )
     _show_trained(trained)
     _show(folder, answers)
-    _show_evaluated(folder, evaluated, models)
+    by = f" --model {RUN}" if choice else ""
+    _show_evaluated(folder, by, judgement)
     errors.print("Now with your own videos: howto search QUERY FOLDER", style="dim")
 
 
@@ -212,12 +218,18 @@ def _evaluate(library: Library, models: "Sequence[OpenedModel]", folder: Path) -
     return found
 
 
-def _show_evaluated(folder: Path, found: "OwnResult", models: "Sequence[OpenedModel]") -> None:
-    from howto.cli.eval_show import own_report
+def _choice(
+    library: Library, models: "Sequence[OpenedModel]", folder: Path, found: "OwnResult"
+) -> "Choice | None":
+    """What plain searches of the library now take, as after `howto eval --benchmark own`."""
+    from howto.evaluate.best_signals import keep_chosen
 
-    by = "".join(f" --model {model.name}" for model in models)
+    return keep_chosen(library, found, models, queries=folder / TRUTH) if models else None
+
+
+def _show_evaluated(folder: Path, by: str, report: "Report") -> None:
     place = f"-L {folder} --queries {folder / TRUTH} --plot {folder / PLOT}"
     command = f"\n$ howto eval --benchmark own{by} {place}"
     output.print(command, style="bold", markup=False, soft_wrap=True)
-    own_report(found).show()
+    report.show()
     output.print(f"\nPlot of it: {folder / PLOT}", markup=False, soft_wrap=True)

@@ -6,12 +6,15 @@ the folder of the features.
 
 import functools
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from howto import plugins
 from howto.errors import Reason, RecipeMismatch
 from howto.extract.choice import Choice, Wanted, wanted_for
 from howto.extract.stage import Extractor, Job, Made
 from howto.extract.store import SetEnd
+from howto.recipe import Recipe
 from howto.records import State
 from howto.run.engine import Engine
 from howto.run.ray_actors import run_ray
@@ -32,7 +35,8 @@ def made_on_ray(
     """Write the features that videos lack, on the actors of a cluster.
 
     Args:
-        wanted: the feature sets, not loaded.
+        wanted: the feature sets, of installed backbones. Each actor constructs its own: what this
+            process has loaded of them stays here.
         root: the folder or address under which feature files are written.
         batch, time_limit: as for `Extractor`, each actor of which has one decoder.
         workers: actors; None: as many as there is room for.
@@ -44,7 +48,8 @@ def made_on_ray(
         RecipeMismatch: a machine would make other features.
         HowtoError: as `run_ray`.
     """
-    make = functools.partial(_Worker, tuple(wanted), root, batch, time_limit)
+    asked = tuple(_asked(one) for one in wanted)
+    make = functools.partial(_Worker, asked, root, batch, time_limit)
     for ended in run_ray(make, jobs, engine, workers=workers, time_limit=time_limit):
         if ended.result is not None:
             yield ended.result
@@ -53,30 +58,44 @@ def made_on_ray(
             yield Made(ended.item, dict.fromkeys(ended.item.sets, end))
 
 
-class _Worker:
-    """In an actor: backbones that stay loaded."""
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A feature set as it travels: how to make it, and the recipe that it must come to."""
 
-    def __init__(self, wanted: Sequence[Wanted], root: Path, batch: int, time_limit: float) -> None:
-        for one in wanted:
-            _check_same(one)
-        self._extractor = Extractor(wanted, root, batch=batch, workers=1, time_limit=time_limit)
-
-    def work(self, job: Job, _time_limit: float) -> tuple[Made, Reason | None, str]:
-        return self._extractor.extract(job), None, ""
+    choice: Choice
+    device: str
+    recipe: Recipe
 
 
-def _check_same(one: Wanted) -> None:
-    """Refuse to make features under a recipe that they would not have."""
+def _asked(one: Wanted) -> _Asked:
     choice = Choice(
         (one.name,),
         precision=one.precision,
         weights={one.name: one.weights} if one.weights is not None else {},
         protocol="authors" if one.sizing == "coded" else "displayed",
     )
-    here = wanted_for(one.backbone, one.name, choice, one.device).recipe
-    if here != one.recipe:
+    return _Asked(choice, one.device, one.recipe)
+
+
+class _Worker:
+    """In an actor: backbones that stay loaded."""
+
+    def __init__(self, asked: Sequence[_Asked], root: Path, batch: int, time_limit: float) -> None:
+        wanted = [_wanted_here(one) for one in asked]
+        self._extractor = Extractor(wanted, root, batch=batch, workers=1, time_limit=time_limit)
+
+    def work(self, job: Job, _time_limit: float) -> tuple[Made, Reason | None, str]:
+        return self._extractor.extract(job), None, ""
+
+
+def _wanted_here(asked: _Asked) -> Wanted:
+    """The feature set on this machine; refused where its features would be others."""
+    (name,) = asked.choice.backbones
+    found = wanted_for(plugins.create("backbones", name), name, asked.choice, asked.device)
+    if found.recipe != asked.recipe:
         raise RecipeMismatch(
-            f"{one.name} on a machine of the cluster is not what it is here: "
-            f"{', '.join(here.differences(one.recipe))}. Install the same versions and put the "
-            "same weights there"
+            f"{name} on a machine of the cluster is not what it is here: "
+            f"{', '.join(found.recipe.differences(asked.recipe))}. Install the same versions and "
+            "put the same weights there"
         )
+    return found
