@@ -68,3 +68,14 @@ def test_it_makes_searches_and_pictures(cli, tmp_path: Path, small_spec: None) -
     other = cli("demo", folder, "--videos-per-task", "1", "--seed", "7")
     assert other.code == 2
     assert "seed" in other.err
+
+
+def test_plain_searches_take_what_was_evaluated(
+    cli, tmp_path: Path, small_spec: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So few videos ask for fewer queries than a choice needs.
+    monkeypatch.setattr("howto.evaluate.best_signals.LEAST_QUERIES", 1)
+    folder = tmp_path / "demo"
+    made = cli("demo", folder, "--videos-per-task", "2", "--json").json
+    assert made["evaluation"]["choice"]["measured"]
+    assert "not measured yet" not in cli("search", "fold a shirt", folder).err
