@@ -5,7 +5,7 @@ import errno
 import logging
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, cast
 
@@ -25,7 +25,8 @@ many are open."""
 _SECONDS_TO_ASK = 20  # a client that has not sent a whole request by then is let go
 _SECONDS_TO_END = 1  # for what is being sent when the server is told to stop
 _MOST_CONNECTIONS = 1000
-_KEPT_FREE = 384  # descriptors, for the library, for files being sent, and for `_BACKLOG`
+_KEPT_FREE = 384  # descriptors, for the library and for `_BACKLOG`
+_FILES_EACH = 2  # the connection, and the video that is sent
 _FEWEST_CONNECTIONS = 32
 _NO_MORE_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _SECONDS_OF_SILENCE = 60.0  # between two times that the same trouble is told
@@ -40,17 +41,19 @@ def most_connections() -> int:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return _MOST_CONNECTIONS
-    return min(_MOST_CONNECTIONS, max(_FEWEST_CONNECTIONS, soft - _KEPT_FREE))
+    return min(_MOST_CONNECTIONS, max(_FEWEST_CONNECTIONS, (soft - _KEPT_FREE) // _FILES_EACH))
 
 
 class Patient(H11Protocol):
     """HTTP/1.1, but not for clients that send half a request, its head or its body, and stay.
 
-    Every request of a connection has its own time. Where too many are connected, the one that has
-    been asking for longest makes room; those that are being answered stay.
+    Every request of a connection has its own time. An answer has none, for a video that is paused
+    is read no further. Where too many are connected, the one that has kept the server waiting for
+    longest makes room, by not asking or by not reading; those that are at work stay.
     """
 
     _deadline: asyncio.TimerHandle | None = None
+    _unread_since: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -65,6 +68,14 @@ class Patient(H11Protocol):
     def on_response_complete(self) -> None:
         super().on_response_complete()
         self._watch()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread_since = self.loop.time()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._unread_since = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -83,12 +94,19 @@ class Patient(H11Protocol):
             self._deadline = None
 
     def _make_room(self) -> None:
-        waiting = [
-            (one._deadline.when(), one)
-            for one in cast("set[Patient]", self.connections)
-            if one._deadline is not None and not one.transport.is_closing()
+        open_ones = (one for one in self.connections if not one.transport.is_closing())
+        waited_for = [
+            (since, one)
+            for one in cast("Iterator[Patient]", open_ones)
+            if (since := one._waited_for_since()) is not None
         ]
-        min(waiting, key=lambda pair: pair[0])[1].transport.abort()
+        min(waited_for, key=lambda pair: pair[0])[1].transport.abort()
+
+    def _waited_for_since(self) -> float | None:
+        """When this client was last heard of, by the loop's clock; None: it is its turn to wait."""
+        if self._deadline is not None:
+            return self._deadline.when() - _SECONDS_TO_ASK
+        return self._unread_since
 
 
 class Complaints:

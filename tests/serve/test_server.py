@@ -146,14 +146,37 @@ def test_who_asks_in_time_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     asyncio.run(ask_again())
 
 
+def test_who_does_not_read_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "most_connections", lambda: 4)
+    film = b"GET /film HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+    async def crowd() -> None:
+        async with listening() as port:
+            unread = []
+            for _ in range(12):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1000)
+                writer.write(film)
+                await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
+                unread.append(writer)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(WHOLE)
+            assert b"echo" in await asyncio.wait_for(reader.readuntil(b"echo"), 20)
+            for one in (writer, *unread):
+                one.transport.abort()
+
+    asyncio.run(crowd())
+
+
 @asynccontextmanager
 async def listening() -> AsyncIterator[int]:
-    """The server's protocol before an application that says what it was sent."""
+    """The server's protocol before an application that says what it was sent; at /film it says
+    more than a connection holds."""
 
     async def echo(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         with suppress(ClientDisconnect):
-            await Response(await request.body() + b"echo")(scope, receive, send)
+            told = bytes(50_000_000) if scope["path"] == "/film" else b""
+            await Response(await request.body() + told + b"echo")(scope, receive, send)
 
     config = Config(echo, log_level="error", ws="none", lifespan="off")
     state = ServerState()
