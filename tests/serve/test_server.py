@@ -152,10 +152,13 @@ def test_who_does_not_read_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def answered(port: int) -> bool:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        with suppress(ConnectionError, asyncio.IncompleteReadError):
+        try:
             writer.write(WHOLE)
             return bool(await asyncio.wait_for(reader.readuntil(b"echo"), 20))
-        return False
+        except (ConnectionError, asyncio.IncompleteReadError):
+            return False
+        finally:
+            writer.transport.abort()
 
     async def crowd() -> None:
         async with listening() as port:
@@ -170,6 +173,7 @@ def test_who_does_not_read_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
                     await asyncio.sleep(0.1)
             for one in unread:
                 one.transport.abort()
+            await asyncio.sleep(0.05)
 
     asyncio.run(crowd())
 
