@@ -1,8 +1,13 @@
 """The files of docs/scale: shell that parses, YAML that is YAML, and commands that exist."""
 
+import contextlib
+import os
 import re
 import shlex
+import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +21,7 @@ FILES = sorted((DOCS / "scale").iterdir())
 SHELL = [path for path in FILES if path.suffix in (".sh", ".sbatch")]
 KUBERAY = DOCS / "scale" / "kuberay-extract.yaml"
 
-COMMAND = re.compile(rf"\bhowto ({'|'.join(COMMANDS)}) ([^#`]*)")
+COMMAND = re.compile(rf"\bhowto ({'|'.join(COMMANDS)}) ([^#`&]*)")
 """A command at work, not one that prose names."""
 
 
@@ -43,6 +48,58 @@ def _word(word: str) -> str:
 def test_shell_parses(path: Path) -> None:
     subprocess.run(["bash", "-n", path], check=True)
     assert path.read_text().startswith("#!/bin/bash\n")
+
+
+SRUN = """#!/bin/bash
+while [[ $1 == --* ]]; do shift; done
+exec "$@"
+"""
+HOWTO = f"""#!{sys.executable}
+import os, signal, time
+from pathlib import Path
+assert len(os.environ["RAY_AUTH_TOKEN"]) == 64
+signal.signal(signal.SIGINT, signal.default_int_handler)
+Path("howto.pid").write_text(str(os.getpid()))
+try:
+    time.sleep(60)
+except KeyboardInterrupt:
+    time.sleep(0.5)
+    Path("stopped").touch()
+    raise SystemExit(130)
+"""
+FAKES = {
+    "scontrol": "#!/bin/bash\nprintf 'one\\ntwo\\n'\n",
+    "srun": SRUN,
+    "ray": "#!/bin/bash\n:\n",
+    "sleep": "#!/bin/bash\n:\n",
+    "howto": HOWTO,
+    "scancel": '#!/bin/bash\n[[ $* == "--signal=INT 7.2" ]] && kill -INT "$(cat howto.pid)"\n',
+}
+
+
+def test_the_signal_before_the_time_limit_reaches_howto(tmp_path: Path) -> None:
+    """SLURM's `--signal=B:` is for the shell alone, which waits for its child."""
+    for name, text in FAKES.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    given = {"LIBRARY": "x", "SLURM_JOB_NODELIST": "one,two", "SLURM_JOB_ID": "7"}
+    path = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    job = subprocess.Popen(
+        ["bash", DOCS / "scale" / "slurm-extract.sbatch"],
+        cwd=tmp_path,
+        env=os.environ | given | path,
+        start_new_session=True,
+    )
+    try:
+        while not (tmp_path / "howto.pid").exists():
+            assert job.poll() is None
+            time.sleep(0.05)
+        os.kill(job.pid, signal.SIGINT)
+        assert job.wait(30) == 130
+        assert (tmp_path / "stopped").exists()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(job.pid, signal.SIGKILL)
 
 
 def test_the_ray_cluster_is_whole() -> None:
