@@ -21,6 +21,8 @@ __all__ = ["UNWANTED_WEIGHT", "Like", "combined", "embed_like", "parse_like"]
 UNWANTED_WEIGHT = 0.5
 """How much what is not wanted counts against a clip. At 1 it would decide as much as what is."""
 
+_PAST_THE_END = 0.5  # seconds that still mean the end of a video
+
 
 @dataclass(frozen=True, slots=True)
 class Like:
@@ -75,9 +77,13 @@ def embed_like(
     number = _number(like, names, folder)
     video_id = library.video_id(number)
     info = library.info(video_id)
-    if info is not None and like.seconds > info.duration:
-        raise UsageError(f"--like {like.text}: that video is {info.duration:.1f} s long")
-    span = [(like.seconds, like.seconds)]
+    seconds = like.seconds
+    if info is not None and seconds > info.duration:
+        # Players round, and count sound that goes on after the last picture.
+        if seconds > info.duration + _PAST_THE_END:
+            raise UsageError(f"--like {like.text}: that video is {info.duration:.1f} s long")
+        seconds = info.duration
+    span = [(seconds, seconds)]
     return model.embed_spans(library, video_id, span)[0], number
 
 

@@ -538,6 +538,30 @@ def test_a_new_file_is_told_of_while_the_page_is_open(
         assert "1 moment" in page.text("#count")
 
 
+SHOWN_IS = """
+Object.defineProperty(document, 'visibilityState', {value: arguments[0], configurable: true});
+document.dispatchEvent(new Event('visibilitychange'));
+"""
+
+
+def test_a_file_that_came_while_nobody_looked_is_told_of_later(
+    driver: webdriver.Chrome, videos: Path, small_video: Callable[..., Path]
+) -> None:
+    with served(driver, videos) as page:
+        page.look("/?q=slowly")
+        assert page.all("#hits .open") == []
+        page.driver.execute_script(SHOWN_IS, "hidden")
+        small_video(videos / "iron.mp4", shade=9)
+        (videos / "iron.vtt").write_text(vtt((1, 3, "heat the iron slowly")))
+        page.run("return fetch('/api/refresh', {method: 'POST'}).then(() => true)")
+        page.until(
+            "return fetch('/api/indexing').then((reply) => reply.json())"
+            ".then((now) => now.run === 2 && now.state === 'ready')"
+        )
+        page.driver.execute_script(SHOWN_IS, "visible")
+        page.until("return document.querySelectorAll('#hits mark').length")
+
+
 def test_the_token_is_asked_for_once(driver: webdriver.Chrome, videos: Path) -> None:
     with served(driver, videos, "--token", TOKEN) as page:
         page.driver.get(f"{page.address}/?q=shirt")

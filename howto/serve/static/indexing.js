@@ -2,7 +2,7 @@
 
 import { $, counted } from "./dom.js";
 
-let run = 0; // the one under way
+let seen = 0; // the last run whose end is known here
 let first = true;
 
 // onDone is called when a run has changed anything: while this page was open, or, where it does not
@@ -29,14 +29,14 @@ function opened(onDone, showsAnything) {
   source.addEventListener("indexing", (event) => {
     const now = JSON.parse(event.data);
     show(now);
-    if (now.state === "looking") run = now.run;
-    else if (run === now.run) {
-      run = 0;
-      if (now.state === "failed") tell(`Looking at new files stopped: ${now.message}`);
-      else tell(changes(now) ? `Brought up to date: ${changes(now)}.` : "Nothing is new.");
-      if (changes(now)) onDone();
-    } else if (first && changes(now) && !showsAnything()) {
-      onDone();
+    // Runs that began and ended while nobody looked are told when somebody does.
+    if (now.state !== "looking" && now.run > seen) {
+      seen = now.run;
+      if (!first) {
+        if (now.state === "failed") tell(`Looking at new files stopped: ${now.message}`);
+        else tell(changes(now) ? `Brought up to date: ${changes(now)}.` : "Nothing is new.");
+      }
+      if (changes(now) && !(first && showsAnything())) onDone();
     }
     first = false;
   });

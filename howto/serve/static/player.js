@@ -134,7 +134,8 @@ function begin() {
 export const again = begin;
 
 // The second of the video that is shown now.
-const here = () => Math.round(10 * (offset + video.currentTime)) / 10;
+// Rounded down, so that the end of a video is inside it.
+const here = () => Math.floor(10 * (offset + video.currentTime)) / 10;
 
 export function toggle() {
   if (video.paused) video.play().catch(() => {});
