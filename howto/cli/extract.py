@@ -118,10 +118,14 @@ def extract(
     """
     engine = engine_of(on, resources)
     _refuse(batch, workers, time_limit, check=check, redo=redo, dry_run=dry_run)
+    if dry_run and features_at is not None:
+        raise UsageError(
+            "--dry-run plans for where the features are kept now; leave --features-at out"
+        )
     choice = _choice(backbone, _device(device, engine), precision, weights or [], protocol)
     place = chosen_folder(folder, library)
     if check and not redo:
-        _refuse_beside_check(limit, retry=retry)
+        _refuse_beside_check(limit, features_at, retry=retry)
         with Library.open(place, state_dir, create=False) as opened:
             names = choice.backbones if backbone is not None else None
             _finish_check(_check(opened, names, only), json=json)
@@ -193,9 +197,14 @@ def _device(device: str, engine: Engine) -> str:
     return "cuda" if engine.resources["gpu"] > 0 else "cpu"
 
 
-def _refuse_beside_check(limit: int | None, *, retry: bool) -> None:
-    """A check reads all that --backbone and --only name."""
-    for name, is_given in (("--limit", limit is not None), ("--retry", retry)):
+def _refuse_beside_check(limit: int | None, features_at: str | None, *, retry: bool) -> None:
+    """A check reads all that --backbone and --only name, where it is kept."""
+    given = {
+        "--limit": limit is not None,
+        "--features-at": features_at is not None,
+        "--retry": retry,
+    }
+    for name, is_given in given.items():
         if is_given:
             raise UsageError(f"{name} says what is made, and --check makes nothing; add --redo")
 

@@ -242,3 +242,11 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path: Path, small_video,
     assert howto(*command[1:]).code == 0
     with Library.open(folder) as library:
         assert len([one for one in library.outcomes() if one.stage == Stage.EXTRACT]) == 6
+
+
+@pytest.mark.parametrize("option", ["--dry-run", "--check"])
+def test_another_place_is_no_part_of_a_look(cli, tmp_path: Path, option: str) -> None:
+    ran = cli("extract", tmp_path, "--features-at", tmp_path / "there", option)
+    assert ran.code == 2
+    assert "--features-at" in ran.err
+    assert not (tmp_path / "there").exists()
