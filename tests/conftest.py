@@ -196,11 +196,13 @@ class S3Site:
 
     Attributes:
         refusals: how many PUT requests are still to be answered with 503.
+        unreadable: a GET of a path that ends so is answered with 503; '': none is.
         puts: paths that were put, in order, the refused ones too.
     """
 
     address: str
     refusals: int = 0
+    unreadable: str = ""
     puts: list[str] = field(default_factory=list)
 
 
@@ -233,6 +235,9 @@ def s3_site(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Site]
                     found.refusals -= 1
                     self.answer(503, {}, b"<Error><Code>SlowDown</Code></Error>")
                     return
+            if self.command == "GET" and found.unreadable and self.path.endswith(found.unreadable):
+                self.answer(503, {}, b"<Error><Code>SlowDown</Code></Error>")
+                return
             connection = http.client.HTTPConnection(s3_server, timeout=30)
             connection.request(self.command, self.path, body, dict(self.headers))
             answer = connection.getresponse()

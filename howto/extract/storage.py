@@ -9,14 +9,19 @@ here; the signatures say Path for both.
 """
 
 import os
+import re
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
 from howto.errors import ItemError, LibraryError, Reason, UsageError
 
 __all__ = [
+    "Unreachable",
     "check_place",
     "files_below",
     "is_folder_path",
@@ -32,6 +37,14 @@ _CHANGES = ("ETag", "etag", "mtime")
 """How clients call what a file's content, or its time, is known by."""
 _ATTEMPTS = 3
 """Of an upload, besides those of the client underneath."""
+_ONE_SLASH = re.compile(r"\w{2,}:/(?!/)")  # a drive of Windows has one letter
+_CLIENT_ERRORS = (("botocore.exceptions", "BotoCoreError"), ("aiohttp", "ClientError"))
+"""What clients raise besides OSError: an endpoint that is down, credentials that are missing."""
+
+
+class Unreachable(LibraryError):
+    """An address did not answer, or refused: nothing is known of the file, and a later try may
+    do."""
 
 
 def is_folder_path(path: Path) -> bool:
@@ -46,8 +59,12 @@ def place_of(address: str) -> Path:
         address: `s3://bucket/prefix`, `gs://...`, any that fsspec knows; or a folder, or file://.
 
     Raises:
-        UsageError: an address of a kind that is unknown, or whose package is not installed.
+        UsageError: an address of a kind that is unknown, or whose package is not installed; or one
+            with a single slash, which would be a folder here.
     """
+    if _ONE_SLASH.match(address):
+        meant = address.replace(":/", "://", 1)
+        raise UsageError(f"{address}: an address has two slashes; is {meant} meant?")
     scheme, sign, rest = address.partition("://")
     if not sign or scheme == "file":
         folder = Path(rest if sign else address).expanduser()
@@ -67,10 +84,11 @@ def place_of(address: str) -> Path:
 
 
 def check_place(place: Path) -> None:
-    """Ask an address for what it holds, so that a wrong one is told before any work.
+    """Ask an address for what it holds, and write and delete a small object there, so that a wrong
+    one is told before any work.
 
     Raises:
-        LibraryError: there is no such bucket, or its server does not answer.
+        LibraryError: there is no such bucket, its server does not answer, or it may not be written.
     """
     if is_folder_path(place):
         return
@@ -82,6 +100,32 @@ def check_place(place: Path) -> None:
         raise LibraryError(f"{place} does not answer: {type(error).__name__}: {error}") from error
     if not there:
         raise LibraryError(f"{place}: there is no {bucket}, or it may not be seen; make it first")
+    probe = cast("Any", place / f".howto-{uuid.uuid4().hex[:12]}")
+    with _client_errors_as(f"{place} may not be written"):
+        remote.fs.pipe_file(probe.path, b"howto")
+        remote.fs.rm_file(probe.path)
+
+
+@cache
+def _client_errors() -> tuple[type[Exception], ...]:
+    found: list[type[Exception]] = [OSError]
+    for module, name in _CLIENT_ERRORS:
+        try:
+            found.append(getattr(import_module(module), name))
+        except ImportError:  # another kind of address needs another client
+            continue
+    return tuple(found)
+
+
+@contextmanager
+def _client_errors_as(what: str) -> Iterator[None]:
+    """Turn whatever a client raises into `Unreachable`; that a file is not there stays as it is."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except _client_errors() as error:
+        raise Unreachable(f"{what}: {error}") from error
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -97,10 +141,11 @@ def write_whole(path: Path, data: bytes) -> None:
     remote = cast("Any", path)
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            remote.fs.pipe_file(remote.path, data)
-        except OSError as error:
+            with _client_errors_as(f"{path} was not taken"):
+                remote.fs.pipe_file(remote.path, data)
+        except (Unreachable, FileNotFoundError) as error:  # the latter where the bucket is gone
             if attempt == _ATTEMPTS:
-                raise ItemError(Reason.NETWORK, f"{path} was not taken: {error}") from error
+                raise ItemError(Reason.NETWORK, str(error)) from error
         else:
             return
 
@@ -135,10 +180,11 @@ def read_whole(path: Path) -> bytes:
 
     Raises:
         FileNotFoundError: there is none.
-        OSError: the server does not give it.
+        Unreachable: the server does not give it.
     """
     remote = cast("Any", path)
-    data: bytes = remote.fs.cat_file(remote.path)
+    with _client_errors_as(f"{path} cannot be read"):
+        data: bytes = remote.fs.cat_file(remote.path)
     return data
 
 
@@ -156,9 +202,10 @@ def remove(path: Path) -> bool:
             path.unlink()
         else:
             remote = cast("Any", path)
-            if not remote.fs.exists(remote.path):  # deleting what is not there is no error there
-                return False
-            remote.fs.rm_file(remote.path)
+            with _client_errors_as(f"{path} cannot be deleted"):
+                if not remote.fs.exists(remote.path):  # deleting what is not there is no error
+                    return False
+                remote.fs.rm_file(remote.path)
     except FileNotFoundError:
         return False
     except OSError as error:
@@ -170,7 +217,7 @@ def files_below(folder: Path) -> Iterator[tuple[Path, int]]:
     """All files below an address with their sizes; none where nothing is there.
 
     Raises:
-        LibraryError: the server does not say.
+        Unreachable: the server does not say.
     """
     remote = cast("Any", folder)
     for name, told in _listed(folder).items():
@@ -182,7 +229,7 @@ def states_below(folder: Path) -> dict[str, str]:
     """What changes whenever a file below an address does, by the file's name.
 
     Raises:
-        LibraryError: the server does not say.
+        Unreachable: the server does not say.
     """
     return {
         name.rpartition("/")[2]: " ".join(
@@ -196,9 +243,8 @@ def _listed(folder: Path) -> dict[str, dict[str, Any]]:
     remote = cast("Any", folder)
     remote.fs.invalidate_cache()  # others write there, too
     try:
-        found: dict[str, dict[str, Any]] = remote.fs.find(remote.path, detail=True)
+        with _client_errors_as(f"{folder} cannot be listed"):
+            found: dict[str, dict[str, Any]] = remote.fs.find(remote.path, detail=True)
     except FileNotFoundError:
         return {}
-    except OSError as error:
-        raise LibraryError(f"{folder} cannot be listed: {error}") from error
     return found

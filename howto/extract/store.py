@@ -154,7 +154,7 @@ def put_features_at(library: Library, address: str) -> Path:
 
     Raises:
         UsageError: an address that cannot be used here.
-        LibraryError: its server does not answer.
+        LibraryError: its server does not answer, or it may not be written.
     """
     from howto.extract.storage import check_place, place_of
 

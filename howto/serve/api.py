@@ -14,7 +14,7 @@ from howto.errors import UsageError
 from howto.library import Library
 from howto.search.signals import AUTO, Opened
 from howto.serve.answers import Search, answer, by_words_alone, ways_to_search
-from howto.serve.endpoints import Call, Endpoint, Parameter
+from howto.serve.endpoints import Call, Endpoint, Parameter, read_body
 from howto.serve.indexing import Building, Indexer, Indexing
 from howto.serve.openapi import description
 from howto.serve.overview import overview
@@ -87,12 +87,14 @@ class Api:
         if await self.readers.ask(lambda library: by_words_alone(library, search)):
             found = await self.readers.ask(lambda library: answer(library, self.settings, search))
         else:
-            found = await self.models.ask(
-                lambda library: answer(
-                    library, self.settings, search, self._opened, self._built_one_more
-                )
-            )
+            found = await self.models.ask(lambda library: self._answer_by_models(library, search))
         return json_response(found)
+
+    def _answer_by_models(self, library: Library, search: Search) -> dict[str, Any]:
+        try:
+            return answer(library, self.settings, search, self._opened, self._built_one_more)
+        finally:  # what failed half-way is not waited for any more
+            self._building = self._building.ended()
 
     def _built_one_more(self, done: int, total: int, item: str) -> None:
         self._building = self._building.and_then(done, total, item)
@@ -101,10 +103,7 @@ class Api:
         return json_response(await self.readers.ask(ways_to_search))
 
     async def steps(self, call: Call) -> Response:
-        length = int(call.request.headers.get("content-length", MOST_BYTES + 1))
-        if length > MOST_BYTES:
-            raise UsageError(f"a list of more than {MOST_BYTES} bytes")
-        steps = read_list(await call.request.body())
+        steps = read_list(await read_body(call.request, MOST_BYTES))
         name, ordered = call.values["model"], call.values["ordered"]
 
         def question(library: Library) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from starlette.staticfiles import StaticFiles
 
 from howto.errors import HowtoError, ItemError, PluginError, UsageError
 from howto.serve.api import Api, endpoints, json_response
-from howto.serve.endpoints import Endpoint, read
-from howto.serve.guard import COOKIE, Guard, is_token
+from howto.serve.endpoints import Endpoint, read, read_body
+from howto.serve.guard import BUG, COOKIE, Guard, is_token
 from howto.serve.readers import Busy
 from howto.serve.settings import Settings
 from howto.serve.videos import NoVideo
@@ -71,9 +71,7 @@ def _login(settings: Settings) -> Callable[[Request], Awaitable[Response]]:
             return RedirectResponse("/", 303)
         if request.method in ("GET", "HEAD"):
             return FileResponse(_STATIC / "login.html", media_type="text/html", headers=_NO_STORE)
-        if int(request.headers.get("content-length", _MOST_OF_A_FORM + 1)) > _MOST_OF_A_FORM:
-            raise UsageError("that is no token")
-        form = parse_qs((await request.body()).decode(errors="replace"))
+        form = parse_qs((await read_body(request, _MOST_OF_A_FORM)).decode(errors="replace"))
         token = form.get("token", [""])[0].strip()
         if not is_token(token, settings.token):
             return FileResponse(_STATIC / "login.html", 401, media_type="text/html")
@@ -111,8 +109,7 @@ def _http(_: Request, error: Exception) -> Response:
 
 
 def _bug(_: Request, __: Exception) -> Response:
-    message = "a bug in howto; the terminal of howto serve says which"
-    return json_response({"error": {"message": message}}, 500)
+    return json_response({"error": {"message": BUG}}, 500)
 
 
 def _gone(_: Request, __: Exception) -> Response:

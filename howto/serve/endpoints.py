@@ -2,16 +2,18 @@
 and its part of the OpenAPI description are all made."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Literal
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from howto.errors import UsageError
 
-__all__ = ["MOST_CHARACTERS", "Call", "Endpoint", "Parameter", "described", "read"]
+__all__ = ["MOST_CHARACTERS", "Call", "Endpoint", "Parameter", "described", "read", "read_body"]
 
 MOST_CHARACTERS = 500
 """Of any text that a client sends in an address."""
@@ -99,14 +101,34 @@ def _value(one: Parameter, text: str) -> str | float | int | bool:
             raise UsageError(f"{one.name} has {len(text)} characters; {most:g} are allowed")
         return text
     try:
-        value = int(text) if one.kind == "integer" else float(text)
+        number = float(text)  # also of an integer: one of 400 digits is infinite then
+        value = int(text) if one.kind == "integer" else number
     except ValueError as error:
         raise UsageError(f"{one.name} is no number") from error
     low = one.minimum if one.minimum is not None else float("-inf")
     high = one.maximum if one.maximum is not None else float("inf")
-    if not isfinite(value) or not low <= value <= high:
-        raise UsageError(f"{one.name} is {value:g}; it lies between {low:g} and {high:g}")
+    if not isfinite(number) or not low <= number <= high:
+        raise UsageError(f"{one.name} is {number:g}; it lies between {low:g} and {high:g}")
     return value
+
+
+async def read_body(request: Request, most: int) -> bytes:
+    """The body of a request. One that is too long is not read to its end, nor kept: what the
+    headers say of its length need not be true.
+
+    Args:
+        most: bytes.
+
+    Raises:
+        HTTPException: 413, it is longer.
+    """
+    body = bytearray()
+    async with aclosing(request.stream()) as parts:
+        async for part in parts:
+            body += part
+            if len(body) > most:
+                raise HTTPException(413, f"a body of more than {most} bytes; send less")
+    return bytes(body)
 
 
 def described(endpoint: Endpoint) -> dict[str, Any]:

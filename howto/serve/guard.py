@@ -4,7 +4,7 @@ reply."""
 import hmac
 import json
 from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
+from http.cookies import SimpleCookie
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -13,8 +13,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from howto.serve.settings import Settings
 
-__all__ = ["COOKIE", "HEADERS", "PAGES", "Guard", "is_token"]
+__all__ = ["BUG", "COOKIE", "HEADERS", "PAGES", "Guard", "is_token"]
 
+BUG = "a bug in howto; the terminal of howto serve says which"
 COOKIE = "howto-token"
 PAGES = frozenset({"/", "/library", "/login"})
 _OPEN = frozenset({"/login", "/static/login.js", "/static/style.css", "/static/icon.svg"})
@@ -63,7 +64,11 @@ class Guard:
                 headers.setdefault("cache-control", "no-store")
             await send(message)
 
-        answer = self._refusal(scope) or self.app
+        try:
+            answer = self._refusal(scope) or self.app
+        except Exception:
+            await _refused(500, BUG)(scope, receive, send_with_headers)
+            raise  # to the terminal
         await answer(scope, receive, send_with_headers)
 
     def _refusal(self, scope: Scope) -> Response | None:
@@ -72,6 +77,8 @@ class Guard:
             return _refused(421, problem)
         if _is_from_elsewhere(scope, headers):
             return _refused(403, "asked by the page of another site, which may not")
+        if "content-length" in headers and "transfer-encoding" in headers:
+            return _refused(400, "a body of two lengths; send Content-Length or Transfer-Encoding")
         if not self.settings.token or scope["path"] in _OPEN or self._knows_token(headers):
             return None
         if scope["method"] in ("GET", "HEAD") and scope["path"] in PAGES:
@@ -96,11 +103,19 @@ class Guard:
         kind, _, given = headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and is_token(given.strip(), self.settings.token):
             return True
-        try:
-            cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-        except CookieError:
-            return False
-        return cookie is not None and is_token(cookie.value, self.settings.token)
+        # As a browser sends back what the page of the token set.
+        _, expected = SimpleCookie().value_encode(self.settings.token)
+        return any(is_token(one, expected) for one in _our_cookies(headers))
+
+
+def _our_cookies(headers: Headers) -> list[str]:
+    """What our cookie holds, of each that has its name.
+
+    Browsers send those of every server of this machine, on any port, and `SimpleCookie` leaves out
+    all that comes after one that it cannot read.
+    """
+    pairs = (one.strip().partition("=") for one in headers.get("cookie", "").split(";"))
+    return [value for name, _, value in pairs if name == COOKIE]
 
 
 def _is_from_elsewhere(scope: Scope, headers: Headers) -> bool:
@@ -114,7 +129,10 @@ def _is_from_elsewhere(scope: Scope, headers: Headers) -> bool:
         at_page = follows_link and scope["path"] in PAGES
         return site not in ("same-origin", "none") and not at_page
     origin = headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc != headers.get("host")
+    try:
+        return origin is not None and urlsplit(origin).netloc != headers.get("host")
+    except ValueError:  # such as http://[
+        return True
 
 
 def _refused(status: int, message: str) -> Response:

@@ -63,6 +63,10 @@ class Building:
         goes_on = self.run > 0 and self.done < done and self.total == total
         return Building(self.run if goes_on else self.run + 1, done, total, named(item))
 
+    def ended(self) -> "Building":
+        """After the last video, or after an error: nothing is under way."""
+        return replace(self, done=self.total)
+
     def as_json(self) -> dict[str, Any]:
         """The same as JSON values."""
         return asdict(self)

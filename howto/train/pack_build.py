@@ -158,6 +158,8 @@ class _Work:
         self._videos = source.videos()
         self._wanted = {video.video_id: video.fingerprint for video in self._videos}
         self._notes: list[str] = []
+        # Written nowhere, so that the next build finds them missing and asks for them again.
+        self._may_pass: list[Lost] = []
         _recover(folder)
         self._old, self._entries = self._open_old()
 
@@ -181,7 +183,7 @@ class _Work:
 
     def _lost(self, entries: Sequence[Entry]) -> tuple[Lost, ...]:
         later = tuple(Lost(one.video_id, *one.lost) for one in entries if one.lost)
-        return self._source.lost + later
+        return self._source.lost + later + tuple(self._may_pass)
 
     def build(self, on_progress: Progress | None) -> Built:
         """Make the pack."""
@@ -234,7 +236,9 @@ class _Work:
 
     def _make(self, writing: PartialPack, videos: Sequence[SourceVideo]) -> Iterator[SourceVideo]:
         for video, found in self._source.clips(videos):
-            if isinstance(found, Lost):
+            if isinstance(found, Lost) and found.may_pass:
+                self._may_pass.append(found)
+            elif isinstance(found, Lost):
                 lost = (found.reason, found.detail)
                 writing.add_entry(Entry(video.video_id, video.fingerprint, 0, lost=lost))
             else:

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from howto.clip.pairs_store import StoredSet, pair_sets
 from howto.clip.stage import videos_of
-from howto.errors import LibraryError, UsageError
+from howto.errors import LibraryError, Reason, UsageError
 from howto.extract.choice import DEFAULT_BACKBONES
 from howto.extract.features import Features, file_name, path_in, read
 from howto.extract.pooling import clip_rows, pool
-from howto.extract.storage import is_folder_path, states_below
+from howto.extract.storage import Unreachable, is_folder_path, states_below
 from howto.extract.store import READY_SETS, StoredFeatures, feature_sets
 from howto.library import Library
 from howto.recipe import Recipe
@@ -64,13 +64,16 @@ class Lost:
     """A video that gives no rows.
 
     Attributes:
-        reason: `no_pairs`, `no_features` or `damaged_features`.
+        reason: `no_pairs`, `no_features` or `damaged_features`; a `Reason` where it may pass.
         detail: what is missing or wrong.
+        may_pass: it says nothing of the video's files, such as a read that the network broke off,
+            so the next build asks for it again.
     """
 
     video_id: str
     reason: str
     detail: str
+    may_pass: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -324,9 +327,10 @@ class LibrarySource:
         left = iter(videos)
         expected = next(left, None)
         for ended in run(self._engine, _clips_of, tasks, ahead=_AHEAD):
-            told = f"{ended.reason}: {ended.detail}"
             video = ended.item.video
-            waiting[video] = ended.result or Lost(video.video_id, "damaged_features", told)
+            waiting[video] = ended.result or Lost(
+                video.video_id, str(ended.reason), ended.detail, may_pass=True
+            )
             while expected in waiting:
                 yield expected, waiting.pop(expected)
                 expected = next(left, None)
@@ -384,6 +388,8 @@ def _clips_of(task: _Task) -> VideoClips | Lost:
             task.spans,
             task.captions,
         )
+    except Unreachable as error:
+        return Lost(task.video.video_id, str(Reason.NETWORK), str(error), may_pass=True)
     except (LibraryError, ValueError) as error:
         return Lost(task.video.video_id, "damaged_features", str(error))
 

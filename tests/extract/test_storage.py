@@ -1,5 +1,8 @@
 """Feature files at an address: a real S3 server on loopback, which fails when it is told to."""
 
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,7 +13,7 @@ from howto.collect.forget import forget
 from howto.errors import ItemError, LibraryError, Reason, UsageError
 from howto.extract.features import Features, feature_path, files_of, read, sets, write
 from howto.extract.stage import extract_videos
-from howto.extract.storage import place_of
+from howto.extract.storage import Unreachable, place_of, remove, states_below
 from howto.extract.store import StoredFeatures, features_root, put_features_at
 from howto.library import Library
 from howto.recipe import Recipe
@@ -26,6 +29,37 @@ RECIPE = Recipe.of(backbone="net", dim=4)
 def some(video_id: str = "abc", seed: int = 0) -> Features:
     values = np.random.default_rng(seed).normal(size=(5, 4)).astype(np.float16)
     return Features(video_id, values, np.arange(5) * 0.5, RECIPE, 2.5, Fraction(3, 2))
+
+
+@pytest.fixture(params=["no server", "no credentials"])
+def shut(
+    request: pytest.FixtureRequest, s3_site: S3Site, tmp_path: Path
+) -> Callable[[], AbstractContextManager[None]]:
+    """Nothing at an address can be reached inside of it."""
+    import s3fs
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+    @contextmanager
+    def closed() -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            if request.param == "no server":
+                patch.setenv("AWS_ENDPOINT_URL", nobody)
+            else:
+                patch.delenv("AWS_ACCESS_KEY_ID")
+                patch.delenv("AWS_SECRET_ACCESS_KEY")
+                patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+                for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+                    patch.setenv(name, str(tmp_path / "none"))
+            s3fs.S3FileSystem.clear_instance_cache()
+            try:
+                yield
+            finally:
+                s3fs.S3FileSystem.clear_instance_cache()
+
+    return closed
 
 
 def test_what_is_written_is_read(s3_site: S3Site) -> None:
@@ -102,6 +136,50 @@ def test_places_that_cannot_be(s3_site: S3Site, library: Library) -> None:
     with pytest.raises(UsageError, match="cannot be used"):
         put_features_at(library, "teapot://films")
     assert features_root(library) == library.state / "features"
+
+
+def test_what_cannot_be_reached_is_said(
+    shut: Callable[[], AbstractContextManager[None]], library: Library
+) -> None:
+    with shut():
+        path = feature_path(place_of("s3://films"), "net", RECIPE, "abc")
+        for ask in (read, remove, states_below, lambda path: list(files_of(path))):
+            with pytest.raises(Unreachable, match="s3://films"):
+                ask(path)
+        with pytest.raises(ItemError) as told:
+            write(path, some())
+        assert told.value.reason == Reason.NETWORK
+        with pytest.raises(LibraryError, match="s3://films/mine"):
+            put_features_at(library, "s3://films/mine")
+    assert features_root(library) == library.state / "features"
+
+
+def test_a_run_whose_place_cannot_be_reached_says_so_at_its_start(
+    shut: Callable[[], AbstractContextManager[None]], library: Library
+) -> None:
+    wanted = wanted_of(PlainBackbone())
+    refresh(library)
+    put_features_at(library, "s3://films/mine")
+    with shut(), pytest.raises(LibraryError, match="s3://films/mine"):
+        extract_videos(library, [wanted], workers=1)
+    assert extract_videos(library, [wanted], workers=1).made > 0
+
+
+def test_a_place_is_written_before_it_is_kept(s3_site: S3Site, library: Library) -> None:
+    s3_site.refusals = 1000
+    with pytest.raises(LibraryError, match="s3://films/mine may not be written"):
+        put_features_at(library, "s3://films/mine")
+    assert features_root(library) == library.state / "features"
+    s3_site.refusals = 0
+    place = put_features_at(library, "s3://films/mine")
+    assert states_below(place) == {}, "nothing of the attempt is left"
+
+
+@pytest.mark.parametrize("address", ["s3:/films/x", "gs:/films", "file:/films"])
+def test_one_slash_is_no_folder(address: str, library: Library) -> None:
+    meant = address.replace(":/", "://")
+    with pytest.raises(UsageError, match=f"is {meant} meant"):
+        put_features_at(library, address)
 
 
 def test_a_folder_elsewhere(library: Library, tmp_path: Path) -> None:

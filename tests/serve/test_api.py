@@ -1,5 +1,7 @@
 """What the API answers, on small real videos, and that its description tells the truth."""
 
+import asyncio
+import json
 import re
 from collections.abc import Callable
 from fractions import Fraction
@@ -11,12 +13,16 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from starlette.requests import Request
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from howto.errors import ItemError, Reason
 from howto.media.encode import H264Writer
 from howto.media.probe import probe
-from howto.serve.endpoints import MOST_CHARACTERS
+from howto.serve.api import Api, endpoints
+from howto.serve.endpoints import MOST_CHARACTERS, read
+from howto.serve.settings import Settings
 from howto.transcribe.vtt import read_vtt
 
 from .conftest import id_of, ready
@@ -194,12 +200,14 @@ def test_a_piece_is_that_stretch_encoded_for_browsers(client: TestClient, tmp_pa
         ("/api/search?q=a&by=smell", "cannot search by smell"),
         ("/api/search?q=a&top=0", "top is 0"),
         ("/api/search?q=a&top=many", "top is no number"),
+        (f"/api/search?q=a&top={'9' * 400}", "top is inf; it lies between 1 and 200"),
         ("/api/search?q=a&min_score=nan", "min_score is nan"),
         ("/api/search?q=a&min_score=2", "min_score is 2"),
         (f"/api/search?q={'a' * (MOST_CHARACTERS + 1)}", "501 characters; 500 are allowed"),
         ("/api/videos?count=100000", "count is 100000"),
         ("/api/videos/{id}/picture.jpg?at=inf", "at is inf"),
         ("/api/videos/{id}/picture.jpg?side=100000", "side is 100000"),
+        (f"/api/videos/{{id}}/picture.jpg?side=-{'9' * 400}", "side is -inf"),
         ("/api/videos/{id}/captions.vtt?start=-1", "start is -1"),
     ],
 )
@@ -238,6 +246,33 @@ def test_a_new_file_is_found_when_asked_for(
     assert client.get("/api/indexing").json()["new"] == 1
     hits = client.get("/api/search", params={"q": "slowly"}).json()["hits"]
     assert [hit["video"] for hit in hits] == ["iron.mp4"]
+
+
+def test_vectors_that_fail_half_way_are_not_waited_for(
+    videos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*given: Any) -> None:
+        *_, on_progress = given
+        on_progress(1, 6, "fold.mp4")
+        raise ItemError(Reason.UNREADABLE_FILE, "fold.mp4")
+
+    monkeypatch.setattr("howto.serve.api.by_words_alone", lambda *_: False)
+    monkeypatch.setattr("howto.serve.api.answer", fail)
+
+    async def told_after_the_error() -> str:
+        api = Api(Settings(videos))
+        search = next(one for one in endpoints(api) if one.path == "/api/search")
+        asked = Request({"type": "http", "query_string": b"q=shirt", "headers": []})
+        async with api.running(refresh=False):
+            with pytest.raises(ItemError):
+                await search.answer(read(search, asked))
+            async for event in (await api.events(read(search, asked))).body_iterator:
+                if event.startswith("event: building"):
+                    return event
+        raise AssertionError("the stream ended")
+
+    told = json.loads(asyncio.run(told_after_the_error()).partition("data: ")[2])
+    assert (told["run"], told["done"], told["total"]) == (1, 6, 6)
 
 
 @settings(

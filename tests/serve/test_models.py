@@ -111,7 +111,7 @@ def test_steps_are_where_howto_locate_puts_them(
         (b'{"steps": [" "]}', 400),
         (b'{"steps": ["' + b"w" * 301 + b'"]}', 400),
         (b'{"steps": [' + b'"a",' * 100 + b'"a"]}', 400),
-        (b" " * 70_000, 400),
+        (b" " * 70_000, 413),
         (b"[" * 60_000, 400),
         (b'{"steps": [' + b'"a",' * 98 + b'"a"]}', 422),  # more steps than seconds
     ],

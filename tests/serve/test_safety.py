@@ -1,5 +1,6 @@
 """Who is answered, with what, and what a stranger, or a stranger's page, cannot get."""
 
+import asyncio
 import re
 import time
 from collections.abc import Callable
@@ -7,11 +8,15 @@ from http.cookies import SimpleCookie
 from pathlib import Path
 
 import pytest
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.testclient import TestClient
+from starlette.types import Message
 
 from howto.errors import UsageError
 from howto.library import Library
 from howto.serve.app import create_app
+from howto.serve.endpoints import read_body
 from howto.serve.guard import COOKIE, HEADERS
 from howto.serve.settings import Settings, check_address
 
@@ -73,6 +78,7 @@ def test_a_name_can_be_allowed(videos: Path, serving: Callable[..., TestClient])
         ),
         ("POST", "/api/refresh", {"origin": "http://evil.example"}, False),
         ("POST", "/api/refresh", {"origin": "null"}, False),
+        ("POST", "/api/refresh", {"origin": "http://["}, False),
         ("POST", "/api/refresh", {"origin": "http://127.0.0.1:8737"}, True),
         ("POST", "/api/refresh", {"origin": "http://127.0.0.1:9999"}, False),
         ("POST", "/api/refresh", {}, True),  # a program
@@ -127,6 +133,18 @@ def test_also_where_there_is_a_bug(videos: Path, monkeypatch: pytest.MonkeyPatch
     assert HEADERS.items() <= dict(reply.headers).items()
 
 
+def test_also_where_the_guard_itself_has_one(videos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> bool:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("howto.serve.guard._is_from_elsewhere", fail)
+    app = create_app(Settings(videos), refresh=False)
+    with TestClient(app, "http://127.0.0.1:8737", raise_server_exceptions=False) as client:
+        reply = client.get("/")
+    assert (reply.status_code, "a bug in howto" in reply.json()["error"]["message"]) == (500, True)
+    assert HEADERS.items() <= dict(reply.headers).items()
+
+
 def test_the_page_names_nothing_outside_this_server(client: TestClient) -> None:
     page = client.get("/").text
     assert "//" not in page.replace("<!doctype", "")
@@ -155,10 +173,15 @@ def guarded(videos: Path, serving: Callable[..., TestClient]) -> TestClient:
         {"authorization": "Bearer"},
         {"cookie": f"{COOKIE}=wrong"},
         {"cookie": f"other={TOKEN}"},
+        {"cookie": f"a={COOKIE}={TOKEN}"},
+        {"cookie": f"x{COOKIE}={TOKEN}"},
+        {"cookie": f"{COOKIE}=\xfc".encode("latin-1")},
         {"cookie": "a=b; ;;\x7f=="},
     ],
 )
-def test_without_the_token_there_is_nothing(guarded: TestClient, headers: dict[str, str]) -> None:
+def test_without_the_token_there_is_nothing(
+    guarded: TestClient, headers: dict[str, str | bytes]
+) -> None:
     for path in ("/api/library", "/media/videos/x", "/static/app.js", "/api/openapi.json"):
         assert guarded.get(path, headers=headers).status_code == 401
     assert guarded.post("/api/refresh", headers=headers).status_code == 401
@@ -173,9 +196,14 @@ def test_without_the_token_there_is_nothing(guarded: TestClient, headers: dict[s
         {"authorization": f"bearer  {TOKEN}"},
         {"cookie": f"{COOKIE}={TOKEN}"},
         {"cookie": f"other=1; {COOKIE}={TOKEN}"},
+        {"cookie": f'prefs={{"theme":"dark"}}; {COOKIE}={TOKEN}'},
+        {"cookie": f"a; {COOKIE}={TOKEN}; b"},
+        {"cookie": f"a=b c;{COOKIE}={TOKEN}"},
+        {"cookie": f"gr\xfc\xdfe=1; {COOKIE}={TOKEN}".encode("latin-1")},
+        {"cookie": f"{COOKIE}=of another path; {COOKIE}={TOKEN}"},
     ],
 )
-def test_with_it_there_is_everything(guarded: TestClient, headers: dict[str, str]) -> None:
+def test_with_it_there_is_everything(guarded: TestClient, headers: dict[str, str | bytes]) -> None:
     assert guarded.get("/api/library", headers=headers).status_code == 200
     assert guarded.get("/", headers=headers).status_code == 200
 
@@ -191,8 +219,46 @@ def test_logging_in_gives_a_cookie_that_no_script_reads(guarded: TestClient) -> 
     assert guarded.get("/api/library").status_code == 200
 
 
+def test_a_token_of_signs_comes_back_from_the_cookie(
+    videos: Path, serving: Callable[..., TestClient]
+) -> None:
+    token = 'a;b,c"d\\e=f{g}-and-more'
+    client = serving(videos, token=token)
+    del client.headers["authorization"]
+    assert client.post("/login", data={"token": token}).status_code == 303
+    assert client.get("/api/library").status_code == 200
+
+
 def test_a_long_form_is_refused(guarded: TestClient) -> None:
-    assert guarded.post("/login", data={"token": "x" * 5000}).status_code == 400
+    assert guarded.post("/login", data={"token": "x" * 5000}).status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/login", "/api/videos/any/steps"])
+def test_a_body_that_is_longer_than_it_says_is_refused(guarded: TestClient, path: str) -> None:
+    headers = {"content-length": "10", "authorization": f"Bearer {TOKEN}"}
+    reply = guarded.post(path, content=b"x" * 70_000, headers=headers)
+    assert reply.status_code == 413
+
+
+def test_a_body_of_two_lengths_is_refused(client: TestClient) -> None:
+    headers = {"content-length": "2", "transfer-encoding": "chunked"}
+    reply = client.post("/api/videos/any/steps", content=b"{}", headers=headers)
+    assert (reply.status_code, "two lengths" in reply.text) == (400, True)
+
+
+def test_a_body_without_end_is_not_read_on() -> None:
+    asked = 0
+
+    async def receive() -> Message:
+        nonlocal asked
+        asked += 1
+        assert asked < 10
+        return {"type": "http.request", "body": b"x" * 1000, "more_body": True}
+
+    request = Request({"type": "http", "method": "POST", "headers": []}, receive)
+    with pytest.raises(HTTPException, match="more than 4096 bytes"):
+        asyncio.run(read_body(request, 4096))
+    assert asked == 5
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "videos.example"])

@@ -16,16 +16,19 @@ from hypothesis import strategies as st
 from howto.clip.pairs import Pair, PairOptions
 from howto.clip.pairs_store import StoredSet
 from howto.clip.words import words
-from howto.errors import LibraryError, RecipeMismatch, UsageError
+from howto.errors import LibraryError, Reason, RecipeMismatch, UsageError
 from howto.extract.features import read
+from howto.extract.store import put_features_at
 from howto.library import Library
 from howto.recipe import Recipe
 from howto.train import pack_files
 from howto.train.pack import Pack, fraction, rank_at_most
-from howto.train.pack_build import Built, build_pack, pack_library
+from howto.train.pack_build import Built, build_pack, pack_library, packs_folder
 from howto.train.pack_files import JOURNAL, Entry, GrowingArray, PartialPack
 from howto.train.pack_source import LibrarySource, chosen_features, chosen_pairs
 from howto.train.pack_text import TextChoice, encoder_for
+
+from ..conftest import S3Site
 
 LEARNED = TextChoice("learned", {"min_count": 1, "max_words": 6})
 
@@ -187,6 +190,39 @@ def test_nothing_is_dropped_in_silence(three) -> None:
     assert clips[1, 8:].ne(0).all()
     again = build(three)
     assert (again.made, again.kept, again.lost) == (0, 5, built.lost)
+
+
+def test_what_the_network_broke_off_is_asked_for_again(filled, s3_site: S3Site) -> None:
+    put_features_at(filled.library, "s3://films/mine")
+    for name in "abc":
+        filled.whole(name)
+    s3_site.unreadable = "b.safetensors"
+    for _ in range(2):
+        built = build(filled)
+        assert built.pack.video_ids == ("a", "c")
+        assert [(one.video_id, one.reason) for one in built.lost] == [("b", Reason.NETWORK)]
+    s3_site.unreadable = ""
+    built = build(filled)
+    assert (built.made, built.kept, built.lost) == (1, 2, ())
+    assert set(built.pack.video_ids) == set("abc")
+    again = build(filled)
+    assert (again.made, again.kept) == (0, 3)
+
+
+def test_a_build_that_read_nothing_does_not_keep_later_ones_from_reading(
+    filled, s3_site: S3Site
+) -> None:
+    put_features_at(filled.library, "s3://films/mine")
+    filled.whole("a")
+    with filled.library.reading():
+        pairs, features = chosen_pairs(filled.library), chosen_features(filled.library)
+        source = LibrarySource(filled.library, pairs, features)
+        packs = packs_folder(filled.library)
+        s3_site.unreadable = "a.safetensors"
+        with pytest.raises(LibraryError, match="network 1"):
+            build_pack(source, LEARNED, packs)
+        s3_site.unreadable = ""
+        assert build_pack(source, LEARNED, packs).pack.video_ids == ("a",)
 
 
 def test_one_feature_for_a_whole_clip(filled) -> None:
