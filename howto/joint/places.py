@@ -20,14 +20,20 @@ def run_named(library: Library | None, name: str) -> Path | None:
     """The folder of the run that is meant; None where no run is.
 
     Raises:
-        UsageError: the path of a folder that is no run's.
+        UsageError: the path of a folder that is no run's, or in the home of nobody known here.
     """
     if library is not None and "/" not in name and name not in ("", ".", ".."):
         folder = library.state / "runs" / name
         if (folder / CONFIG).is_file():
             return folder
     if "/" in name and ":" not in name:
-        folder = Path(name).expanduser()
+        try:
+            folder = Path(name).expanduser()
+        except RuntimeError as error:
+            user = name.split("/")[0]
+            raise UsageError(
+                f"{name} is no folder of a run: {user} is the home of no user here; give its path"
+            ) from error
         if not (folder / CONFIG).is_file():
             raise UsageError(f"{folder} is no folder of a run: it has no {CONFIG}")
         return folder

@@ -15,6 +15,7 @@ Only this module knows Ray.
 
 import contextlib
 import os
+import re
 import statistics
 import time
 from collections import Counter, deque
@@ -42,7 +43,11 @@ _LATE = 3.0
 """An item that takes so many times longer than the median may be given to a second actor, ..."""
 _LEAST_LATE_SECONDS = 5.0
 """... and never before."""
+_LENGTHS = 200
+"""Of so many items, the last ones, the median is taken."""
 _LOOK_SECONDS = 1.0
+_ASK_SECONDS = 1.0
+"""An actor that could not say whether it runs is asked again after so long."""
 
 # What one item's actor ended with, as it travels: a result, or a reason and what was found.
 _Told = tuple[Any, Reason | None, str]
@@ -129,7 +134,8 @@ def _connected(engine: Engine) -> "Iterator[ModuleType]":
         if engine.address:
             ray.init(address=engine.address, **quiet)
         else:
-            ray.init(include_dashboard=False, **quiet)
+            # Without an address Ray would join RAY_ADDRESS, or what runs on this machine already.
+            ray.init(address="local", include_dashboard=False, **quiet)
     except (ConnectionError, ValueError, RuntimeError) as error:
         where = engine.address or "on this machine"
         raise HowtoError(
@@ -219,10 +225,11 @@ class _Crew(Generic[Item, Result]):
         self._actors = [hired.remote(make) for _ in range(size)]
         # Only who has answered gets items: some may wait for a machine to join.
         self._starting = {_asked_whether_here(actor): actor for actor in self._actors}
+        self._to_ask: deque[tuple[float, Any]] = deque()
         self._free: deque[Any] = deque()
         self._tries: dict[Any, _Try] = {}
         self._items: dict[int, Item] = {}
-        self._lengths: list[float] = []
+        self._lengths: deque[float] = deque(maxlen=_LENGTHS)
         self._again: deque[int] = deque()
         self._losses: Counter[int] = Counter()
         self._all_handed_out = False
@@ -296,18 +303,32 @@ class _Crew(Generic[Item, Result]):
         return None
 
     def _done(self) -> list[Any]:
+        self._ask_again()
         waited = [*self._starting, *self._tries]
+        if not waited:  # Ray would not wait for nothing
+            time.sleep(_LOOK_SECONDS)
+            return []
         found: list[Any] = self._ray.wait(waited, num_returns=1, timeout=_LOOK_SECONDS)[0]
         return found
 
     def _answered(self, reference: Any) -> None:
         actor = self._starting.pop(reference)
+        exceptions = self._ray.exceptions
         try:
             self._ray.get(reference)
-        except self._ray.exceptions.RayError:
-            self._starting[_asked_whether_here(actor)] = actor
+        except (exceptions.ActorDiedError, exceptions.ActorUnschedulableError) as error:
+            # Whoever is restarted for ever and is dead all the same could not be made.
+            raise _never_made(error) from error
+        except exceptions.RayError:
+            self._to_ask.append((time.monotonic() + _ASK_SECONDS, actor))
         else:
             self._free.append(actor)
+
+    def _ask_again(self) -> None:
+        """Ask those whose time has come: an error that comes at once must not be asked for ever."""
+        while self._to_ask and self._to_ask[0][0] <= time.monotonic():
+            _, actor = self._to_ask.popleft()
+            self._starting[_asked_whether_here(actor)] = actor
 
     def _ended(self, reference: Any, one: _Try) -> Ended[Item, Result] | None:
         """How an item ended; None where it ended before, or another actor still has it."""
@@ -347,8 +368,30 @@ def _asked_whether_here(actor: Any) -> Any:
     return actor.here.options(max_task_retries=-1).remote()
 
 
+def _never_made(error: Any) -> HowtoError:
+    """What to tell of an actor that Ray gave up before it ran."""
+    text = str(error)
+    if re.search(r"\btoken\b", text, re.IGNORECASE):
+        todo = "Give the machines and the driver the same RAY_AUTH_MODE and the same token"
+    else:
+        todo = "Install howto and its plugins in the same versions on every machine"
+    return HowtoError(f"an actor cannot be started: {_why_never_made(error)}. {todo}")
+
+
+def _why_never_made(error: Any) -> str:
+    """The line of Ray's text that says why, among tracebacks and names of actors."""
+    lines: list[str] = str(error).strip().splitlines()
+    if getattr(error, "actor_init_failed", False):
+        return lines[-1].strip()  # of a traceback
+    told = [line for line in lines[1:] if line.strip() and not line.startswith("\t")]
+    return (told or lines)[0].strip().rstrip(".")
+
+
 def _own(error: Any) -> Exception:
-    """What the worker raised: our own error as it was, else what shows the bug."""
-    if isinstance(error.cause, HowtoError):
-        return error.cause
-    return HowtoError(f"an actor failed: {error}")
+    """What the worker raised: our own error as it was, else one line that names it."""
+    cause = error.cause
+    if isinstance(cause, HowtoError):
+        return cause
+    # The text of Ray's error is a traceback in colours; it stays to be seen as the cause.
+    what = str(cause).strip().splitlines() or ["(it says no more)"]
+    return HowtoError(f"an actor failed: {type(cause).__name__}: {what[0]}")

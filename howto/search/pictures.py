@@ -91,8 +91,9 @@ class Pictures:
     stamp: object = None
 
     def knows(self, text: str) -> bool:
-        """Whether the model knows a word of it."""
-        return bool(self.model.known_words([text], as_query=True)[0])
+        """Whether the model knows a word of a query that says what is looked for: no stop word."""
+        query = Query.parse(text)
+        return len(self.unknown_words(query)) < len(query.terms)
 
     def unknown_words(self, query: Query) -> tuple[str, ...]:
         """The words of a query that the model does not know."""
@@ -102,7 +103,14 @@ class Pictures:
         )
 
     def embed(self, text: str) -> "NDArray[np.float32]":
-        """A query as float32 (D,)."""
+        """A query as float32 (D,): as typed, or what the model knows of it where that is a part.
+
+        The stop words beside an unknown word would be all that is left of what they belong to.
+        """
+        query = Query.parse(text)
+        unknown = self.unknown_words(query)
+        if 0 < len(unknown) < len(query.terms):
+            text = " ".join(word for word in query.terms if word not in unknown)
         vectors = self.model.embed_text([text], as_query=True)
         vector: NDArray[np.float32] = vectors[0]
         return vector

@@ -1,7 +1,7 @@
 """The search stage: a query against a library, answered with moments. A notebook can call it as it
 stands."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -324,7 +324,9 @@ def _rankings(
     itself: int | None = None
     for signal in chosen.signals:
         if signal == "words" and asked.query is not None:
-            found = words.rank(library.connection, asked.query)
+            found = words.rank(
+                *(library.connection, asked.query), among=_among(library, names), without=excluded
+            )
             found.sort(key=lambda one: (-one.score, names.get(one.number, ""), one.start))
         elif signal == "meaning" and ready.meaning is not None and asked.query is not None:
             vector = _without(ready.meaning, [ready.meaning.embed(asked.query.text)], asked)
@@ -423,6 +425,13 @@ def _without(
     """One vector to ask for, away from what is not wanted."""
     unwanted = meaning.embed(asked.without.text) if asked.without is not None else None
     return combined(wanted, unwanted)
+
+
+def _among(library: Library, names: Mapping[int, str]) -> Set[int] | None:
+    """The numbers of the videos looked at; None: all there are."""
+    query = "SELECT count(DISTINCT number) FROM files"
+    (count,) = library.connection.execute(query).fetchone()
+    return None if count == len(names) else names.keys()
 
 
 def _ids(library: Library, names: Mapping[int, str]) -> set[str] | None:

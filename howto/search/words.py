@@ -16,7 +16,7 @@ import os
 import re
 import sqlite3
 import unicodedata
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -51,6 +51,13 @@ _MOST_CANDIDATES = 2_000
 """Rows taken of each word's matches, and of all words together, best first. Nobody reads the
 2,001st hit."""
 
+_OF_VIDEOS = "SELECT value FROM json_each(?)"
+_ROWS_OF_VIDEOS = {
+    "clip_words": f"SELECT clip FROM clips WHERE number IN ({_OF_VIDEOS})",  # noqa: S608
+    "chapter_words": f"SELECT chapter FROM chapters WHERE number IN ({_OF_VIDEOS})",  # noqa: S608
+    "video_words": _OF_VIDEOS,
+}
+"""The row ids of each table that belong to some videos, given as JSON."""
 
 KINDS = ("narration", "chapter", "title")
 """Where words are found; a title is a video's title, file and folder names or description."""
@@ -167,12 +174,20 @@ def _name_words(path: str) -> str:
 
 
 def rank(
-    connection: sqlite3.Connection, query: Query, kinds: Collection[str] = KINDS
+    connection: sqlite3.Connection,
+    query: Query,
+    kinds: Collection[str] = KINDS,
+    *,
+    among: Set[int] | None = None,
+    without: Set[int] = frozenset(),
 ) -> list[Candidate]:
     """Rank everything that holds any word of the query.
 
     Args:
         kinds: what is read besides the narration, of `KINDS`; the other words are as if not there.
+        among: numbers of the videos looked at; None: all. How rare a word is, is that of the whole
+            library all the same.
+        without: keys of clips that are left out.
 
     Returns:
         Best first. Clips that say the words; chapters and videos that are named by them, where no
@@ -180,20 +195,23 @@ def rank(
     """
     if not query.terms:
         return []
-    clips = _scores(connection, "clip_words", query.terms)
+    clips = _scores(connection, "clip_words", query.terms, among=among, without=without)
     chapters: dict[int, float] = {}
     videos: dict[int, float] = {}
     if "chapter" in kinds:
-        chapters = _scores(connection, "chapter_words", query.terms)
+        chapters = _scores(connection, "chapter_words", query.terms, among=among)
     if "title" in kinds:
         weights = (1.0, 1.0, _DESCRIPTION_WEIGHT)
-        videos = _scores(connection, "video_words", query.terms, weights)
-    found = _clip_candidates(connection, clips)
+        videos = _scores(connection, "video_words", query.terms, weights, among=among)
+    found = _clip_candidates(connection, clips, _best(clips))
     named = _chapter_candidates(connection, chapters)
     candidates = [_in_context(clip, named, videos) for clip in found]
-    covered = {clip.number for clip in found}
+    # What is left out is said there all the same: its chapter and video are no hits instead of it.
+    left_out = dict.fromkeys(without and without & clips_saying(connection, query), 0.0)
+    said = [*found, *_clip_candidates(connection, left_out, json.dumps([*left_out]))]
+    covered = {clip.number for clip in said}
     for chapter in named:
-        if not any(_inside(clip, chapter) for clip in found if clip.number == chapter.number):
+        if not any(_inside(clip, chapter) for clip in said if clip.number == chapter.number):
             candidates.append(_in_context(chapter, (), videos))
             covered.add(chapter.number)
     candidates += _video_candidates(connection, videos, covered)
@@ -216,8 +234,17 @@ def _scores(
     table: str,
     terms: Sequence[str],
     column_weights: Sequence[float] = (),
+    *,
+    among: Set[int] | None = None,
+    without: Set[int] = frozenset(),
 ) -> dict[int, float]:
-    """BM25 of every row that holds any of the terms, as a share of the ideal row's."""
+    """BM25 of every row that holds any of the terms, as a share of the ideal row's.
+
+    Args:
+        among: numbers of the videos whose rows are wanted; None: all.
+        without: ids of rows that are not.
+    """
+    condition, values = _restriction(table, among, without)
     total = connection.execute(f"SELECT count(*) FROM {table}_docsize").fetchone()[0]  # noqa: S608
     weights = "".join(f", {weight}" for weight in column_weights)
     sums: dict[int, float] = {}
@@ -232,13 +259,33 @@ def _scores(
         ideal += idf
         theirs = _fts5_idf(total, matches)
         rows = connection.execute(
-            f"SELECT rowid, -bm25({table}{weights}) FROM {table} WHERE {table} MATCH ?"  # noqa: S608
+            f"SELECT rowid, -bm25({table}{weights}) FROM {table} WHERE {table} MATCH ?{condition}"  # noqa: S608
             " ORDER BY 2 DESC, rowid LIMIT ?",
-            (phrase, _MOST_ROWS),
+            (phrase, *values, _MOST_ROWS),
         )
         for row, relevance in rows:
             sums[row] = sums.get(row, 0.0) + idf * relevance / theirs
     return {row: value / ideal if value < ideal else 1.0 for row, value in sums.items()}
+
+
+def _restriction(
+    table: str, among: Set[int] | None, without: Set[int]
+) -> tuple[str, tuple[str, ...]]:
+    """A condition on the row ids of a table, and its values; '' where every row will do.
+
+    It stands in the query, before the best rows are taken: those of other videos would leave no
+    room for the ones that are wanted.
+    """
+    # The plus sign keeps SQLite from asking FTS5 once for each row id.
+    condition = ""
+    values: tuple[str, ...] = ()
+    if among is not None:
+        condition += f" AND +rowid IN ({_ROWS_OF_VIDEOS[table]})"
+        values += (json.dumps([*among]),)
+    if without:
+        condition += " AND +rowid NOT IN (SELECT value FROM json_each(?))"
+        values += (json.dumps([*without]),)
+    return condition, values
 
 
 def _fts5_idf(total: int, matches: int) -> float:
@@ -262,11 +309,14 @@ def _best(scores: dict[int, float]) -> str:
     return json.dumps(best[:_MOST_CANDIDATES])
 
 
-def _clip_candidates(connection: sqlite3.Connection, scores: dict[int, float]) -> list[Candidate]:
+def _clip_candidates(
+    connection: sqlite3.Connection, scores: dict[int, float], clips: str
+) -> list[Candidate]:
+    """Those clips, whose keys are given as JSON, with their scores."""
     rows = connection.execute(
         "SELECT clip, number, start, end, caption FROM clips"
         " WHERE clip IN (SELECT value FROM json_each(?))",
-        (_best(scores),),
+        (clips,),
     )
     return [
         Candidate(number, start, end, caption, clip, scores[clip], ("narration",))

@@ -3,6 +3,8 @@
 import functools
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -59,6 +61,10 @@ class Deadly:
         if item == 2:
             os.kill(os.getpid(), signal.SIGKILL)
         return item, None, ""
+
+class Full:
+    def work(self, item, time_limit):
+        raise OSError(28, "No space left on device")
 """
 
 
@@ -195,3 +201,54 @@ def test_new_items_wait_for_the_oldest(cluster: Any, work: ModuleType, tmp_path:
     begun = {one.item[1]: one.result for one in ends}
     assert begun.keys() == set(range(8))
     assert begun[0] == [0, 1, 2, 3]
+
+
+def test_an_actor_that_can_never_be_made_ends_the_run(
+    work: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from howto.run.ray_actors import run_ray
+
+    (tmp_path / "only_on_the_driver.py").write_text(WORK)
+    monkeypatch.syspath_prepend(tmp_path)
+    make = import_module("only_on_the_driver").Deadly
+    with pytest.raises(HowtoError) as raised:
+        list(run_ray(make, [0], ON_RAY, workers=1))
+    assert str(raised.value) == (
+        "an actor cannot be started: ModuleNotFoundError: No module named 'only_on_the_driver'. "
+        "Install howto and its plugins in the same versions on every machine"
+    )
+
+
+def test_machines_that_refuse_a_token_are_told_as_such() -> None:
+    exceptions = pytest.importorskip("ray.exceptions", reason="needs howto[ray]")
+    from howto.run.ray_actors import _never_made
+
+    refused = exceptions.ActorUnschedulableError("Unauthenticated: invalid token\nmore of it")
+    assert "RAY_AUTH_MODE" in str(_never_made(refused))
+    missing = exceptions.ActorUnschedulableError("No module named 'tokenizers'")
+    assert "same versions" in str(_never_made(missing))
+
+
+def test_what_no_worker_expected_is_told_in_one_line(work: ModuleType) -> None:
+    from howto.run.ray_actors import run_ray
+
+    with pytest.raises(HowtoError) as raised:
+        list(run_ray(work.Full, [0], ON_RAY, workers=1))
+    assert str(raised.value) == "an actor failed: OSError: [Errno 28] No space left on device"
+
+
+@pytest.mark.long
+def test_without_an_address_it_joins_nobody() -> None:
+    pytest.importorskip("ray", reason="needs howto[ray]")
+    code = (
+        "from howto.run.engine import engine_of, run\n"
+        "print([one.result for one in run(engine_of('ray'), str.upper, ['a'], workers=1)])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "RAY_ADDRESS": "127.0.0.1:1"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.stdout.strip() == "['A']", done.stderr

@@ -207,6 +207,45 @@ def test_unknown_words_beside_known_ones_are_named(seen, videos: Path) -> None:
     assert not any("does not know" in note for note in find("shirt iron", videos).notes)
 
 
+@pytest.fixture
+def seen_with_stop_words(seen) -> Callable[..., None]:
+    """A model that has stop words in its vocabulary: they look like a dog."""
+
+    def see() -> None:
+        model = seen()
+        known_words, embed_text = model.known_words, model.embed_text
+
+        def as_dog(captions):
+            return [
+                " ".join("dog" if w in ("a", "the") else w for w in c.split()) for c in captions
+            ]
+
+        model.known_words = lambda captions, **kw: known_words(as_dog(captions), **kw)
+        model.embed_text = lambda captions, **kw: embed_text(as_dog(captions), **kw)
+
+    return see
+
+
+def test_a_stop_word_is_no_known_word(seen_with_stop_words, videos: Path) -> None:
+    seen_with_stop_words()
+    answer = find("a zebra", videos)
+    assert not answer.hits
+    assert "main knows no word of 'a zebra': pictures did not rank" in answer.notes
+    assert find("the iron zebra", videos).hits == find("iron", videos).hits
+
+
+def test_a_stop_word_that_is_not_wanted_changes_nothing(seen_with_stop_words, videos: Path) -> None:
+    seen_with_stop_words()
+    answer = find("shirt dog", videos, without="a zebra")
+    assert answer.hits == find("shirt dog", videos).hits
+    assert "main knows no word of --not 'a zebra': pictures rank without it" in answer.notes
+
+
+def test_the_home_of_nobody_is_no_run(videos: Path) -> None:
+    with pytest.raises(UsageError, match="~nouser-here is the home of no user here"):
+        search("shirt", videos, model="~nouser-here/x")
+
+
 def test_scores_that_nothing_could_be_compared_with_are_said_to_be_rough(
     seen, videos: Path
 ) -> None:
@@ -313,6 +352,32 @@ def test_filters_hold_for_every_signal(seen, videos: Path) -> None:
     none = find("shirt", videos, filters=Filters(longer_than=3600))
     assert none.hits == ()
     assert "none of 3 videos passes the filters" in none.notes
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_filters_and_folders_come_before_the_cut(
+    videos: Path, monkeypatch: pytest.MonkeyPatch, inside: bool
+) -> None:
+    monkeypatch.setattr("howto.search.words._MOST_CANDIDATES", 1)
+    pan = videos / "pan"
+    pan.mkdir()
+    (videos / "pancakes.mp4").rename(pan / "pancakes.mp4")
+    (videos / "pancakes.srt").rename(pan / "pancakes.srt")
+    (first,) = search("batter shirt sleeve", videos, by=["words"]).hits
+    assert first.video == "shirts/fold.mp4"
+    folder, filters = (pan, Filters()) if inside else (videos, Filters(video="pan/*"))
+    (hit,) = search("batter shirt sleeve", folder, by=["words"], filters=filters).hits
+    assert hit.path.name == "pancakes.mp4"
+
+
+def test_lines_that_say_what_is_not_wanted_are_left_out_before_the_cut(
+    videos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("howto.search.words._MOST_CANDIDATES", 1)
+    (first,) = search("shirt", videos, by=["words"]).hits
+    assert "flat" in first.caption
+    (second,) = search("shirt", videos, by=["words"], without="flat").hits
+    assert "sleeve" in second.caption
 
 
 def test_the_glob_matches_names_in_the_folder_searched_too(seen, videos: Path) -> None:

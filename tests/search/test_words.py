@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from howto import schema
+from howto.search import words
 from howto.search.query import Query
 from howto.search.words import add_video, rank, remove_video
 
@@ -163,6 +164,57 @@ def test_what_is_taken_out_is_found_no_more_and_leaves_no_trace() -> None:
         connection.execute(f"INSERT INTO {table}({table}) VALUES ('integrity-check')")
         assert connection.execute(f"SELECT count(*) FROM {table}_docsize").fetchone() == (0,)
     remove_video(connection, 2)
+
+
+def test_better_lines_of_other_videos_do_not_crowd_out_those_looked_at() -> None:
+    crowd = [f"shirt {number}" for number in range(2250)]
+    connection = library_of(*crowd)
+    add(connection, 2, ["here a long line says the word shirt once among many other words"])
+    query = Query.parse("shirt")
+    assert {one.number for one in rank(connection, query)} == {1}
+    (one,) = rank(connection, query, among={2})
+    assert one.number == 2
+    assert rank(connection, query, among=set()) == []
+    clips = words.clips_saying(connection, query)
+    assert rank(connection, query, without=clips - {one.clip}) == [one]
+
+
+def test_the_rarity_of_a_word_is_that_of_the_whole_library() -> None:
+    connection = library_of("shirt", "fold", "fold the iron", title="fold")
+    add(connection, 2, ["fold", "now press the shirt"], title="fold a shirt")
+    query = Query.parse("fold shirt")
+    everything = rank(connection, query)
+    assert rank(connection, query, among={1, 2}) == everything
+    for number in (1, 2):
+        inside = [one for one in everything if one.number == number]
+        assert rank(connection, query, among={number}) == inside
+
+
+def test_a_video_is_no_hit_in_place_of_its_line_that_is_left_out() -> None:
+    connection = library_of("iron the shirt", title="Shirts")
+    without = words.clips_saying(connection, Query.parse("iron"))
+    assert rank(connection, Query.parse("shirt"), without=without) == []
+
+
+def test_named_videos_and_chapters_are_looked_at_before_the_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(words, "_MOST_CANDIDATES", 1)
+    connection = library_of("hello", title="shirt")
+    for number in (2, 3):
+        video = (number, str(number), "{}")
+        connection.execute("INSERT INTO videos (number, video_id, info) VALUES (?, ?, ?)", video)
+        title = " and then a long tale" * (number - 2)
+        chapter = (number, f"shirt{title}")
+        connection.execute(
+            "INSERT INTO chapters (number, start, end, title) VALUES (?, 0, 4, ?)", chapter
+        )
+        add_video(connection, number, f"{number}.mp4")
+    add(connection, 4, ["hello"], title="how to fold and press a shirt")
+    query = Query.parse("shirt")
+    assert {one.number for one in rank(connection, query)} == {1, 2}
+    assert [one.number for one in rank(connection, query, among={3})] == [3]
+    assert [one.number for one in rank(connection, query, among={4})] == [4]
 
 
 @settings(max_examples=200, deadline=None)
