@@ -2,6 +2,7 @@
 codes."""
 
 import gc
+import os
 import sys
 from importlib import import_module
 from typing import Annotated, Any
@@ -37,6 +38,7 @@ COMMANDS = {
 is run."""
 
 _COLLECTED_AFTER = 50_000  # objects more than were freed; Python's own is 700
+_SPINS = "4"  # as a power of two of processor cycles, the least there is; OpenBLAS's own is 26
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -55,6 +57,9 @@ class LazyGroup(TyperGroup):
         name, command, rest = super().resolve_command(ctx, args)
         # Imports make many objects and next to no garbage; looking for it took a tenth of a search.
         gc.set_threshold(_COLLECTED_AFTER)
+        # With numpy's import, each thread of its BLAS spins for a thirtieth of a second in wait of
+        # work: another tenth of a search, and on each core. Asleep they are woken in microseconds.
+        os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", _SPINS)
         return name, load_command(name) if name else command, rest
 
 

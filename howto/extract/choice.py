@@ -4,7 +4,6 @@ A choice becomes feature sets with a recipe each before any video is opened. Tor
 backbones are torch's.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from howto import plugins
 from howto.errors import UsageError
+from howto.extract.device import chosen_device
 from howto.extract.weights import WeightsNotHere, file_hash, may_fetch, without_downloads
 from howto.recipe import Recipe
 from howto.records import FrameSpec
@@ -27,9 +27,7 @@ __all__ = [
     "PRECISIONS",
     "Choice",
     "Wanted",
-    "check_device",
     "choose",
-    "chosen_device",
     "wanted_for",
 ]
 
@@ -38,7 +36,6 @@ DEFAULT_BACKBONES = ("resnet152", "resnext101-3d")
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _TYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
-_DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?|mps")
 
 FRAMES_VERSION = "1"
 """Changes whenever the same video would give other frames (`howto.media.decode`)."""
@@ -140,37 +137,6 @@ def _check(choice: Choice) -> None:
             raise UsageError(
                 f"weights for {name!r}, which is not extracted; chosen: {', '.join(names)}"
             )
-
-
-def chosen_device(device: str) -> str:
-    """The device meant; `auto` is the first CUDA device, else mps, else the CPU.
-
-    Raises:
-        UsageError: no such device here.
-    """
-    import torch
-
-    check_device(device)
-    has_mps = torch.backends.mps.is_available()
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu"
-    number = int(device.partition(":")[2] or 0)
-    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if device.startswith("cuda") and number >= there:
-        raise UsageError(f"device {device} is not here: torch sees {there} CUDA devices")
-    if device == "mps" and not has_mps:
-        raise UsageError("device mps is not here: torch sees none")
-    return device
-
-
-def check_device(device: str) -> None:
-    """Refuse what is the name of no device, without looking at those that are here.
-
-    Raises:
-        UsageError: with the names that there are.
-    """
-    if not _DEVICE.fullmatch(device):
-        raise UsageError(f"no device {device!r}: expected auto, cpu, cuda, cuda:N or mps")
 
 
 def _device_elsewhere(choice: Choice) -> str:

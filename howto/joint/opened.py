@@ -194,7 +194,7 @@ def open_model(
         PluginError: a ready model, or its weights, cannot be had. Nothing is fetched.
         LibraryError: a file of the run is damaged.
     """
-    from howto.extract.choice import check_device
+    from howto.extract.device import check_device
     from howto.joint.places import run_named
 
     check_device(device)

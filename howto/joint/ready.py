@@ -107,7 +107,8 @@ class OpenedReady:
         return Recipe.of(kind="ready", normalised=self.normalised, features=[self._wanted.recipe])
 
     def _feature_set(self) -> "Wanted":
-        from howto.extract.choice import Choice, chosen_device, wanted_for
+        from howto.extract.choice import Choice, wanted_for
+        from howto.extract.device import chosen_device
 
         backbone = JointBackbone(plugins.create("models", self.name), self.name)
         weights = {} if self._weights is None else {backbone.name: self._weights}

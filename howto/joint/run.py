@@ -125,7 +125,7 @@ class OpenedRun:
     @cached_property
     def _network(self) -> "OpenRun":
         """Its text side as a network, for other encoders."""
-        from howto.extract.choice import chosen_device
+        from howto.extract.device import chosen_device
         from howto.train.opened import OpenRun
 
         return OpenRun.open(self.folder, chosen_device(self._device))

@@ -15,6 +15,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from howto import plugins
 from howto.clip.words import PAPER
 from howto.errors import LibraryError
 from howto.joint.gate import Gate, read_tensors
@@ -107,10 +108,8 @@ def open_word_text(
         LibraryError: a file of it is missing or damaged.
         PluginError: its text encoder is not installed.
     """
-    from howto.train.pack_text import TextChoice
-
     note = _note(run)
-    encoder = TextChoice(note["name"], note["options"]).create()
+    encoder = plugins.create("text_encoders", note["name"], **note["options"])
     exported = run / QUERY_FOLDER
     if (exported / "meta.json").is_file():
         query = QuerySide.open(exported)

@@ -29,7 +29,7 @@ from howto.clip.pairs_store import pair_sets
 from howto.collect.ledger import Ledger
 from howto.errors import LibraryError, UsageError
 from howto.evaluate.ranks import Interval, interval_over_videos
-from howto.extract.choice import chosen_device
+from howto.extract.device import chosen_device
 from howto.library import Library
 from howto.recipe import Recipe
 from howto.run.engine import LOCAL, Engine

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import os
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from howto.cli.main import COMMANDS
 from howto.cli.reference import reference
 
 ROOT = Path(__file__).resolve().parents[2]
+SPINS = "OPENBLAS_THREAD_TIMEOUT"
 
 
 def test_version_agrees_everywhere(cli) -> None:
@@ -42,6 +44,17 @@ def test_an_unknown_command_is_wrong_usage_with_a_guess(cli) -> None:
     ran = cli("serach", "x")
     assert ran.code == 2
     assert "search" in ran.err
+
+
+@pytest.mark.parametrize("wish", [None, "20"])
+def test_idle_threads_of_blas_go_to_sleep_unless_the_person_says_otherwise(
+    cli, monkeypatch, wish: str | None
+) -> None:
+    monkeypatch.setenv(SPINS, wish or "")  # so that it is put back afterwards
+    if wish is None:
+        monkeypatch.delenv(SPINS)
+    assert cli("plugins").code == 0
+    assert os.environ[SPINS] == (wish or "4")
 
 
 def test_the_page_of_commands_is_what_the_program_says() -> None:
