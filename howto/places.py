@@ -61,9 +61,12 @@ def kept_in(state: Path, folder: Path) -> tuple[Path, Path]:
         UsageError: it keeps that of another folder, which does not hold this one.
     """
     note = state / _ROOT_NOTE
-    if not note.exists():
+    if note.exists():
+        root = Path(os.fsdecode(note.read_bytes()))
+    elif state.name == STATE_FOLDER and _exists(state / "library.db"):
+        root = state.parent  # the state of a library that lies where it is found by itself
+    else:
         return folder, state
-    root = Path(os.fsdecode(note.read_bytes()))
     if not folder.is_relative_to(root):
         raise UsageError(
             f"{state} keeps what is known of {root}; name another --state-dir for {folder}"

@@ -37,11 +37,14 @@ def chosen_folder(folder: Path | None, library: Path | None) -> Path:
     """The folder meant by an argument and by -L, the current one where both are silent.
 
     Raises:
-        UsageError: both are given and differ.
+        UsageError: both are given and differ, or both are silent in the root of all files.
     """
     if folder is not None and library is not None and folder.resolve() != library.resolve():
         raise UsageError(f"two folders are named, {folder} and -L {library}; name one")
-    return folder or library or Path()
+    named = folder or library
+    if named is None and (here := Path.cwd()) == here.parent:
+        raise UsageError(f"this folder is {here}, where every file of the machine is; name a folder")
+    return named or Path()
 
 
 def check_outputs(files: Mapping[str, Path | None]) -> None:

@@ -5,6 +5,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -33,6 +34,8 @@ __all__ = ["as_json", "search", "show_answer"]
 EXIT_FAILED = 1
 _WIDE = 100
 """Columns of a terminal in which ranks have one of their own; else they stand below the time."""
+_NARROW = 72
+"""Columns of a terminal below which a table has no room for what is said."""
 MOST_CHARACTERS = 160
 """Of what is said in a moment, in the table; --json gives all of it."""
 EXIT_STOPPED = 130
@@ -75,7 +78,11 @@ def search(
     ] = None,
     longer_than: Annotated[
         str | None,
-        typer.Option(help="Only videos that last longer: seconds, or 1:30.", metavar="TIME"),
+        typer.Option(
+            help="Only videos whose whole length is more than this: seconds, or 1:30. Of the "
+            "moments in them it says nothing.",
+            metavar="TIME",
+        ),
     ] = None,
     min_score: Annotated[
         float, typer.Option(help="Leave out moments that score lower, 0 to 1.")
@@ -133,6 +140,11 @@ def search(
         raise UsageError("--yes and --no-slow contradict each other")
     if sheet is not None:
         check_sheet(sheet)
+    if query and folder is not None and not os.path.lexists(folder):
+        raise UsageError(
+            f"there is no folder {folder}. Words of a query stand in quotes: "
+            f"howto search {quote(f'{query} {folder}')}"
+        )
     place = chosen_folder(folder, library)
     with Library.open(place, state_dir) as opened:
         if opened.is_outside:
@@ -187,10 +199,17 @@ def _query(text: str | None, folder: Path | None, like: Like | None) -> Query | 
     Raises:
         UsageError: neither, or a folder where the words belong.
     """
-    if like is None:
-        return Query.parse(text or "")
     # Unlike Path.is_dir, this answers for any text, however long.
-    if text is not None and folder is None and os.path.isdir(text):  # noqa: PTH112
+    is_folder = text is not None and folder is None and os.path.isdir(text)  # noqa: PTH112
+    if like is None:
+        # A word may be the name of a folder here as well.
+        if is_folder and text is not None and (os.sep in text or not text.strip(".")):
+            raise UsageError(
+                f"{text} is a folder, and stands where words do; say what to look for: "
+                f'howto search "fold a shirt" {quote(text)}'
+            )
+        return Query.parse(text or "")
+    if is_folder:
         raise UsageError(
             f"{text} is a folder, and stands where words do. With --like alone name the folder "
             f"with -L: howto search --like {like.text} -L {text}"
@@ -313,7 +332,9 @@ def show_answer(answer: Answer, *, notes: bool = True) -> None:
     """Show the hits as a table on stdout, and the notes on stderr."""
     from rich.table import Table
 
-    if answer.hits:
+    if answer.hits and output.width < _NARROW:
+        _show_stacked(answer)
+    elif answer.hits:
         is_wide = output.width >= _WIDE
         names = [_name(hit) for hit in answer.hits]
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -338,6 +359,21 @@ def show_answer(answer: Answer, *, notes: bool = True) -> None:
         output.print(table)
     if notes:
         _show_notes(answer)
+
+
+def _show_stacked(answer: Answer) -> None:
+    """Show each hit in lines of its own, where columns have no room."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    for number, hit in enumerate(answer.hits, start=1):
+        ranks = [f"{signal} {rank}" for signal, rank in hit.ranks.items()]
+        facts = [f"{hit.score:.2f}", f"{clock(hit.start)} - {clock(hit.end)}"]
+        facts += ranks if len(answer.signals) > 1 else []
+        heading = Text(f"{number} ", style="dim", overflow="fold")
+        output.print(heading.append_text(_link(hit)))
+        output.print(Padding(Text("  ".join(facts)), (0, 0, 0, 2)))
+        output.print(Padding(_highlighted(hit, answer.query), (0, 0, 0, 2)))
 
 
 def _show_notes(answer: Answer) -> None:

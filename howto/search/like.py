@@ -1,11 +1,12 @@
 """A query by picture: a file, or a second of a video of the library."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from howto.collect.examine import content_id
 from howto.errors import UsageError
 from howto.library import Library
 from howto.search.filters import parse_seconds
@@ -30,7 +31,7 @@ class Like:
 
     Attributes:
         text: as it was given.
-        path: of the picture, or of the video as it was given.
+        path: of the picture, or of the video, as it was given.
         seconds: None: it is a picture.
     """
 
@@ -59,12 +60,11 @@ def parse_like(text: str) -> Like:
 
 
 def embed_like(
-    library: Library, model: "OpenedModel", like: Like, names: Mapping[int, str], folder: Path
+    library: Library, model: "OpenedModel", like: Like, folder: Path
 ) -> tuple["NDArray[np.float32]", int | None]:
     """Embed what hits should look like: float32 (D,), and the number of its video, if it is one.
 
     Args:
-        names: path of each video in the folder, relative to it.
         folder: the folder searched, absolute.
 
     Raises:
@@ -74,7 +74,7 @@ def embed_like(
     """
     if like.seconds is None:
         return _of_picture(model, like), None
-    number = _number(like, names, folder)
+    number = _number(library, like, folder)
     video_id = library.video_id(number)
     info = library.info(video_id)
     seconds = like.seconds
@@ -87,16 +87,41 @@ def embed_like(
     return model.embed_spans(library, video_id, span)[0], number
 
 
-def _number(like: Like, names: Mapping[int, str], folder: Path) -> int:
-    """The video that is meant: by its path as hits name it, or as a file."""
-    asked = like.path.as_posix()
-    place = like.path.resolve()
-    for number, name in names.items():
-        if name == asked or folder / name == place:
+def _number(library: Library, like: Like, folder: Path) -> int:
+    """The video that is meant: by any path under which the library knows it, or as a file with the
+    same content.
+
+    A relative path is read as hits are named, in the folder searched; else in the library's folder;
+    else in the current one.
+    """
+    places = [base / like.path for base in (folder, library.folder, Path.cwd())]
+    for place in places:
+        number = library.number_of_file(_as_known(library, Path(os.path.realpath(place))))
+        if number is None:
+            number = _of_same_content(library, place)
+        if number is not None:
             return number
     raise UsageError(
-        f"--like {like.text}: there is no video {asked} here. Name it as hits are named"
+        f"--like {like.text}: there is no video {like.path.as_posix()} here. Name it as hits are "
+        "named, or by the path of its file"
     )
+
+
+def _as_known(library: Library, path: Path) -> str:
+    inside = path.is_relative_to(library.folder)
+    return (path.relative_to(library.folder) if inside else path).as_posix()
+
+
+def _of_same_content(library: Library, path: Path) -> int | None:
+    """The video that a file is a copy of; None where there is none, or no file to be read."""
+    if not os.path.isfile(path):  # noqa: PTH113  as in parse_like
+        return None
+    try:
+        video_id = content_id(path)
+    except OSError:
+        return None
+    number = library.numbers([video_id]).get(video_id)
+    return number if number is not None and library.paths_of(number) else None
 
 
 def _of_picture(model: "OpenedModel", like: Like) -> "NDArray[np.float32]":

@@ -14,7 +14,11 @@ MAX_SECONDS = 30.0
 """A talk that names its subject in every line would else be one moment of ten minutes."""
 MIN_SCORE_SHARE = 0.5
 """A neighbour with less than this share of the best line's score says a common word, not the
-thing. What their chapter and video are named says the same of all lines, so it does not count."""
+thing. What their chapter and video are named says the same of all lines, so it does not count.
+Scores of different signals are not compared: a moment would begin with ten seconds in which
+something of the kind is seen, long before it is said."""
+
+_BY_EXACTNESS = ("words", "meaning", "pictures")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,7 @@ def _neighbours(
     """The run of hits around the best one that belong to the same moment, in order of time."""
     first = last = next(place for place, hit in enumerate(hits) if hit is best)
     start, end = best.item.start, best.item.end
+    by = _placed_by(best)
     while True:
         grown = False
         for step, edge in ((-1, first - 1), (1, last + 1)):
@@ -88,7 +93,7 @@ def _neighbours(
                 item.key in taken
                 or gap > MAX_GAP_SECONDS
                 or span > MAX_SECONDS
-                or _own(hits[edge]) < MIN_SCORE_SHARE * _own(best)
+                or _own(hits[edge], by) < MIN_SCORE_SHARE * _own(best, by)
             ):
                 continue
             start, end = min(start, item.start), max(end, item.end)
@@ -103,9 +108,19 @@ def _score(hit: Fused[Candidate]) -> float:
     return max(item.score for item in hit.found.values())
 
 
-def _own(hit: Fused[Candidate]) -> float:
-    """The same without what the names around it add."""
-    return max(item.own for item in hit.found.values())
+def _own(hit: Fused[Candidate], signal: str) -> float:
+    """What a signal says of a hit, without what the names around it add; 0 where it says
+    nothing."""
+    return hit.found[signal].own if signal in hit.found else 0.0
+
+
+def _placed_by(hit: Fused[Candidate]) -> str:
+    """The signal that says best where a hit is: words tell the second, then meaning, and of a
+    picture it is known only that it is somewhere in its clip. One that gives a hit less than half
+    of what another does says little of it."""
+    most = max(item.own for item in hit.found.values())
+    telling = [name for name in hit.found if _own(hit, name) >= MIN_SCORE_SHARE * most]
+    return min(telling, key=_BY_EXACTNESS.index)
 
 
 def _moment(best: Fused[Candidate], lines: list[Fused[Candidate]]) -> Moment:

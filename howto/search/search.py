@@ -74,7 +74,7 @@ class Answer:
     Attributes:
         query: without terms where only a picture was asked for.
         folder: the folder searched.
-        signals: those that ranked.
+        signals: those that ranked; of one that was asked for and did not, `notes` say why.
         notes: what the person should know beside the hits, one sentence each.
         refreshed: what was brought up to date first.
         videos: how many videos with a picture the folder holds.
@@ -245,7 +245,7 @@ def ask(
         filters=filters,
     )
     text, by_picture = query is not None, like is not None
-    chosen = choose_signals(library, by, model, text=text, by_picture=by_picture)
+    chosen = choose_signals(library, by, model, text=text, by_picture=by_picture, folder=folder)
     opened = opened if opened is not None else Opened()
     pictures = meaning = None
     if chosen.model is not None and "pictures" in chosen.signals:
@@ -267,14 +267,18 @@ def _answer(
     folder: Path,
 ) -> Answer:
     everything, names = _looked_at(library, asked)
-    rankings, itself, unranked = _rankings(library, asked, chosen, ready, (everything, names))
+    rankings, itself, unranked = _rankings(library, asked, chosen, ready, names)
     moments = join(fuse(rankings, key=lambda one: one.key), asked.top)
     addresses = addresses_of(library, {moment.number for moment in moments})
     listening = offer(library, set(names))
     pictures = ready.pictures
     pictured = pictures.offer(library, set(names)) if pictures is not None else None
-    confident = _is_confident(rankings, moments, itself)
-    notes = [*chosen.notes, *_signal_notes(ready, is_picture=asked.like is not None), *unranked]
+    confident = _is_confident(rankings, itself)
+    notes = [*chosen.notes, *unranked]
+    if everything:
+        notes += _signal_notes(ready, rankings.keys(), is_picture=asked.like is not None)
+    if asked.without is not None and not asked.without.terms:
+        notes.append(f"there is no word in --not {asked.without.text!r}: nothing is left out")
     if everything and not names:
         notes.append(f"none of {counted(len(everything), 'video')} passes the filters")
     if moments and not confident:
@@ -294,7 +298,7 @@ def _answer(
         refreshed=refreshed,
         videos=_count(library, everything, "outcomes WHERE stage = 'probe' AND state = 'ok'"),
         offer=listening,
-        model=chosen.model,
+        model=chosen.model if "pictures" in rankings else None,
         why=chosen.why,
         confident=confident or not moments,
         picture_offer=pictured,
@@ -309,42 +313,70 @@ def _rankings(
     asked: _Asked,
     chosen: Chosen,
     ready: _Ready,
-    looked_at: tuple[Mapping[int, str], Mapping[int, str]],
+    names: Mapping[int, str],
 ) -> tuple[dict[str, list[Candidate]], int | None, list[str]]:
-    """What each signal puts forward, best first; the video that the query is from; and what it
-    could not rank by.
+    """What each signal that ranked puts forward, best first; the video that the query is from; and
+    what pictures could not rank by.
 
     Args:
-        looked_at: as `_looked_at` gives it.
+        names: of the videos looked at.
     """
-    everything, names = looked_at
-    rankings: dict[str, list[Candidate]] = {}
-    notes: list[str] = []
     excluded = words.clips_saying(library.connection, asked.without) if asked.without else set()
-    itself: int | None = None
+    seen = None
+    if ready.pictures is not None:
+        seen = _picture_query(library, asked, ready.pictures)
+    rankings: dict[str, list[Candidate]] = {}
     for signal in chosen.signals:
-        if signal == "words" and asked.query is not None:
-            found = words.rank(
-                *(library.connection, asked.query), among=_among(library, names), without=excluded
-            )
-            found.sort(key=lambda one: (-one.score, names.get(one.number, ""), one.start))
-        elif signal == "meaning" and ready.meaning is not None and asked.query is not None:
-            vector = _without(ready.meaning, [ready.meaning.embed(asked.query.text)], asked)
-            found = ready.meaning.signal.rank(library, vector, video_ids=_ids(library, names))
-        elif ready.pictures is not None:
-            query = _picture_query(library, asked, ready.pictures, everything)
-            itself, notes = query.itself, [*notes, *query.notes]
-            found = query.ranked(library, ready.pictures, _ids(library, names))
-        else:
-            continue
-        rankings[signal] = [
-            one
-            for one in found
-            if one.number in names and one.score >= asked.min_score and one.clip not in excluded
-        ]
+        found = _ranked(library, asked, ready, signal, seen, names, excluded)
+        if found is not None:
+            rankings[signal] = [
+                one for one in found if one.number in names and one.score >= asked.min_score
+            ]
+    itself = seen.itself if seen is not None else None
     if itself is not None and asked.like is not None:
         rankings = {name: _but(itself, asked.like, found) for name, found in rankings.items()}
-    return rankings, itself, notes
+    return rankings, itself, list(seen.notes) if seen is not None else []
+
+
+def _ranked(
+    library: Library,
+    asked: _Asked,
+    ready: _Ready,
+    signal: str,
+    seen: "_PictureQuery | None",
+    names: Mapping[int, str],
+    excluded: Set[int],
+) -> list[Candidate] | None:
+    """What one signal puts forward, best first; None where it has no query, or nothing to rank.
+
+    Args:
+        seen: what is asked of the model of pictures.
+        names: of the videos looked at.
+        excluded: keys of clips that are not wanted.
+    """
+    if signal == "words":
+        if asked.query is None or not asked.query.terms:
+            return None
+        found = words.rank(
+            *(library.connection, asked.query), among=_among(library, names), without=excluded
+        )
+        return sorted(found, key=lambda one: (-one.score, names.get(one.number, ""), one.start))
+    if signal == "meaning" and ready.meaning is not None and asked.query is not None:
+        vectors, is_picture = ready.meaning.signal, False
+        query = _without(ready.meaning, [ready.meaning.embed(asked.query.text)], asked)
+    elif ready.pictures is not None and seen is not None and seen.vector is not None:
+        vectors, is_picture, query = ready.pictures.signal, seen.is_picture, seen.vector
+    else:
+        return None
+    if vectors.index is None:
+        return None
+    return vectors.rank(
+        library,
+        query,
+        video_ids=_ids(library, names),
+        without=excluded,
+        is_picture=is_picture,
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -363,20 +395,8 @@ class _PictureQuery:
     itself: int | None
     notes: tuple[str, ...]
 
-    def ranked(
-        self, library: Library, pictures: Pictures, video_ids: set[str] | None
-    ) -> list[Candidate]:
-        """Clips by what they show, best first."""
-        if self.vector is None:
-            return []
-        return pictures.signal.rank(
-            library, self.vector, video_ids=video_ids, is_picture=self.is_picture
-        )
 
-
-def _picture_query(
-    library: Library, asked: _Asked, pictures: Pictures, everything: Mapping[int, str]
-) -> _PictureQuery:
+def _picture_query(library: Library, asked: _Asked, pictures: Pictures) -> _PictureQuery:
     """Put words, picture and what is not wanted into one vector, as far as the model knows them."""
     wanted, unwanted, notes, itself = [], None, [], None
     if asked.query is not None:
@@ -386,12 +406,12 @@ def _picture_query(
             wanted.append(pictures.embed(asked.query.text))
     if asked.like is not None:
         try:
-            like = embed_like(library, pictures.model, asked.like, everything, asked.folder)
+            like = embed_like(library, pictures.model, asked.like, asked.folder)
         except ItemError as error:
             raise UsageError(f"--like {asked.like.text}: {error}") from error
         vector, itself = like
         wanted.append(vector)
-    if asked.without is not None:
+    if asked.without is not None and asked.without.terms:
         notes += _unknown(pictures, asked.without, "--not ", "pictures rank without it")
         if pictures.knows(asked.without.text):
             unwanted = pictures.embed(asked.without.text)
@@ -450,32 +470,36 @@ def _but(number: int, like: Like, found: list[Candidate]) -> list[Candidate]:
     return [one for one in found if one.number != number or not one.start <= at <= one.end]
 
 
-def _is_confident(
-    rankings: Mapping[str, Sequence[Candidate]], moments: Sequence[Moment], itself: int | None
-) -> bool:
-    """A moment is said well, or stands out as few unrelated queries would let it.
+def _is_confident(rankings: Mapping[str, Sequence[Candidate]], itself: int | None) -> bool:
+    """A clip is said well, or stands out as few unrelated queries would let it.
+
+    All that was ranked counts, however few moments are shown: a library holds a match or not.
 
     Args:
         itself: the video that is asked with. Its clips are like each other, whatever they show: a
             match is in another.
     """
-    if not moments or not rankings.keys() - {"words"}:
+    vectors = [found for signal, found in rankings.items() if signal != "words"]
+    if not vectors:
         return True
     from howto.search.calibrate import CONFIDENT
 
     said = max((one.score for one in rankings.get("words", ())), default=0.0)
-    near = max((moment.score for moment in moments if moment.number != itself), default=0.0)
-    return said >= _SAID_WELL or near >= CONFIDENT
+    near = (one.score for found in vectors for one in found if one.number != itself)
+    return said >= _SAID_WELL or max(near, default=0.0) >= CONFIDENT
 
 
-def _signal_notes(ready: _Ready, *, is_picture: bool) -> list[str]:
+def _signal_notes(ready: _Ready, ranked: Set[str], *, is_picture: bool) -> list[str]:
     """What happened while the signals were brought up to date, and what their scores are worth.
 
     Args:
+        ranked: the signals that did.
         is_picture: the query of pictures is one.
     """
     notes = []
     for signal in ready.vectors:
+        if signal.index is None:
+            notes.append(f"{signal.name} did not rank: there is nothing here that it could rank")
         if signal.brought.renewed:
             notes.append(f"the index of {signal.name} was made anew; {signal.brought.renewed}")
         if failed := signal.brought.failed:
@@ -483,7 +507,8 @@ def _signal_notes(ready: _Ready, *, is_picture: bool) -> list[str]:
                 f"{counted(len(failed), 'video')} could not be searched by {signal.name}: "
                 f"{failed[0][1]}"
             )
-        if not signal.is_measured(is_picture and signal.name == "pictures"):
+        by_picture = is_picture and signal.name == "pictures"
+        if signal.name in ranked and not signal.is_measured(by_picture):
             notes.append(
                 f"scores of {signal.name} are rough: there is too little here to measure what "
                 "unrelated queries find"

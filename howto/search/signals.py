@@ -7,11 +7,14 @@ pictures   what is seen, by a joint model (`howto.search.pictures`)
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from shlex import quote
 
 from howto.errors import UsageError
 from howto.library import Library
 from howto.search.choice import remembered
 from howto.search.meaning import Meaning, open_meaning
+from howto.search.phrases import shown
 from howto.search.pictures import Pictures, models_in_use, open_pictures
 
 __all__ = ["AUTO", "NO_MODEL", "SIGNALS", "Chosen", "Opened", "check_signals", "choose_signals"]
@@ -76,12 +79,14 @@ def choose_signals(
     *,
     text: bool = True,
     by_picture: bool = False,
+    folder: Path | None = None,
 ) -> Chosen:
     """Say which signals rank. Nothing is measured here: what was measured before is remembered.
 
     Args:
         by, model, by_picture: as for `check_signals`.
         text: the query holds words.
+        folder: as it was typed, for the commands that notes name; None: the library's.
 
     Raises:
         UsageError: they contradict each other, or it cannot be told which model is meant.
@@ -97,30 +102,42 @@ def choose_signals(
     if model != AUTO:
         return Chosen(signals or ("words", "pictures"), model)
     if signals is None:
-        return _best(library)
+        return _best(library, folder or library.folder)
     if "pictures" not in signals:
         return Chosen(signals)
     return Chosen(signals, _the_model(library))
 
 
-def _best(library: Library) -> Chosen:
+def _best(library: Library, folder: Path) -> Chosen:
     """What was measured to be best; words where nothing was."""
     used = models_in_use(library)
     choice = remembered(library)
     if choice is None:
         note = (
-            f"searched by words alone: which signals are best here was not measured yet "
-            f"(models there are: {', '.join(used)}). Measure: howto eval --benchmark own; or name "
-            "a model: --model NAME"
+            "searched by words alone: which signals are best here was not measured yet. "
+            f"{_to_measure(folder, used)}, or name a model: --model {'|'.join(map(quote, used))}"
         )
         return Chosen(("words",), notes=(note,) if used else ())
     if choice.model is not None and choice.model not in used:
         note = (
             f"searched by words alone: {choice.model}, which was measured to be best, is no longer "
-            "here. Measure anew: howto eval --benchmark own"
+            f"here{f'. {_to_measure(folder, used)}' if used else ''}"
         )
         return Chosen(("words",), notes=(note,))
     return Chosen(choice.signals, choice.model, choice.why)
+
+
+def _to_measure(folder: Path, models: Sequence[str]) -> str:
+    """The command that measures, as it has to be typed: without a model it chooses nothing.
+
+    Args:
+        models: at least one.
+    """
+    named = " ".join(f"--model {quote(model)}" for model in models)
+    return (
+        f"Measure: howto eval --benchmark own -L {shown(folder)} {named} (and --queries FILE.csv, "
+        "if you have queries)"
+    )
 
 
 def _the_model(library: Library) -> str:

@@ -5,7 +5,7 @@ Pictures and the meaning of words are both such signals; they differ in what mak
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence, Set
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Protocol
@@ -17,6 +17,7 @@ from howto.search.index.units import (
     bring_up_to_date,
     candidates,
     clips_changed,
+    rows_of,
 )
 from howto.search.words import Candidate
 
@@ -74,6 +75,7 @@ class VectorSignal:
         query: "NDArray[np.float32]",
         *,
         video_ids: Collection[str] | None = None,
+        without: Set[int] = frozenset(),
         is_picture: bool = False,
         count: int = MOST_CANDIDATES,
     ) -> list[Candidate]:
@@ -82,6 +84,7 @@ class VectorSignal:
         Args:
             query: float32 (D,).
             video_ids: only clips of these videos; None: of all.
+            without: keys of clips that are left out.
             is_picture: the query is a picture's embedding, which lies nearer to pictures than
                 words do: its scores are compared with those of other pictures.
             count: the most wanted.
@@ -90,7 +93,8 @@ class VectorSignal:
             return []
         from howto.search.calibrate import Sample
 
-        found = self.index.search(query, count, names=video_ids)
+        left_out = rows_of(library, self.index, without, spoken=self.spoken)
+        found = self.index.search(query, count, names=video_ids, without=left_out)
         above = Sample.of(self.index).standing_out(query[None], found.scores[None])[0]
         shares = self._null(is_picture).share(above)
         return list(

@@ -84,8 +84,7 @@ def check_model(library: Library, name: str) -> None:
     """
     if name in ("", AUTO, NO_MODEL):
         return
-    is_path = any(sign in name for sign in "/\\~")
-    if is_path or not (name in models_in_use(library) or name in _known_names(library)):
+    if not (name in models_in_use(library) or name in _known_names(library)):
         raise UsageError(f"no model named {name!r}. {what_there_is(library)}")
 
 

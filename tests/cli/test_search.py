@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from howto.library import Library
 
@@ -87,6 +88,13 @@ def test_no_hit_is_no_failure_and_says_what_would_help(cli, videos: Path) -> Non
         (["", "."], 2, "the query is empty"),
         (["  ", "."], 2, "the query is empty"),
         (["shirt", ".", "-L", ".."], 2, "two folders are named"),
+        (
+            ["fold", "shirt"],
+            2,
+            "no folder shirt. Words of a query stand in quotes: howto search 'fold",
+        ),
+        ([".."], 2, "stands where words do"),
+        (["../empty"], 2, 'say what to look for: howto search "fold a shirt" ../empty'),
         (["shirt", ".", "--by", "smell"], 2, "cannot search by smell. Signals there are: words"),
         (["shirt", ".", "--top", "0"], 2, "--top is 0"),
         (["shirt", ".", "--min-score", "2"], 2, "between 0 and 1"),
@@ -257,6 +265,45 @@ def test_a_folder_that_may_not_be_written(cli, videos: Path) -> None:
     finally:
         for folder in (videos, videos / "shirts"):
             folder.chmod(0o755)
+
+
+def test_a_folder_is_a_word_where_it_is_not_written_as_a_path(
+    cli, videos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(videos)
+    assert cli("search", "shirts", "--json").json["hits"][0]["video"] == "shirts/fold.mp4"
+
+
+def test_the_state_of_another_library_is_left_alone(cli, videos: Path, tmp_path: Path) -> None:
+    before = cli("search", "shirt", videos, "--json").json["hits"]
+    state = videos / ".howto"
+    other = tmp_path / "other"
+    other.mkdir()
+    ran = cli("search", "shirt", other, "--state-dir", state)
+    assert (ran.code, f"keeps what is known of {videos};" in ran.err) == (2, True)
+    assert not (state / "folder.txt").exists()
+    for folder in (videos, videos / "shirts"):
+        same = cli("search", "shirt", folder, "--state-dir", state, "--json").json
+        assert not any(same["refreshed"].values())
+        assert [hit["start"] for hit in same["hits"]] == [hit["start"] for hit in before]
+
+
+def test_what_is_not_wanted_without_a_word_is_said_to_change_nothing(cli, videos: Path) -> None:
+    plain = cli("search", "shirt", videos, "--json").json
+    same = cli("search", "shirt", videos, "--not", "!?", "--json").json
+    assert same["hits"] == plain["hits"]
+    assert "there is no word in --not '!?': nothing is left out" in same["notes"]
+
+
+def test_a_terminal_without_room_for_columns(cli, videos: Path, monkeypatch) -> None:
+    monkeypatch.setattr("howto.cli.search.output", Console(width=30, highlight=False))
+    ran = cli("search", "left sleeve", videos, "--top", "1")
+    assert [line.rstrip() for line in ran.out.splitlines()] == [
+        "1 shirts/fold.mp4",
+        "  0.84  0:07 - 0:10",
+        "  now fold the left sleeve of",
+        "  the shirt",
+    ]
 
 
 def test_state_dir_is_used(cli, videos: Path, tmp_path: Path) -> None:

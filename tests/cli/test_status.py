@@ -60,6 +60,15 @@ def test_problems_of_captions_are_named_by_line(cli, videos: Path) -> None:
     assert " 6 " in row
 
 
+def test_the_root_of_all_files_is_taken_when_it_is_named_alone(cli, monkeypatch) -> None:
+    # Status makes nothing, so this looks through no machine when it fails.
+    monkeypatch.chdir("/")
+    silent, named = cli("status"), cli("status", "/")
+    assert silent.code == 2
+    assert "where every file of the machine is; name a folder" in silent.err
+    assert "name a folder" not in named.err
+
+
 def test_a_folder_that_is_no_library_yet(cli, videos: Path) -> None:
     ran = cli("status", videos)
     assert (ran.code, ran.out) == (1, "")

@@ -48,11 +48,11 @@ def test_scores_never_rise_down_the_list(one: list[int], two: list[int]) -> None
 
 def test_the_same_clip_found_by_two_signals_is_one_thing() -> None:
     said = Candidate(1, 2.0, 4.0, "fold it", 7, 0.9, ("narration",))
-    seen = Candidate(1, 2.0, 4.0, "fold it", 7, 0.4, ("picture",))
+    seen = Candidate(1, 2.0, 4.0, "fold it", 7, 0.4, ("pictures",))
     other = Candidate(1, 26.0, 28.0, "wait", 8, 0.5, ("narration",))
     fused = fuse({"words": [other, said], "pictures": [seen]}, key=lambda one: one.key)
     assert [dict(one.ranks) for one in fused] == [{"words": 2, "pictures": 1}, {"words": 1}]
     assert fused[0].item is seen
     (moment, _) = join(fused, top=5)
     assert (moment.caption, moment.score) == ("fold it", 0.9)
-    assert moment.matched == ("narration", "picture")
+    assert moment.matched == ("narration", "pictures")

@@ -46,6 +46,36 @@ def test_a_moment_plays_from_its_best_line_and_scores_with_its_names() -> None:
     assert (moment.start, moment.at, moment.score) == (0, 7, 0.9)
 
 
+def fused_spans(**rankings: list[Candidate]) -> list[tuple[float, float]]:
+    """The moments of several signals, each named with what it ranks."""
+    ranked = {signal: sorted(hits, key=lambda one: -one.score) for signal, hits in rankings.items()}
+    found = join(fuse(ranked, key=lambda one: one.key), 10)
+    return [(moment.start, moment.end) for moment in found]
+
+
+def test_what_is_seen_before_a_line_is_said_is_no_part_of_its_moment() -> None:
+    windows = [hit(1, 0, 10, 0.9), hit(2, 10, 20, 0.95)]
+    assert fused_spans(pictures=windows, words=[hit(3, 20, 23, 0.8)]) == [(0, 20), (20, 23)]
+    # A line that is seen as well begins where it is said all the same.
+    lines = [hit(3, 20, 23, 0.6)]
+    assert fused_spans(pictures=[*windows, hit(3, 20, 23, 1.0)], words=lines) == [
+        (20, 23),
+        (0, 20),
+    ]
+
+
+def test_lines_that_say_it_join_whatever_pictures_make_of_them() -> None:
+    lines = [hit(1, 0, 3, 0.9), hit(2, 3, 6, 0.7)]
+    assert fused_spans(words=lines, pictures=[hit(1, 0, 3, 0.8)]) == [(0, 6)]
+    assert fused_spans(meaning=lines, pictures=[hit(1, 0, 3, 1.0)]) == [(0, 6)]
+
+
+def test_what_is_hardly_said_is_where_it_is_seen() -> None:
+    windows = [hit(1, 0, 10, 0.9), hit(2, 10, 20, 0.95)]
+    said = [hit(2, 10, 20, 0.3)]
+    assert fused_spans(pictures=windows, words=said) == [(0, 20)]
+
+
 def test_a_moment_has_an_end() -> None:
     lines = [hit(number + 1, 4 * number, 4 * number + 4, 0.9) for number in range(50)]
     assert max(end - start for start, end in spans(*lines, top=50)) <= MAX_SECONDS

@@ -1,6 +1,8 @@
 """Searching by what is seen, with a model that is worked out by hand."""
 
+import os
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,8 @@ def test_a_word_that_the_model_does_not_know_is_no_guess(seen, videos: Path) -> 
     answer = find("submarine", videos)
     assert answer.hits == ()
     assert "main knows no word of 'submarine': pictures did not rank" in answer.notes
+    assert (answer.signals, answer.model) == ((), None)
+    assert not any("are rough" in note for note in answer.notes)
 
 
 def test_the_second_search_embeds_nothing(seen, videos: Path) -> None:
@@ -307,6 +311,87 @@ def test_that_a_video_is_like_itself_is_no_match(seen, videos: Path, small_video
     both = search("", videos, model="main", like=like)
     assert "other.mp4" in {hit.video for hit in both.hits}
     assert both.confident
+    # The same of fewer hits: the first is of the video itself.
+    best = search("", videos, model="main", like=like, top=1)
+    assert [hit.video for hit in best.hits] == ["pancakes.mp4"]
+    assert (best.confident, best.notes) == (True, both.notes)
+
+
+@pytest.mark.parametrize("given", ["shirt.mp4", "shirts/fold.mp4", "./x/../shirts/fold.mp4"])
+def test_like_a_moment_of_a_video_by_any_of_its_paths(
+    seen, videos: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    model = seen()
+    (videos / "shirt.mp4").write_bytes((videos / "shirts" / "fold.mp4").read_bytes())
+    model.shown["shirt.mp4"] = model.shown["fold.mp4"]
+    wanted = search("", videos, model="main", like=parse_like("shirts/fold.mp4@5")).hits
+    assert wanted
+    assert search("", videos, model="main", like=parse_like(f"{given}@5")).hits == wanted
+    # Nor does it matter from where it is named, or in which folder is searched.
+    monkeypatch.chdir(videos / "shirts")
+    for typed in (given, "fold.mp4", "../shirt.mp4", str(videos / "x" / ".." / "shirt.mp4")):
+        like = parse_like(f"{typed}@5")
+        assert search("", videos, model="main", like=like).hits == wanted
+    inside = search("", videos / "shirts", model="main", like=parse_like(f"{given}@5"))
+    assert {hit.video for hit in inside.hits} == {"fold.mp4"}
+
+
+def test_of_several_videos_of_a_name_the_one_in_the_folder_searched_is_meant(
+    seen, videos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen()
+    (videos / "shirts" / "silent.mp4").write_bytes((videos / "pancakes.mp4").read_bytes())
+    pan = search("", videos, model="main", like=parse_like("pancakes.mp4@3")).hits
+    shirt = search("", videos, model="main", like=parse_like("silent.mp4@3")).hits
+    assert [hit.video for hit in pan] != [hit.video for hit in shirt]
+    for here in (videos, videos / "shirts"):
+        monkeypatch.chdir(here)
+        assert search("", videos, model="main", like=parse_like("silent.mp4@3")).hits == shirt
+        inside = search("", videos / "shirts", model="main", like=parse_like("silent.mp4@3"))
+        assert inside.hits[0].score == pan[0].score
+
+
+def test_like_a_moment_of_a_video_by_a_link_or_a_copy_of_it(seen, videos: Path) -> None:
+    seen()
+    film = videos / "pancakes.mp4"
+    wanted = search("", videos, model="main", like=parse_like(f"{film}@3")).hits
+    assert wanted
+    link, folder, copy = (videos.parent / name for name in ("link.mp4", "elsewhere", "copy.mp4"))
+    link.symlink_to(film)
+    folder.symlink_to(videos)
+    copy.write_bytes(film.read_bytes())
+    typed = [f"{path}@3" for path in (link, folder / "pancakes.mp4", copy)]
+    for like in typed:
+        assert search("", videos, model="main", like=parse_like(like)).hits == wanted
+    film.unlink()
+    for like in typed:
+        with pytest.raises(UsageError, match="there is no video"):
+            search("", videos, model="main", like=parse_like(like))
+
+
+def test_like_a_moment_of_a_collected_video_by_a_link_to_it(
+    seen, videos: Path, library: Library
+) -> None:
+    seen()
+    number = library.number_of_file("pancakes.mp4")
+    with library.writing() as connection:  # its id is its site's
+        connection.execute("UPDATE videos SET video_id = 'site:1' WHERE number = ?", (number,))
+    link = videos.parent / "link.mp4"
+    link.symlink_to(videos / "pancakes.mp4")
+    wanted = search("", videos, model="main", like=parse_like("pancakes.mp4@3")).hits
+    assert wanted
+    assert search("", videos, model="main", like=parse_like(f"{link}@3")).hits == wanted
+
+
+def test_like_a_moment_of_a_video_that_the_library_knows_as_a_link(seen, videos: Path) -> None:
+    seen()
+    away = videos.parent / "away.mp4"
+    (videos / "pancakes.mp4").rename(away)
+    (videos / "pancakes.mp4").symlink_to(away)
+    wanted = search("", videos, model="main", like=parse_like("pancakes.mp4@3")).hits
+    assert wanted
+    for typed in ("./pancakes.mp4", videos / "pancakes.mp4", away):
+        assert search("", videos, model="main", like=parse_like(f"{typed}@3")).hits == wanted
 
 
 def test_words_that_are_not_known_beside_a_picture_are_left_out(seen, videos: Path) -> None:
@@ -370,6 +455,97 @@ def test_filters_and_folders_come_before_the_cut(
     assert hit.path.name == "pancakes.mp4"
 
 
+CROWD = 2_010
+"""Lines of a video that say what is not wanted: more than any signal puts forward."""
+
+
+@pytest.fixture
+def crowd(seen, small_video, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with an old video that shows a shirt, and says press in all lines but the last; and
+    with a newer and longer one that says and shows it but once."""
+    folder = tmp_path / "crowd"
+    (folder / "new").mkdir(parents=True)
+    first, last = 20.0, 20.0 + CROWD / 2
+    lines = [(first + at / 2, f"press shirt {at}") for at in range(CROWD)]
+    said = {
+        "old.mp4": [*lines, (last, "there lies shirt")],
+        "new/film.mp4": [(first, "how to wear a shirt")],
+    }
+    for name, told in said.items():
+        small_video(folder / name, seconds=1_030 if name == "old.mp4" else 1_100)
+        cues = (
+            f"{clock(at)} --> {clock(at + 0.5 if len(told) > 1 else at + 5)}\n{text}\n"
+            for at, text in told
+        )
+        (folder / name).with_suffix(".vtt").write_text("WEBVTT\n\n" + "\n".join(cues))
+    day = datetime(2020, 6, 15, tzinfo=UTC).timestamp()
+    os.utime(folder / "old.mp4", (day, day))
+    model = seen()
+    model.shown["old.mp4"] = [(first, last - 0.01, "shirt", 3.0), (last, 9_999, "shirt", 0.5)]
+    model.shown["film.mp4"] = [(first, first + 0.5, "shirt", 0.3)]
+    monkeypatch.setattr("howto.search.meaning.SentenceEmbedder", lambda device: model)
+    return folder
+
+
+def clock(seconds: float) -> str:
+    return f"{int(seconds // 60):02}:{seconds % 60:06.3f}"
+
+
+def options_of(signal: str) -> dict[str, object]:
+    return {"by": (signal,), "model": "main" if signal == "pictures" else "auto"}
+
+
+@pytest.mark.parametrize("signal", ["words", "meaning", "pictures"])
+def test_what_says_what_is_not_wanted_leaves_room_for_the_rest(crowd: Path, signal: str) -> None:
+    options = options_of(signal)
+    full = search("shirt", crowd, **options)
+    assert {hit.video for hit in full.hits} == {"old.mp4"}
+    answer = search("shirt", crowd, without="press", top=1_000, **options)
+    assert not any("press" in hit.caption for hit in answer.hits)
+    said = [hit for hit in answer.hits if hit.caption]
+    assert {hit.video for hit in said} == {"old.mp4", "new/film.mp4"}
+    assert said[0].caption == "there lies shirt"
+
+
+@pytest.mark.parametrize("signal", ["words", "meaning", "pictures"])
+def test_what_does_not_pass_the_filters_leaves_room_for_the_rest(crowd: Path, signal: str) -> None:
+    options = options_of(signal)
+    for filters in (
+        Filters(video="new/*"),
+        Filters(after=date(2020, 6, 16)),
+        Filters(longer_than=1_050),
+    ):
+        answer = search("shirt", crowd, filters=filters, **options)
+        assert {hit.video for hit in answer.hits} == {"new/film.mp4"}
+        assert "how to wear a shirt" in answer.hits[0].caption
+    inside = search("shirt", crowd / "new", **options)
+    assert "how to wear a shirt" in inside.hits[0].caption
+    assert {hit.video for hit in inside.hits} == {"film.mp4"}
+
+
+def test_meaning_has_nothing_to_rank_where_nothing_is_said(crowd: Path) -> None:
+    for captions in crowd.rglob("*.vtt"):
+        captions.unlink()
+    answer = search("shirt", crowd, by=("words", "meaning"))
+    assert answer.signals == ("words",)
+    assert "meaning did not rank: there is nothing here that it could rank" in answer.notes
+
+
+def test_a_signal_that_did_not_rank_is_not_named(seen, cli: Callable, videos: Path) -> None:
+    seen()
+    ran = cli("search", "batter", videos, "--by", "words,pictures", "--model", "main")
+    assert "pancakes.mp4" in ran.out
+    assert "By words" not in ran.err
+    assert "main knows no word of 'batter': pictures did not rank" in ran.err
+    told = cli(
+        "search", "batter", videos, "--by", "words,pictures", "--model", "main", "--json"
+    ).json
+    assert (told["signals"], told["model"], told["confident"]) == (["words"], None, True)
+    assert "main knows no word of 'batter': pictures did not rank" in told["notes"]
+    nothing = cli("search", "?!", videos, "--json").json
+    assert (nothing["signals"], nothing["notes"][0]) == ([], "there is no word in '?!' to look for")
+
+
 def test_lines_that_say_what_is_not_wanted_are_left_out_before_the_cut(
     videos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -420,12 +596,20 @@ def test_without_a_measurement_it_is_words_and_that_is_said(seen, library: Libra
     assert models_in_use(library) == ["main"]
     chosen = choose_signals(library, None)
     assert (chosen.signals, chosen.model) == (("words",), None)
-    assert "was not measured yet (models there are: main)" in chosen.notes[0]
+    measure = f"howto eval --benchmark own -L {library.folder} --model main (and --queries"
+    assert measure in chosen.notes[0]
+    assert chosen.notes[0].endswith("or name a model: --model main")
     asked = choose_signals(library, ("pictures",))
     assert (asked.signals, asked.model) == (("pictures",), "main")
     make_run(library, "other")
     with pytest.raises(UsageError, match=r"Name one: --model main\|other"):
         choose_signals(library, ("pictures",))
+    make_run(library, "my run")
+    (note,) = choose_signals(library, None, folder=Path("a b")).notes
+    models = "--model main --model 'my run' --model other"
+    assert f"howto eval --benchmark own -L 'a b' {models} (and --queries FILE.csv" in note
+    inside = library.folder / "shirts"
+    assert f"own -L {inside} --model" in ask(library, Query.parse("shirt"), inside).notes[0]
 
 
 def test_what_was_measured_to_be_best_is_taken(seen, library: Library) -> None:

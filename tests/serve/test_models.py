@@ -235,6 +235,8 @@ def test_how_far_the_vectors_are_is_told(
                     told = json.loads(next(stream).removeprefix(b"data: "))
                     if told["done"] == told["total"]:
                         break
+        with urlopen(f"{server.address}/api/indexing", timeout=60) as reply:
+            assert json.load(reply)["building"] == told
     finally:
         server.stop()
     assert (told["run"], told["total"]) == (1, 6)

@@ -7,7 +7,7 @@ is gone is taken out, and all others are left alone.
 
 import json
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +32,7 @@ __all__ = [
     "clips_changed",
     "clips_of",
     "is_up_to_date",
+    "rows_of",
 ]
 
 _CHANGED = "clips-changed"
@@ -227,6 +228,40 @@ def clips_of(library: Library, video_id: str, *, spoken: bool) -> list[Candidate
         for number, clip, start, end, caption in rows
         if caption or not spoken
     ]
+
+
+def rows_of(
+    library: Library, index: "VectorIndex", clips: Set[int], *, spoken: bool
+) -> "NDArray[np.int64] | None":
+    """The rows of some clips, int64 (n,), in no order that counts; None where there are no clips.
+
+    Those of a video that changed since the index was opened may be others: `candidates` leaves it
+    out.
+
+    Args:
+        clips: their keys.
+    """
+    if not clips:
+        return None
+    import numpy as np
+
+    said = " AND caption <> ''" if spoken else ""
+    places = library.connection.execute(
+        "WITH wanted AS (SELECT value FROM json_each(?)), placed AS ("  # noqa: S608
+        " SELECT video_id, clip,"
+        " row_number() OVER (PARTITION BY number ORDER BY clip) - 1 AS position"
+        " FROM clips JOIN videos USING (number)"
+        f" WHERE number IN (SELECT number FROM clips WHERE clip IN wanted){said})"
+        " SELECT video_id, position FROM placed WHERE clip IN wanted",
+        (json.dumps([*clips]),),
+    )
+    groups = index.manifest.groups
+    rows = [
+        groups[name].first + position
+        for name, position in places
+        if name in groups and position < groups[name].count
+    ]
+    return np.array(rows, np.int64)
 
 
 def candidates(

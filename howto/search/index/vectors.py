@@ -96,6 +96,7 @@ class VectorIndex:
         count: int,
         *,
         names: Collection[str] | None = None,
+        without: NDArray[np.int64] | None = None,
         exact: bool = False,
     ) -> Found:
         """Find the vectors with the highest dot products.
@@ -104,6 +105,7 @@ class VectorIndex:
             query: float32 (D,).
             count: the most wanted.
             names: search these groups alone.
+            without: int64 (n,), rows that are left out.
             exact: look at every vector. Otherwise the approximate index is asked where there is
                 one and the time to load it is worth it; scores are exact all the same.
 
@@ -114,6 +116,9 @@ class VectorIndex:
         if query.shape != (self.manifest.dim,) or not np.isfinite(query).all():
             raise ValueError(f"expected {self.manifest.dim} finite values, got {query.shape}")
         allowed = self.alive if names is None else self.mask(names)
+        if without is not None:
+            allowed = allowed.copy()  # the rows alive are kept from one search to the next
+            allowed[without] = False
         num_allowed = int(np.count_nonzero(allowed))
         whole = num_allowed == len(allowed)
         few = exact or num_allowed <= _FEW_ROWS
