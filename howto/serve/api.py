@@ -183,11 +183,11 @@ class Api:
         return FileResponse(piece.path, media_type="video/mp4", headers=_ASK_AGAIN)
 
     async def indexing(self, _: Call) -> Response:
-        return json_response(self.indexer.now.as_json())
+        return json_response({**self.indexer.now.as_json(), "building": self._building.as_json()})
 
     async def refresh(self, call: Call) -> Response:
         self.indexer.begin(retry=call.values["retry"])
-        return json_response(self.indexer.now.as_json())
+        return await self.indexing(call)
 
     async def events(self, _: Call) -> Response:
         if self._listeners >= _MOST_LISTENERS:
@@ -373,15 +373,14 @@ def endpoints(api: Api) -> tuple[Endpoint, ...]:
             "GET",
             "/api/indexing",
             api.indexing,
-            "How far looking at new files is.",
+            "How far looking at new files is, and (`building`) the vectors a search waits for.",
             schema="Indexing",
         ),
         Endpoint(
             "GET",
             "/api/events",
             api.events,
-            "The same whenever it changes, as server-sent events named `indexing`; as `building`, "
-            "how far the vectors are that a search waits for.",
+            "The same whenever it changes, as server-sent events named `indexing` and `building`.",
             gives="text/event-stream",
         ),
         Endpoint(

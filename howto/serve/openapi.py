@@ -100,7 +100,9 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     ),
     "Videos": _object(total=_COUNT, readable=_COUNT, videos=_list("ListedVideo")),
     "Piece": _object(address=_TEXT, start=_SECONDS, end=_SECONDS),
+    "Building": _object(run=_COUNT, done=_COUNT, total=_COUNT, item=_TEXT),
     "Indexing": _object(
+        building={"$ref": "#/components/schemas/Building"},
         state={"type": "string", "enum": ["looking", "ready", "failed"]},
         run=_COUNT,
         done=_COUNT,

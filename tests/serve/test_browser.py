@@ -380,6 +380,143 @@ def apply(page: Page, glob: str) -> None:
     page.driver.find_element(By.CSS_SELECTOR, "#filter-form button").click()
 
 
+@pytest.mark.parametrize("size", [NARROW, (360, 560), (768, 600), WIDE])
+def test_the_video_hides_nothing_that_has_the_focus(page: Page, size: tuple[int, int]) -> None:
+    page.look("/?q=shirt", size)
+    page.all("#hits .open")[0].click()
+    page.until("return document.querySelector('#around button')")
+    page.run("document.getElementById('steps-box').open = true")
+    page.run("document.getElementById('player').focus()")
+    seen = set()
+    for key in [Keys.TAB] * 25 + [Keys.SHIFT + Keys.TAB] * 30:
+        page.press(key)
+        where = page.run(FOCUS)
+        if where is None:
+            continue
+        name, top, stage, height = where
+        seen.add(name)
+        assert top >= stage - 1, f"{name} is under the video"
+        assert top < height - 20, f"{name} is out of sight"  # of a textarea, the caret's line
+        assert page.run(CLOSE_IS_FREE), f"at {name}"
+    assert {"steps-list", "around"} <= seen
+
+
+FOCUS = """
+const one = document.activeElement, stage = document.querySelector('.stage');
+if (!one.closest('#player') || one.id === 'player' || stage.contains(one)) return null;
+const box = one.getBoundingClientRect(), above = stage.getBoundingClientRect();
+return [one.id || one.closest('[id]').id, box.top, above.bottom, innerHeight];
+"""
+CLOSE_IS_FREE = """
+const close = document.getElementById('close'), box = close.getBoundingClientRect();
+return document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2) === close;
+"""
+
+
+def test_the_player_can_be_closed_wherever_a_phone_has_scrolled_in_it(page: Page) -> None:
+    page.look("/?q=shirt", NARROW)
+    page.all("#hits .open")[0].click()
+    page.until("return document.querySelector('#around button')")
+    page.run("document.getElementById('steps-box').open = true")
+    page.run("document.getElementById('steps-list').scrollIntoView({block: 'end'})")
+    assert page.run("return window.scrollY") > 100
+    assert page.run(CLOSE_IS_FREE)
+    page.driver.find_element(By.ID, "close").click()
+    assert not page.driver.find_element(By.ID, "player").is_displayed()
+
+
+@pytest.mark.parametrize("rest", ["model=none", "by=words", "video=*", "top=10&min_score=0.1"])
+def test_filters_of_the_address_leave_the_first_moment_in_sight(page: Page, rest: str) -> None:
+    page.look(f"/?q=shirt&{rest}", NARROW)
+    place = (
+        "const box = document.querySelector('#hits .open')?.getBoundingClientRect();"
+        "return box && [box.top + scrollY, box.bottom + scrollY]"
+    )
+    before = page.run(place)
+    assert before[1] < NARROW[1]
+    assert page.text("#filters summary") == f"Filters ({rest.count('=')} set)"
+    page.driver.find_element(By.CSS_SELECTOR, "#filters summary").click()
+    page.driver.find_element(By.CSS_SELECTOR, "#filter-form button").click()
+    page.until("return !document.getElementById('filters').open")
+    page.until("return !document.getElementById('found').ariaBusy")
+    assert page.run(place) == before
+
+
+@pytest.mark.parametrize("path", ["/", "/?q=shirt", "/?q=zebra", "/library"])
+def test_a_finger_meets_everything(page: Page, path: str) -> None:
+    page.look(path, NARROW)
+    if "shirt" in path:
+        page.all("#hits .open")[0].click()
+        page.until("return document.querySelector('#around button')")
+    page.until("return location.pathname !== '/library' || document.querySelector('.reason')")
+    page.run("for (const one of document.querySelectorAll('details')) one.open = true")
+    page.run("document.getElementById('signals').hidden = false")
+    page.run("document.getElementById('model-box').hidden = false")
+    targets = page.run(TARGETS)
+    assert len(targets) > 10
+    assert [one for one in targets if min(one[1:]) < 44] == []
+
+
+TARGETS = """
+const all = [...document.querySelectorAll('button, a, input, select, summary, textarea')];
+const shown = all.filter((one) => one.checkVisibility() && !one.closest('p, .skip'));
+return shown.map((one) => {
+  const box = (one.type === 'checkbox' ? one.closest('label') : one).getBoundingClientRect();
+  return [one.outerHTML.slice(0, 80), Math.round(box.width), Math.round(box.height)];
+});
+"""
+
+
+def test_what_a_score_means_is_said_by_keyboard_too(page: Page) -> None:
+    page.look("/?q=shirt")
+    page.driver.find_element(By.ID, "q").click()
+    for _ in range(8):
+        page.press(Keys.TAB)
+        if page.run("return document.activeElement.parentElement.id") == "scores":
+            break
+    explained = page.driver.find_element(By.CSS_SELECTOR, "#scores p + p")
+    assert not explained.is_displayed()
+    page.press(Keys.ENTER)
+    assert explained.is_displayed()
+    assert "need not fall" in explained.text
+    for path in ("/", "/?q=zebra"):  # where nothing has a score
+        page.look(path)
+        assert not page.driver.find_element(By.ID, "scores").is_displayed()
+
+
+def test_who_finds_nothing_is_shown_a_way_on(page: Page) -> None:
+    page.look("/?q=zebra")
+    page.driver.find_element(By.LINK_TEXT, "See all videos").click()
+    page.until("return document.querySelectorAll('#hits .open').length")
+    assert page.run("return location.search") == ""
+    assert not page.driver.find_element(By.ID, "nothing").is_displayed()
+
+
+def test_what_a_search_waits_for_is_shown_while_it_lasts(page: Page) -> None:
+    page.look("/")
+    page.run(BUILDING_IS, {"run": 1, "done": 2, "total": 6, "item": HOSTILE})
+    page.until("return !document.getElementById('building').hidden")
+    assert page.text("#building-text") == f"Getting 6 videos ready to search: 2 done. {HOSTILE}"
+    page.run(BUILDING_IS, {"run": 1, "done": 6, "total": 6, "item": ""})
+    page.until("return document.getElementById('building').hidden")
+
+
+BUILDING_IS = """
+const ask = window.reallyAsk ??= window.fetch, building = arguments[0];
+window.fetch = async (address, ...rest) => {
+  const reply = await ask(address, ...rest);
+  if (address !== "/api/indexing") return reply;
+  return Response.json({...await reply.json(), building});
+};
+"""
+
+
+def test_looking_for_new_files_says_what_came_of_it(page: Page) -> None:
+    page.look("/library")
+    page.until("return document.querySelector('#library .buttons button')").click()
+    page.until("return document.getElementById('outcome').textContent === 'Nothing is new.'")
+
+
 def test_the_key_lies_in_the_search_box(page: Page) -> None:
     page.look("/")
     key, box = (
@@ -390,14 +527,19 @@ def test_the_key_lies_in_the_search_box(page: Page) -> None:
     assert abs(key["y"] + key["height"] / 2 - box["y"] - box["height"] / 2) < 1.5
 
 
-def test_many_open_pages_leave_the_server_free(page: Page) -> None:
+@pytest.mark.parametrize("kind", ["tab", "window"])  # tabs hide each other, windows do not
+def test_many_open_pages_leave_the_server_free(page: Page, kind: str) -> None:
     page.look("/")
     first = page.driver.current_window_handle
     try:
         for _ in range(7):  # a browser has six connections for one server
-            page.driver.switch_to.new_window("tab")
+            page.driver.switch_to.new_window(kind)
             page.look("/?q=shirt")
             assert page.all("#hits .open")
+        for one in page.driver.window_handles:
+            page.driver.switch_to.window(one)
+            shown = page.run("return document.visibilityState === 'visible'")
+            assert shown or kind == "tab"
     finally:
         for one in set(page.driver.window_handles) - {first}:
             page.driver.switch_to.window(one)

@@ -100,11 +100,68 @@ def test_bad_clients_hurt_nobody_else(live: Live) -> None:
         client.close()
 
 
+def test_requests_sent_together_are_answered_in_their_order(live: Live) -> None:
+    asked = [f"/api/search?q={word}&by=words" for word in ("shirt", "batter", "iron")]
+    requests = [f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode() for path in asked]
+    with socket.create_connection(("127.0.0.1", live.port), timeout=60) as client:
+        client.sendall(requests[0][:30])
+        time.sleep(0.1)  # half a head lies there for a while
+        client.sendall(requests[0][30:] + requests[1] + requests[2][:30])
+        answers = [answer_on(client) for _ in range(2)]
+        client.sendall(requests[2][30:])
+        answers.append(answer_on(client))
+    assert [status for status, _ in answers] == [200] * 3
+    assert [json.loads(body)["query"] for _, body in answers] == ["shirt", "batter", "iron"]
+
+
+def answer_on(client: socket.socket) -> tuple[int, bytes]:
+    """The next answer on a connection, and no byte of the one after it."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        byte = client.recv(1)
+        assert byte, "the connection was closed"
+        head += byte
+    length = int(head.lower().partition(b"content-length:")[2].split()[0])
+    body = b""
+    while len(body) < length:
+        body += client.recv(length - len(body))
+    return int(head.split()[1]), body
+
+
+@pytest.mark.parametrize("path", ["/login", "/api/videos/any/steps"])
+def test_a_body_in_chunks_without_end_is_refused_and_not_kept(videos: Path, path: str) -> None:
+    live = Live(videos, "--token", TOKEN)
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n"
+    )
+    chunk = b"10000\r\n" + bytes(0x10000) + b"\r\n"
+    try:
+        before = memory_of(live, "VmRSS")
+        with socket.create_connection(("127.0.0.1", live.port), timeout=60) as client:
+            client.sendall(head.encode())
+            with suppress(ConnectionError):  # it may end the connection meanwhile
+                for _ in range(1000):  # 62 MiB
+                    client.sendall(chunk)
+            assert answer_on(client)[0] == 413
+            assert memory_of(live, "VmHWM") - before < 20_000
+        assert live.stop() == 0
+    finally:
+        live.process.kill()
+
+
+def memory_of(live: Live, kind: str) -> int:
+    """What the kernel counts for a server, in KiB: VmRSS now, VmHWM at its most."""
+    status = Path(f"/proc/{live.process.pid}/status").read_text()
+    return int(status.partition(f"{kind}:")[2].split()[0])
+
+
 WHOLE = b"GET /api/indexing HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 STALLS = {
     "nothing is said": [b""],
     "a head": [WHOLE[:30]],
     "a second head": [WHOLE, WHOLE[:30]],
+    "a second head with the first": [WHOLE + WHOLE[:30]],
     "a body": [b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc"],
     "a second body": [WHOLE, b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc"],
 }
@@ -129,6 +186,27 @@ def test_a_request_that_is_never_whole_is_let_go(
             writer.close()
 
     asyncio.run(stall())
+
+
+def test_a_head_that_comes_byte_by_byte_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_SECONDS_TO_ASK", 0.3)
+
+    async def drip() -> None:
+        async with listening() as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nX: ")
+            with suppress(ConnectionError):
+                for _ in range(200):  # 10 s, and never whole
+                    writer.write(b"x")
+                    await writer.drain()
+                    with suppress(TimeoutError):
+                        assert await asyncio.wait_for(reader.read(1), 0.05) == b""
+                        break
+                else:
+                    pytest.fail("it was waited for as long as bytes came")
+            writer.close()
+
+    asyncio.run(drip())
 
 
 def test_who_asks_in_time_stays(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,8 +64,12 @@ function fill(wanted) {
   showScore();
   const by = (wanted.by ?? "").split(",");
   for (const box of document.querySelectorAll("#signals input")) box.checked = by.includes(box.value);
-  if (wanted.by || Object.keys(FILTERS).some((name) => wanted[name])) $("filters").open = true;
+  // They stay folded: what was found is to be seen first.
+  const set = ["by", ...Object.keys(FILTERS)].filter((name) => wanted[name]).length;
+  $("filters-set").textContent = set ? `(${set} set)` : "";
 }
+
+const isNarrow = () => matchMedia("(max-width: 40rem)").matches;
 
 function showScore() {
   $("min-score-shown").textContent = Number($("min-score").value).toFixed(2);
@@ -125,6 +129,8 @@ async function search(wanted) {
     const besides = wanted.like && wanted.q ? ", like the picture" : "";
     $("count").replaceChildren(`${subject} ${relation} `, el("q", { dir: "auto" }, found.query), besides);
     $("nearest").hidden = found.confident || !found.hits.length;
+    $("scores").hidden = !found.hits.length;
+    $("nothing").hidden = found.hits.length > 0;
     tell($("count").textContent);
     hits.show(found, play);
     const notes = found.why ? [found.why, ...found.notes] : found.notes;
@@ -133,7 +139,7 @@ async function search(wanted) {
     if (signal.aborted) return;
     problem(error.message);
     $("count").textContent = "";
-    $("nearest").hidden = true;
+    sayNothing();
     hits.show({ hits: [] }, play);
     $("notes").replaceChildren();
   }
@@ -143,7 +149,7 @@ async function search(wanted) {
 async function start() {
   asked?.abort();
   $("notes").replaceChildren();
-  $("nearest").hidden = true;
+  sayNothing();
   try {
     const found = await get("/api/videos", { count: START_WITH });
     problem("");
@@ -163,6 +169,11 @@ async function start() {
   }
 }
 
+// What is said about moments, where none were looked for.
+function sayNothing() {
+  for (const id of ["nearest", "nothing", "scores"]) $(id).hidden = true;
+}
+
 function problem(text) {
   $("problem").textContent = text;
   $("problem").hidden = !text;
@@ -179,8 +190,15 @@ function play(moment, button) {
 // Filters are kept, also before anything is searched for; so is the picture that is searched with.
 function submitted(event) {
   event.preventDefault();
+  if (isNarrow() && $("filters").open) fold($("filters"));
   const { like, at } = parameters();
   return go(addressOf(like ? { like, at: at ?? "0" } : {}));
+}
+
+// The moments are below it.
+function fold(details) {
+  if (details.contains(document.activeElement)) details.querySelector("summary").focus();
+  details.open = false;
 }
 
 function addressOf(picture) {
@@ -289,7 +307,7 @@ $("show-keys").addEventListener("click", () => $("keys").showModal());
 for (const link of document.querySelectorAll("a[data-view]")) link.addEventListener("click", followed);
 document.addEventListener("keydown", pressed);
 window.addEventListener("popstate", show);
-listen(() => (player.isOpen() ? null : show()), () => $("hits").childElementCount > 0);
+await listen(() => (player.isOpen() ? null : show()));
 await offerWays();
 await show();
 document.documentElement.dataset.ready = "true";

@@ -97,5 +97,6 @@ function why(hit, signals) {
   if (signals.length > 1) {
     for (const [signal, rank] of Object.entries(hit.ranks)) parts.push(`${signal} #${rank}`);
   }
-  return el("span", { class: "why" }, bar, parts.join(", "));
+  const whole = parts.map((part) => part.replaceAll(" ", "\u00a0")); // lines break between them alone
+  return el("span", { class: "why" }, bar, whole.join(", "));
 }

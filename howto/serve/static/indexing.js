@@ -1,50 +1,70 @@
-// How far the server is with new files, told by the server itself.
+// How far the server is with new files, asked for while somebody looks at the page.
 
+import { get } from "./api.js";
 import { $, counted } from "./dom.js";
 
-let seen = 0; // the last run whose end is known here
-let first = true;
+// A browser has six connections for all pages of a server: a question that is answered at once leaves
+// them to searches, pictures and videos, where a stream of events would hold one for each page.
+const OFTEN = 500; // milliseconds between two looks while something goes on
+const SELDOM = 2000;
+const PATIENCE = 20_000; // for one answer: one that never comes is no end of looking
 
-// onDone is called when a run has changed anything: while this page was open, or, where it does not
-// show anything yet, since it was loaded.
-export function listen(onDone, showsAnything) {
-  let source = null;
-  // A browser has six connections for all pages of a server: one that nobody looks at, or that is
-  // kept to go back to, holds none.
-  const follow = (wanted) => {
-    if (wanted === Boolean(source)) return;
-    source?.close();
-    source = wanted ? opened(onDone, showsAnything) : null;
-  };
-  const look = () => follow(document.visibilityState === "visible");
-  document.addEventListener("visibilitychange", look);
-  window.addEventListener("pagehide", () => follow(false));
-  window.addEventListener("pageshow", look);
-  look();
+let seen = null; // the last run whose end is known here
+let turn = 0; // counts looks: the end of an older one begins no other
+let timer = 0;
+let onDone = () => {};
+
+// whenDone is called when a run has changed anything. Wait for it before anything is shown: what is
+// shown then is known to be as new as the run that is known.
+export function listen(whenDone) {
+  onDone = whenDone;
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "visible") look();
+    else clearTimeout(timer);
+  });
+  return look();
 }
 
-function opened(onDone, showsAnything) {
-  const source = new EventSource("/api/events");
-  source.addEventListener("building", (event) => showBuilding(JSON.parse(event.data)));
-  source.addEventListener("indexing", (event) => {
-    const now = JSON.parse(event.data);
-    show(now);
-    // Runs that began and ended while nobody looked are told when somebody does.
-    if (now.state !== "looking" && now.run > seen) {
-      seen = now.run;
-      if (!first) {
-        if (now.state === "failed") tell(`Looking at new files stopped: ${now.message}`);
-        else tell(changes(now) ? `Brought up to date: ${changes(now)}.` : "Nothing is new.");
-      }
-      if (changes(now) && !(first && showsAnything())) onDone();
-    }
-    first = false;
-  });
-  return source;
+// Now, and then again and again, as long as the page is to be seen.
+export async function look() {
+  clearTimeout(timer);
+  turn += 1;
+  const mine = turn;
+  const now = await get("/api/indexing", {}, AbortSignal.timeout(PATIENCE)).catch(() => null);
+  if (mine !== turn) return;
+  if (now) told(now);
+  if (document.visibilityState !== "visible") return;
+  const goesOn = now && (now.state === "looking" || isBuilding(now.building));
+  timer = setTimeout(look, goesOn ? OFTEN : SELDOM);
+}
+
+function told(now) {
+  showBuilding(now.building);
+  show(now);
+  if (now.state === "looking") {
+    seen ??= now.run - 1;
+    return;
+  }
+  // Runs that began and ended while nobody looked are told when somebody does.
+  const isNews = seen !== null && now.run > seen;
+  seen = now.run;
+  if (isNews) tellEnd(now);
+}
+
+function tellEnd(now) {
+  if (now.state === "failed") tellOutcome(`Looking at new files stopped: ${now.message}`);
+  else tellOutcome(changes(now) ? `Brought up to date: ${changes(now)}.` : "Nothing is new.");
+  if (changes(now)) onDone();
 }
 
 export function tell(text) {
   $("said").textContent = text;
+}
+
+// Also for the eye, where the library page is open.
+export function tellOutcome(text) {
+  tell(text);
+  $("outcome")?.replaceChildren(text);
 }
 
 function changes(now) {
@@ -52,9 +72,11 @@ function changes(now) {
   return parts.map((name) => `${now[name]} ${name}`).join(", ");
 }
 
+const isBuilding = (building) => building.done < building.total;
+
 // What a search waits for.
 function showBuilding(now) {
-  $("building").hidden = now.done >= now.total;
+  $("building").hidden = !isBuilding(now);
   $("building-bar").max = now.total || 1;
   $("building-bar").value = now.done;
   $("building-text").textContent =

@@ -2,6 +2,7 @@
 
 import { get, post } from "./api.js";
 import { $, clock, counted, el } from "./dom.js";
+import { look, tellOutcome } from "./indexing.js";
 
 const page = $("library");
 
@@ -21,9 +22,10 @@ export async function show(onPlay) {
       el(
         "div",
         { class: "buttons" },
-        el("button", { onclick: () => post("/api/refresh") }, "Look for new files"),
+        el("span", { id: "outcome", class: "muted" }),
+        el("button", { onclick: () => refresh({}) }, "Look for new files"),
         found.failures.length
-          ? el("button", { onclick: () => post("/api/refresh", { retry: true }) }, "Try the failed again")
+          ? el("button", { onclick: () => refresh({ retry: true }) }, "Try the failed again")
           : null,
       ),
     ),
@@ -38,9 +40,14 @@ export async function show(onPlay) {
   page.replaceChildren(...parts.filter(Boolean));
 }
 
+async function refresh(parameters) {
+  tellOutcome("Looking …");
+  await post("/api/refresh", parameters).then(look, (error) => tellOutcome(error.message));
+}
+
 function figures(counts) {
   const rows = [
-    [counts.videos, counts.videos === 1 ? "video" : "videos"],
+    [counts.videos, counts.videos === 1 ? "file" : "files"],
     [clock(counts.seconds), "of video"],
     [counts.narrations, "narrated"],
     [counts.lines, "lines of narration"],
@@ -61,7 +68,7 @@ function stages(found) {
   const row = (one) => {
     const total = one.ok + one.skipped + one.failed;
     const bar = el("span", { class: "stacked", "aria-hidden": "true" });
-    for (const state of ["ok", "skipped", "failed"]) {
+    for (const state of ["ok", "skipped", "failed"].filter((name) => one[name])) {
       const part = el("span", { class: state });
       part.style.flexGrow = one[state] / total;
       bar.append(part);
