@@ -43,7 +43,9 @@ def chosen_folder(folder: Path | None, library: Path | None) -> Path:
         raise UsageError(f"two folders are named, {folder} and -L {library}; name one")
     named = folder or library
     if named is None and (here := Path.cwd()) == here.parent:
-        raise UsageError(f"this folder is {here}, where every file of the machine is; name a folder")
+        raise UsageError(
+            f"this folder is {here}, where every file of the machine is; name a folder"
+        )
     return named or Path()
 
 

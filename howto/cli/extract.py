@@ -139,7 +139,7 @@ def extract(
         if dry_run:
             from howto.extract.stage import plan
 
-            planned = plan(opened, wanted, only=only, limit=limit, retry=retry)
+            planned = plan(opened, wanted, only=only, limit=limit, retry=retry, engine=engine)
             _show_plan(opened, planned, state_dir, json=json)
             return
         if features_at is not None:

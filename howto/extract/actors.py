@@ -5,8 +5,9 @@ the folder of the features.
 """
 
 import functools
+import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from howto import plugins
@@ -50,7 +51,8 @@ def made_on_ray(
     """
     asked = tuple(_asked(one) for one in wanted)
     make = functools.partial(_Worker, asked, root, batch, time_limit)
-    for ended in run_ray(make, jobs, engine, workers=workers, time_limit=time_limit):
+    # A video may take as long as it does; it is its decoder that may not be silent.
+    for ended in run_ray(make, jobs, engine, workers=workers, time_limit=math.inf):
         if ended.result is not None:
             yield ended.result
         else:
@@ -85,7 +87,11 @@ class _Worker:
         self._extractor = Extractor(wanted, root, batch=batch, workers=1, time_limit=time_limit)
 
     def work(self, job: Job, _time_limit: float) -> tuple[Made, Reason | None, str]:
-        return self._extractor.extract(job), None, ""
+        encoders = self._extractor.encoders
+        before = [one.seconds for one in encoders]
+        made = self._extractor.extract(job)
+        computed = {one: encoders[one].seconds - before[one] for one in job.sets}
+        return replace(made, computed=computed), None, ""
 
 
 def _wanted_here(asked: _Asked) -> Wanted:

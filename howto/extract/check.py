@@ -10,6 +10,7 @@ from howto.errors import LibraryError
 from howto.extract.choice import Wanted
 from howto.extract.features import Features, read
 from howto.extract.stage import plan
+from howto.extract.storage import Unreachable
 from howto.extract.store import SetEnd, StoredFeatures, feature_sets
 from howto.library import Library
 from howto.records import State
@@ -59,6 +60,9 @@ def check_features(
         backbones: only sets of these; None: all.
         on_progress: called with files read, files to read, and the id of the last one's video.
         only: only videos with a path that matches this glob.
+
+    Raises:
+        Unreachable: a file cannot be read now, which says nothing of what is in it.
     """
     sets = [
         stored
@@ -118,10 +122,16 @@ def _expected(
 
 
 def _problem(stored: StoredFeatures, video_id: str, end: SetEnd) -> str:
-    """What is wrong with a file, or ''."""
+    """What is wrong with a file, or ''.
+
+    Raises:
+        Unreachable: it cannot be read now; it may be as it should, so it is not given up.
+    """
     path = stored.path(video_id)
     try:
         found = read(path)
+    except Unreachable:
+        raise
     except LibraryError:
         return "damaged" if path.exists() else "missing"
     if found.video_id != video_id:

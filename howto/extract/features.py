@@ -25,7 +25,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howto.errors import LibraryError
-from howto.extract.storage import files_below, is_folder_path, read_whole, write_whole
+from howto.extract.storage import (
+    Unreachable,
+    files_below,
+    is_folder_path,
+    read_whole,
+    write_whole,
+)
 from howto.recipe import Recipe
 
 __all__ = [
@@ -169,6 +175,7 @@ def read(path: Path) -> Features:
 
     Raises:
         LibraryError: the file is missing, damaged, or no feature file; the message names it.
+        Unreachable: it cannot be read now, which says nothing of it.
     """
     try:
         data = None
@@ -192,8 +199,10 @@ def read(path: Path) -> Features:
         )
     except FileNotFoundError as error:
         raise LibraryError(f"there is no feature file {path}") from error
+    except (IsADirectoryError, NotADirectoryError) as error:
+        raise LibraryError(f"{path} cannot be read: {error.strerror}") from error
     except OSError as error:
-        raise LibraryError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise Unreachable(f"{path} cannot be read: {error.strerror or error}") from error
     except (
         *(KeyError, TypeError, ValueError, AttributeError),
         *(ArithmeticError, RecursionError),

@@ -28,7 +28,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -157,10 +157,15 @@ class Extracted:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """How one video ended for each of the sets that it lacked."""
+    """How one video ended for each of the sets that it lacked.
+
+    Attributes:
+        computed: seconds inside each backbone, where it was made elsewhere.
+    """
 
     job: Job
     ends: Mapping[int, SetEnd]
+    computed: Mapping[int, float] = field(default_factory=dict)
 
 
 def workers_for(device: str) -> int:
@@ -306,6 +311,7 @@ def plan(
     limit: int | None = None,
     retry: bool = False,
     void: Collection[tuple[Recipe, int]] = (),
+    engine: Engine = LOCAL,
 ) -> Plan:
     """Find out what there is to do, and do nothing. The library should be up to date (`refresh`).
 
@@ -314,6 +320,7 @@ def plan(
         limit: the most videos to do.
         retry: do those again that failed.
         void: sets and numbers of videos whose features count as not there.
+        engine: where it would be done; a cluster is taken to be as fast as those before it.
 
     Raises:
         UsageError: a limit below 0.
@@ -349,7 +356,8 @@ def plan(
                 Job(number, video_id, library.folder / paths[number], length, tuple(lacking))
             )
     taken = tuple(jobs[:limit])
-    seconds = _estimated_seconds([one.stored for one in sets], taken)
+    speeds = [one.stored.speed(engine.kind) for one in sets]
+    seconds = _estimated_seconds(speeds, taken)
     size = _estimated_size(wanted, taken)
     return Plan(tuple(wanted), taken, len(jobs) - len(taken), ended, adopted, seconds, size)
 
@@ -427,11 +435,10 @@ def _unprobed(library: Library) -> dict[int, SetEnd]:
     }
 
 
-def _estimated_seconds(stored: Sequence[StoredFeatures], jobs: Sequence[Job]) -> float | None:
+def _estimated_seconds(speeds: Sequence[float | None], jobs: Sequence[Job]) -> float | None:
     seconds = 0.0
-    for one, rows in enumerate(stored):
+    for one, speed in enumerate(speeds):
         length = sum(job.duration for job in jobs if one in job.sets)
-        speed = rows.speed()
         if length and speed is None:
             return None
         seconds += length / speed if speed else 0.0
@@ -524,32 +531,55 @@ def _makes(
         with Extractor(
             wanted, root, batch=batch, workers=workers, time_limit=time_limit
         ) as extractor:
-            yield from _timed(library, extractor, planned.jobs)
+            makes = extractor.extract_all(planned.jobs)
+            yield from _timed(
+                library, wanted, engine, makes, lambda: [one.seconds for one in extractor.encoders]
+            )
         return
     from howto.extract.actors import made_on_ray
 
-    yield from made_on_ray(
-        engine, wanted, root, planned.jobs, batch=batch, workers=workers, time_limit=time_limit
-    )
+    computed = [0.0] * len(wanted)
+
+    def counted() -> Iterator[Made]:
+        made_there = made_on_ray(
+            engine, wanted, root, planned.jobs, batch=batch, workers=workers, time_limit=time_limit
+        )
+        for made in made_there:
+            for one, seconds in made.computed.items():
+                computed[one] += seconds
+            yield made
+
+    yield from _timed(library, wanted, engine, counted(), lambda: computed)
 
 
-def _timed(library: Library, extractor: Extractor, jobs: Sequence[Job]) -> Iterator[Made]:
-    """Run the jobs, and keep how long they took: the time shared out as backbones used theirs."""
+def _timed(
+    library: Library,
+    wanted: Sequence[Wanted],
+    engine: Engine,
+    makes: Iterator[Made],
+    computed: Callable[[], Sequence[float]],
+) -> Iterator[Made]:
+    """Pass on what is made, and keep how long it took: the time shared out as backbones used
+    theirs.
+
+    Args:
+        computed: tells the seconds inside each backbone.
+    """
     began = time.monotonic()
-    lengths = [0.0] * len(extractor.wanted)
+    lengths = [0.0] * len(wanted)
     try:
-        for made in extractor.extract_all(jobs):
+        for made in makes:
             for one in made.ends:
                 lengths[one] += made.job.duration
             yield made
     finally:
         passed = time.monotonic() - began
-        computed = sum(encoder.seconds for encoder in extractor.encoders)
+        inside = computed()
         with library.writing():
-            for encoder, length in zip(extractor.encoders, lengths, strict=True):
-                if length and computed:
-                    share = passed * encoder.seconds / computed
-                    StoredFeatures(library, encoder.wanted.recipe).add_work(length, share)
+            for a_set, length, seconds in zip(wanted, lengths, inside, strict=True):
+                if length and seconds:
+                    share = passed * seconds / sum(inside)
+                    StoredFeatures(library, a_set.recipe).add_work(length, share, engine.kind)
 
 
 def _keep_ended(library: Library, planned: Plan) -> dict[int, Outcome]:

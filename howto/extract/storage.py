@@ -43,8 +43,8 @@ _CLIENT_ERRORS = (("botocore.exceptions", "BotoCoreError"), ("aiohttp", "ClientE
 
 
 class Unreachable(LibraryError):
-    """An address did not answer, or refused: nothing is known of the file, and a later try may
-    do."""
+    """An address did not answer, or refused, or a disk failed: nothing is known of the file, and a
+    later try may do."""
 
 
 def is_folder_path(path: Path) -> bool:

@@ -4,9 +4,11 @@ A feature set is known by its recipe. A row says how one video ended for one set
 themselves lie in a file (`howto.extract.features`), and a row without its file counts for nothing.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from howto.errors import Reason
 from howto.library import Library
@@ -113,22 +115,42 @@ class StoredFeatures:
             "DELETE FROM feature_files WHERE feature_set = ? AND number = ?", (self.key, number)
         )
 
-    def add_work(self, video_seconds: float, work_seconds: float) -> None:
-        """Remember how long videos were, and how long it took to make their features."""
+    def add_work(
+        self, video_seconds: float, work_seconds: float, on: Literal["local", "ray"] = "local"
+    ) -> None:
+        """Remember how long videos were, and how long it took to make their features; on a cluster
+        apart from here."""
+        if on == "ray":
+            videos, work = self._work_on_ray()
+            told = json.dumps([videos + video_seconds, work + work_seconds])
+            self.library.put_setting(self._on_ray, told)
+            return
         self.library.connection.execute(
             "UPDATE feature_sets SET video_seconds = video_seconds + ?,"
             " work_seconds = work_seconds + ? WHERE recipe = ?",
             (video_seconds, work_seconds, self.recipe.text),
         )
 
-    def speed(self) -> float | None:
-        """Seconds of video a second of work, as measured here before; None: not yet."""
+    def speed(self, on: Literal["local", "ray"] = "local") -> float | None:
+        """Seconds of video a second of work, as measured before, here or on a cluster; None: not
+        yet."""
+        if on == "ray":
+            videos, work = self._work_on_ray()
+            return videos / work if work > 0 else None
         row = self.library.connection.execute(
             "SELECT video_seconds / work_seconds FROM feature_sets"
             " WHERE recipe = ? AND work_seconds > 0",
             (self.recipe.text,),
         ).fetchone()
         return row[0] if row else None
+
+    @property
+    def _on_ray(self) -> str:
+        return f"work_on_ray:{self.recipe.short}"
+
+    def _work_on_ray(self) -> tuple[float, float]:
+        videos, work = json.loads(self.library.setting(self._on_ray) or "[0, 0]")
+        return videos, work
 
 
 def features_root(library: Library) -> Path:

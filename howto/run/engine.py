@@ -11,11 +11,12 @@ from typing import Literal, TypeVar
 from howto.errors import UsageError
 from howto.run.local import Ended, run_local
 
-__all__ = ["LOCAL", "Engine", "engine_of", "run"]
+__all__ = ["LOCAL", "Engine", "engine_of", "host_and_port", "run"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_PORTS = 65536
 _SHARES = {"cpu": 1.0, "gpu": 0.0}
 """Of one actor, where nothing else is said; other names are resources that a cluster defines."""
 
@@ -42,7 +43,7 @@ def engine_of(on: str, resources: str | None = None) -> Engine:
     """Understand `--on` and `--resources`.
 
     Args:
-        on: `local`, `ray` or `ray=ADDRESS`.
+        on: `local`, `ray`, or `ray=ADDRESS`: `auto`, HOST:PORT, or `local`, which is `ray` alone.
         resources: `cpu=2,gpu=1`: what each actor takes.
 
     Raises:
@@ -55,7 +56,32 @@ def engine_of(on: str, resources: str | None = None) -> Engine:
         return LOCAL
     if kind != "ray" or (sign and not address):
         raise UsageError(f"--on {on}: expected local, ray, or ray=ADDRESS of a running cluster")
+    if address == "local":
+        address = ""
+    elif address and address != "auto":
+        host_and_port(address)
     return Engine("ray", address, {**_SHARES, **_shares(resources or "")})
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """The parts of a Ray cluster's address, such as 10.0.0.7:6379 or [::1]:6379.
+
+    Raises:
+        UsageError: it is no such address.
+    """
+    if "://" in address:
+        raise UsageError(
+            f"--on ray={address}: the driver runs on one of the cluster's machines, and not "
+            "through Ray's client. Say --on ray=HOST:6379 there, or submit the command: ray job "
+            "submit -- howto ... --on ray=auto"
+        )
+    host, _, port = address.rpartition(":")
+    if not (host and port.isascii() and port.isdigit() and 0 < int(port) < _PORTS):
+        raise UsageError(
+            f"--on ray={address}: expected auto, or HOST:PORT of the cluster's head, such as "
+            "10.0.0.7:6379"
+        )
+    return host.removeprefix("[").removesuffix("]"), int(port)
 
 
 def _shares(text: str) -> dict[str, float]:

@@ -7,25 +7,30 @@ up to three times more. Ray's own way with items (`max_task_retries`) is not use
 an item for its actor, which may wait for a machine for ever, and every vain attempt to connect to
 an actor that is starting again counts as a try, so that one lost machine could use up all of them.
 
+An actor that has an item for long is asked for a sign of life, which a thread of its own gives. One
+that gives none, such as a stopped process, is killed and counts as lost. So does one that does not
+keep the item's time limit itself. An `OSError` says something of the machine, such as a full disk:
+the item goes to another machine, and where none is left the run ends, as it does at home.
+
 When nothing new is left to hand out, an item that takes much longer than others did is given a
 second time, to an actor that is idle. An item may thus be done twice; it ends once.
 
-Only this module knows Ray.
+Only this module and `howto.run.ray_cluster` know Ray.
 """
 
-import contextlib
 import os
 import re
 import statistics
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from howto.errors import HowtoError, Reason, UsageError
+from howto.errors import HowtoError, Reason
 from howto.run.engine import Engine
 from howto.run.local import Ended, LocalPool
+from howto.run.ray_cluster import TOKENS, connected, room
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -48,6 +53,17 @@ _LENGTHS = 200
 _LOOK_SECONDS = 1.0
 _ASK_SECONDS = 1.0
 """An actor that could not say whether it runs is asked again after so long."""
+_SIGN_SECONDS = 20.0
+"""So long after the last one an actor is asked for a sign of life."""
+_SILENT_SECONDS = 120.0
+"""It is lost when there was none for so long, or when an item ran past its time limit so far: a
+busy machine needs long to start Python."""
+_REST_SECONDS = 10.0
+"""So long an actor gets nothing after an OSError of its machine."""
+_RECOUNT_SECONDS = 5.0
+"""How often it is asked whether machines have joined."""
+_SIGNS = "signs"
+"""The actor's thread that answers while the other one works."""
 
 # What one item's actor ended with, as it travels: a result, or a reason and what was found.
 _Told = tuple[Any, Reason | None, str]
@@ -97,83 +113,27 @@ def run_ray(
     Args:
         make: called once in each actor; it is pickled by value.
         items: taken one by one, when an actor is free.
-        workers: actors; by default as many as the cluster has shares for now. More than that start
-            when machines join.
-        time_limit: seconds an item may take, handed to the worker.
+        workers: actors; by default as many as the cluster has shares for, more when machines join.
+            More than there is room for start when there is.
+        time_limit: seconds an item may take, handed to the worker, which is to keep it. `math.inf`
+            where the worker has limits of its own: only signs of life count then.
         ahead: as for `howto.run.engine.run`.
 
     Raises:
         HowtoError: Ray is not installed, its cluster cannot be reached or has no room for one
-            actor; or a worker raised it.
+            actor; a worker raised it; or an OSError came on every machine.
 
     Yields:
         In the order in which they end; each item once. An item whose actor was lost again and again
-        ends with DECODER_CRASHED.
+        ends with DECODER_CRASHED, or TIME_LIMIT where it was silent.
     """
     seconds = time_limit if callable(time_limit) else lambda _: time_limit
-    with _connected(engine) as ray:
-        crew = _Crew(ray, engine, make, workers or _room(ray, engine))
+    with connected(engine) as ray:
+        crew = _Crew(ray, engine, make, workers)
         try:
             yield from crew.run(items, seconds, ahead)
         finally:
             crew.dismiss()
-
-
-# Ray itself.
-
-
-@contextlib.contextmanager
-def _connected(engine: Engine) -> "Iterator[ModuleType]":
-    """Ray, connected; what was connected before stays so."""
-    ray = _imported()
-    if ray.is_initialized():
-        yield ray
-        return
-    quiet = {"log_to_driver": False, "logging_level": "error"}
-    try:
-        if engine.address:
-            ray.init(address=engine.address, **quiet)
-        else:
-            # Without an address Ray would join RAY_ADDRESS, or what runs on this machine already.
-            ray.init(address="local", include_dashboard=False, **quiet)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        where = engine.address or "on this machine"
-        raise HowtoError(
-            f"no Ray cluster {where}: {str(error).splitlines()[0]}. Start one with ray start "
-            "--head, and name it: --on ray=ADDRESS:6379"
-        ) from error
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
-
-
-def _imported() -> "ModuleType":
-    # Nothing of what runs here is anybody's business.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    try:
-        import ray
-    except ImportError as error:
-        raise UsageError("--on ray needs Ray: pip install 'howto[ray]'") from error
-    return ray
-
-
-def _room(ray: "ModuleType", engine: Engine) -> int:
-    """How many actors the cluster has room for."""
-    there = ray.cluster_resources()
-    shares = [
-        int(there.get(name.upper() if name in ("cpu", "gpu") else name, 0.0) / share)
-        for name, share in engine.resources.items()
-        if share > 0
-    ]
-    if not shares:
-        raise UsageError("--resources: an actor that takes nothing; give it cpu=1 or more")
-    if min(shares) < 1:
-        asked = ", ".join(f"{name}={share:g}" for name, share in engine.resources.items())
-        found = ", ".join(f"{n}={v:g}" for n, v in sorted(there.items()) if ":" not in n)
-        raise HowtoError(f"the cluster has no room for one actor of {asked}: it has {found}")
-    return min(shares)
 
 
 class _Actor:
@@ -183,8 +143,11 @@ class _Actor:
         self._make = make
         self._worker: Worker[Any, Any] | None = None
 
-    def here(self) -> None:
-        """Answer, once it runs."""
+    def here(self) -> tuple[str, int]:
+        """Answer, once it runs, also while it works: which machine and process it is."""
+        import ray
+
+        return ray.get_runtime_context().get_node_id(), os.getpid()
 
     def work(self, item: Any, time_limit: float) -> _Told:
         if self._worker is None:
@@ -197,44 +160,89 @@ class _Actor:
 
 @dataclass(slots=True, eq=False)
 class _Try:
-    """One item with one actor; `began` when it was handed over, by the driver's clock."""
+    """One item with one actor, by the driver's clock.
+
+    Attributes:
+        began: when it was handed over.
+        latest: when it has to have ended.
+        heard: when the actor was last known to live.
+        sign: what tells that it does, while it is asked.
+    """
 
     key: int
     actor: Any
     began: float
+    latest: float
+    heard: float
+    sign: Any = None
+
+
+@dataclass(slots=True)
+class _Refusal:
+    """What machines an item met an OSError on, since when, and the last one, as it is told."""
+
+    error: Exception
+    first: float
+    machines: set[str] = field(default_factory=set)
 
 
 class _Crew(Generic[Item, Result]):
-    """Actors, and which item each has."""
+    """Actors, and which item each has.
+
+    Args:
+        size: how many; None: as many as there is room for, also later.
+    """
 
     def __init__(
         self,
         ray: "ModuleType",
         engine: Engine,
         make: Callable[[], Worker[Item, Result]],
-        size: int,
+        size: int | None,
     ) -> None:
         self._ray = ray
-        shares = dict(engine.resources)
-        hired = ray.remote(_Actor).options(
+        self._engine = engine
+        self._make = make
+        self._grows = size is None
+        self._recounted = self._looked = time.monotonic()
+        self._actors: list[Any] = []
+        # Only who has answered gets items: some may wait for a machine to join.
+        self._starting: dict[Any, Any] = {}
+        self._to_ask: list[tuple[float, Any]] = []
+        self._places: dict[Any, tuple[str, int]] = {}
+        self._killed: dict[Any, tuple[str, int]] = {}
+        self._free: deque[Any] = deque()
+        self._tries: dict[Any, _Try] = {}
+        self._signs: dict[Any, _Try] = {}
+        self._items: dict[int, Item] = {}
+        self._lengths: deque[float] = deque(maxlen=_LENGTHS)
+        self._again: deque[int] = deque()
+        self._losses: Counter[int] = Counter()
+        self._refusals: dict[int, _Refusal] = {}
+        self._all_handed_out = False
+        self._ahead: int | None = None
+        self._newest = -1
+        self._hire(size or room(ray, engine))
+
+    def _hire(self, count: int) -> None:
+        shares = dict(self._engine.resources)
+        hired = self._ray.remote(concurrency_groups={_SIGNS: 1})(_Actor).options(
             num_cpus=shares.pop("cpu"),
             num_gpus=shares.pop("gpu"),
             resources=shares or None,
             max_restarts=-1,
         )
-        self._actors = [hired.remote(make) for _ in range(size)]
-        # Only who has answered gets items: some may wait for a machine to join.
-        self._starting = {_asked_whether_here(actor): actor for actor in self._actors}
-        self._to_ask: deque[tuple[float, Any]] = deque()
-        self._free: deque[Any] = deque()
-        self._tries: dict[Any, _Try] = {}
-        self._items: dict[int, Item] = {}
-        self._lengths: deque[float] = deque(maxlen=_LENGTHS)
-        self._again: deque[int] = deque()
-        self._losses: Counter[int] = Counter()
-        self._all_handed_out = False
-        self._ahead: int | None = None
-        self._newest = -1
+        for _ in range(count):
+            actor = hired.remote(self._make)
+            self._actors.append(actor)
+            self._starting[_asked_whether_here(actor)] = actor
+
+    def _hire_more(self) -> None:
+        """Fill the machines that have joined since."""
+        now = time.monotonic()
+        if self._grows and not self._all_handed_out and now - self._recounted > _RECOUNT_SECONDS:
+            self._recounted = now
+            self._hire(room(self._ray, self._engine, least=0) - len(self._actors))
 
     def dismiss(self) -> None:
         """End all actors, with what they still do."""
@@ -253,26 +261,36 @@ class _Crew(Generic[Item, Result]):
             for reference in self._done():
                 if reference in self._starting:
                     self._answered(reference)
-                    continue
-                one = self._tries.pop(reference)
-                if (ended := self._ended(reference, one)) is not None:
-                    yield ended
+                elif reference in self._signs:
+                    self._heard(reference)
+                elif reference in self._tries:
+                    yield from self._ended(reference, self._taken_from(reference))
+            yield from self._silent()
+            self._stop_where_no_machine_can()
+            self._hire_more()
 
     def _hand_out(
         self, source: "Iterator[tuple[int, Item]]", seconds: Callable[[Item], float]
     ) -> None:
-        while self._free:
-            if (key := self._next(source)) is None:
-                return
-            item = self._items[key]
+        for _ in range(len(self._free)):
             actor = self._free.popleft()
-            reference = actor.work.remote(item, seconds(item))
-            self._tries[reference] = _Try(key, actor, time.monotonic())
+            if (key := self._next(source, actor)) is None:
+                self._free.append(actor)
+                if not self._again:
+                    return
+                continue  # what waits may be for another one
+            item = self._items[key]
+            limit = seconds(item)
+            reference = actor.work.remote(item, limit)
+            now = time.monotonic()
+            self._tries[reference] = _Try(key, actor, now, now + limit + _SILENT_SECONDS, now)
 
-    def _next(self, source: "Iterator[tuple[int, Item]]") -> int | None:
-        """An item that was lost, a new one, or one that is late; None: nothing for now."""
-        if self._again:
-            return self._again.popleft()
+    def _next(self, source: "Iterator[tuple[int, Item]]", actor: Any) -> int | None:
+        """An item that was lost, a new one, or one that is late; None: nothing for this one now."""
+        for key in self._again:
+            if self._may_have(actor, key):
+                self._again.remove(key)
+                return key
         if not self._all_handed_out and self._is_near():
             try:
                 key, self._items[key] = next(source)
@@ -281,7 +299,12 @@ class _Crew(Generic[Item, Result]):
             else:
                 self._newest = key
                 return key
-        return self._late()
+        return self._late(actor)
+
+    def _may_have(self, actor: Any, key: int) -> bool:
+        """The item met no OSError on the actor's machine."""
+        refusal = self._refusals.get(key)
+        return refusal is None or self._places[actor][0] not in refusal.machines
 
     def _is_near(self) -> bool:
         """The next new item is no further ahead of the oldest than it may be."""
@@ -290,7 +313,7 @@ class _Crew(Generic[Item, Result]):
         # Items are entered in the order of their keys, so that the first is the oldest.
         return self._newest - next(iter(self._items)) < self._ahead
 
-    def _late(self) -> int | None:
+    def _late(self, actor: Any) -> int | None:
         """The item that has taken longest, if that is too long and one actor alone has it."""
         if not self._lengths:
             return None
@@ -298,13 +321,14 @@ class _Crew(Generic[Item, Result]):
         given = [one.key for one in self._tries.values()]
         now = time.monotonic()
         for one in self._tries.values():  # oldest first
-            if one.key in self._items and given.count(one.key) == 1 and now - one.began > limit:
+            is_late = one.key in self._items and now - one.began > limit
+            if is_late and given.count(one.key) == 1 and self._may_have(actor, one.key):
                 return one.key
         return None
 
     def _done(self) -> list[Any]:
         self._ask_again()
-        waited = [*self._starting, *self._tries]
+        waited = [*self._starting, *self._signs, *self._tries]
         if not waited:  # Ray would not wait for nothing
             time.sleep(_LOOK_SECONDS)
             return []
@@ -315,42 +339,119 @@ class _Crew(Generic[Item, Result]):
         actor = self._starting.pop(reference)
         exceptions = self._ray.exceptions
         try:
-            self._ray.get(reference)
+            place = self._ray.get(reference)
         except (exceptions.ActorDiedError, exceptions.ActorUnschedulableError) as error:
             # Whoever is restarted for ever and is dead all the same could not be made.
             raise _never_made(error) from error
         except exceptions.RayError:
             self._to_ask.append((time.monotonic() + _ASK_SECONDS, actor))
         else:
-            self._free.append(actor)
+            if self._killed.get(actor) == place:  # what was killed had the time to answer
+                self._to_ask.append((time.monotonic() + _ASK_SECONDS, actor))
+            else:
+                self._places[actor] = place
+                self._free.append(actor)
 
     def _ask_again(self) -> None:
         """Ask those whose time has come: an error that comes at once must not be asked for ever."""
-        while self._to_ask and self._to_ask[0][0] <= time.monotonic():
-            _, actor = self._to_ask.popleft()
+        now = time.monotonic()
+        for _, actor in (one for one in self._to_ask if one[0] <= now):
             self._starting[_asked_whether_here(actor)] = actor
+        self._to_ask = [one for one in self._to_ask if one[0] > now]
 
-    def _ended(self, reference: Any, one: _Try) -> Ended[Item, Result] | None:
-        """How an item ended; None where it ended before, or another actor still has it."""
+    def _taken_from(self, reference: Any) -> _Try:
+        """The try that is over; whether its actor lives is not asked any more."""
+        one = self._tries.pop(reference)
+        self._signs.pop(one.sign, None)
+        return one
+
+    def _ended(self, reference: Any, one: _Try) -> Iterator[Ended[Item, Result]]:
+        """How an item ended; nothing where it ended before, or is not over yet."""
         exceptions = self._ray.exceptions
         try:
             result, reason, detail = self._ray.get(reference)
         except exceptions.RayTaskError as error:
-            raise _own(error) from error
+            if not isinstance(error.cause, OSError):
+                raise _own(error) from error
+            self._refused(one, error)
         except exceptions.RayError as error:
-            # Ray starts it again: it gets items when it answers.
-            self._starting[_asked_whether_here(one.actor)] = one.actor
-            if self._is_tried_again(one.key):
-                return None
             what = str(error).splitlines()[0].strip()
-            detail = f"its actor was lost {self._losses[one.key]} times: {what}"
-            result, reason = None, Reason.DECODER_CRASHED
+            yield from self._lost(one, Reason.DECODER_CRASHED, what)
         else:
             self._free.append(one.actor)
             self._lengths.append(time.monotonic() - one.began)
-        if one.key not in self._items:
-            return None
-        return Ended(self._items.pop(one.key), result, reason, detail)
+            if one.key in self._items:
+                yield Ended(self._items.pop(one.key), result, reason, detail)
+
+    def _lost(self, one: _Try, reason: Reason, what: str) -> Iterator[Ended[Item, Result]]:
+        """How an item ends whose actor was lost; nothing where it is tried again."""
+        # Ray starts it again, perhaps elsewhere: it gets items when it answers.
+        self._places.pop(one.actor, None)
+        self._starting[_asked_whether_here(one.actor)] = one.actor
+        if not self._is_tried_again(one.key):
+            detail = f"its actor was lost {self._losses[one.key]} times: {what}"
+            yield Ended(self._items.pop(one.key), None, reason, detail)
+
+    def _refused(self, one: _Try, error: Any) -> None:
+        """Give an item that met an OSError to another machine, and this one some rest."""
+        self._to_ask.append((time.monotonic() + _REST_SECONDS, one.actor))
+        told = _own(error)
+        told.__cause__ = error
+        refusal = self._refusals.setdefault(one.key, _Refusal(told, time.monotonic()))
+        refusal.error = told
+        refusal.machines.add(self._places[one.actor][0])
+        if not self._is_tried_again(one.key):
+            raise told
+
+    def _stop_where_no_machine_can(self) -> None:
+        """End the run for an item that met an OSError everywhere, unless a machine may yet come.
+
+        Raises:
+            HowtoError: that error.
+        """
+        if not self._refusals:
+            return
+        coming = [*self._starting.values(), *(actor for _, actor in self._to_ask)]
+        none_comes = all(actor in self._places for actor in coming)
+        machines = {machine for machine, _ in self._places.values()}
+        for refusal in filter(None, map(self._refusals.get, self._again)):
+            is_late = time.monotonic() - refusal.first > _SILENT_SECONDS
+            if machines <= refusal.machines and (none_comes or is_late):
+                raise refusal.error
+
+    def _heard(self, reference: Any) -> None:
+        """Note that an actor lives, if that is what came."""
+        one = self._signs.pop(reference)
+        one.sign = None
+        try:
+            self._ray.get(reference)
+        except self._ray.exceptions.RayError:
+            return  # what becomes of its item will tell
+        one.heard = time.monotonic()
+
+    def _silent(self) -> Iterator[Ended[Item, Result]]:
+        """Ask for signs of life, and kill who gives none, or does not come to an end."""
+        now = time.monotonic()
+        if now - self._looked < _LOOK_SECONDS:
+            return
+        # While this process was stopped, or its caller busy, nobody listened.
+        deaf = max(0.0, now - self._looked - 2 * _LOOK_SECONDS)
+        self._looked = now
+        for reference, one in list(self._tries.items()):
+            one.heard += deaf
+            one.latest += deaf
+            if now - one.heard > _SILENT_SECONDS:
+                what = f"it gave no sign of life for {_SILENT_SECONDS:g} s"
+            elif now > one.latest:
+                what = f"it had no end {_SILENT_SECONDS:g} s after its time limit"
+            else:
+                if one.sign is None and now - one.heard > _SIGN_SECONDS:
+                    one.sign = _asked_for_a_sign(one.actor)
+                    self._signs[one.sign] = one
+                continue
+            self._killed[one.actor] = self._places[one.actor]
+            self._ray.kill(one.actor, no_restart=False)
+            yield from self._lost(self._taken_from(reference), Reason.TIME_LIMIT, what)
 
     def _is_tried_again(self, key: int) -> bool:
         """Put a lost item back, unless it ended, another actor has it, or it was lost too often."""
@@ -365,14 +466,18 @@ class _Crew(Generic[Item, Result]):
 
 def _asked_whether_here(actor: Any) -> Any:
     """What tells when an actor runs, however long that takes and however often it starts."""
-    return actor.here.options(max_task_retries=-1).remote()
+    return actor.here.options(max_task_retries=-1, concurrency_group=_SIGNS).remote()
+
+
+def _asked_for_a_sign(actor: Any) -> Any:
+    """What tells that an actor lives that has an item."""
+    return actor.here.options(concurrency_group=_SIGNS).remote()
 
 
 def _never_made(error: Any) -> HowtoError:
     """What to tell of an actor that Ray gave up before it ran."""
-    text = str(error)
-    if re.search(r"\btoken\b", text, re.IGNORECASE):
-        todo = "Give the machines and the driver the same RAY_AUTH_MODE and the same token"
+    if re.search(r"\btoken\b|cancelled before it started", str(error), re.IGNORECASE):
+        todo = TOKENS  # of a driver with a token that the cluster lacks Ray says no more than that
     else:
         todo = "Install howto and its plugins in the same versions on every machine"
     return HowtoError(f"an actor cannot be started: {_why_never_made(error)}. {todo}")

@@ -389,7 +389,9 @@ def _clips_of(task: _Task) -> VideoClips | Lost:
             task.captions,
         )
     except Unreachable as error:
-        return Lost(task.video.video_id, str(Reason.NETWORK), str(error), may_pass=True)
+        is_here = all(map(is_folder_path, task.paths))
+        reason = Reason.UNREADABLE_FILE if is_here else Reason.NETWORK
+        return Lost(task.video.video_id, str(reason), str(error), may_pass=True)
     except (LibraryError, ValueError) as error:
         return Lost(task.video.video_id, "damaged_features", str(error))
 

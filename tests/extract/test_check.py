@@ -8,6 +8,7 @@ import pytest
 from howto.extract.check import check_features, forget_bad
 from howto.extract.features import read, write
 from howto.extract.stage import extract_videos
+from howto.extract.storage import Unreachable
 from howto.extract.store import StoredFeatures
 from howto.library import Library
 from howto.recipe import Recipe
@@ -55,3 +56,15 @@ def test_each_wrong_is_named_and_made_again(library: Library, what: str) -> None
     forget_bad(library, [bad])
     assert extract_videos(library, [wanted, other], workers=1).made == 1
     assert check_features(library).bad == ()
+
+
+def test_what_the_disk_does_not_give_is_not_called_damaged(library: Library) -> None:
+    """With --redo it would be deleted."""
+    wanted = wanted_of(PlainBackbone())
+    extract_videos(library, [wanted], workers=1)
+    stored = StoredFeatures(library, wanted.recipe)
+    path = stored.path(library.video(1, library.folder / "a.mp4").video_id)
+    path.unlink()
+    path.symlink_to("/proc/self/mem")  # the first bytes of which are an I/O error
+    with pytest.raises(Unreachable, match="Input/output error"):
+        check_features(library)

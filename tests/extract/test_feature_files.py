@@ -20,6 +20,7 @@ from howto.extract.features import (
     sets,
     write,
 )
+from howto.extract.storage import Unreachable
 from howto.recipe import Recipe
 
 RECIPE = Recipe.of(backbone="torchvision:r2plus1d_18", dim=4, weights="abc")
@@ -174,6 +175,14 @@ def test_a_folder_in_a_files_place_costs_that_file(tmp_path: Path) -> None:
     (tmp_path / "a.safetensors").mkdir()
     with pytest.raises(LibraryError, match=r"a\.safetensors cannot be read"):
         read(tmp_path / "a.safetensors")
+
+
+def test_an_error_of_the_disk_says_nothing_of_the_file(tmp_path: Path) -> None:
+    """Reading the first bytes of one's own memory is such an error."""
+    path = tmp_path / "a.safetensors"
+    path.symlink_to("/proc/self/mem")
+    with pytest.raises(Unreachable, match=r"a\.safetensors cannot be read: Input/output error"):
+        read(path)
 
 
 @pytest.mark.parametrize("header", [b"[" * 200_000, b"1e999", b"{}", b"[1]"])

@@ -3,11 +3,9 @@
 import functools
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +14,9 @@ from typing import Any
 import pytest
 
 from howto.errors import HowtoError, Reason, UsageError
-from howto.run.engine import LOCAL, Engine, engine_of, run
+from howto.run.engine import LOCAL, Engine, engine_of, host_and_port, run
+
+from ..conftest import Ran
 
 ON_RAY = engine_of("ray")
 
@@ -63,8 +63,39 @@ class Deadly:
         return item, None, ""
 
 class Full:
+    # The disk of one machine is full, or that of all.
+    def __init__(self, machine=None):
+        self.machine = machine
+
     def work(self, item, time_limit):
-        raise OSError(28, "No space left on device")
+        import ray
+        here = ray.get_runtime_context().get_node_id()
+        if here == (self.machine or here):
+            raise OSError(28, "No space left on device")
+        time.sleep(0.5)
+        return item, None, ""
+
+class Stopping:
+    # Stops its own process at each item, as often as it is told.
+    def __init__(self, folder, times):
+        self.folder, self.times = Path(folder), times
+
+    def work(self, item, time_limit):
+        tries = len(list(self.folder.glob(f"{item}-*")))
+        Path(self.folder, f"{item}-{tries}-{os.getpid()}").touch()
+        if tries < self.times:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return item, None, ""
+
+class Long:
+    # Takes as many seconds as the item says, and writes down its tries.
+    def __init__(self, folder):
+        self.folder = folder
+
+    def work(self, item, time_limit):
+        Path(self.folder, f"{item}-{time.monotonic_ns()}").touch()
+        time.sleep(item)
+        return (item, os.getpid()), None, ""
 """
 
 
@@ -82,11 +113,29 @@ def test_what_on_means() -> None:
     )
 
 
+@pytest.mark.parametrize("port", ["6379", "1", "65535"])
+@pytest.mark.parametrize("host", ["10.0.0.7", "head.cluster", "[::1]"])
+def test_addresses(host: str, port: str) -> None:
+    assert engine_of(f"ray={host}:{port}").address == f"{host}:{port}"
+    assert host_and_port(f"{host}:{port}") == (host.strip("[]"), int(port))
+
+
+def test_a_cluster_of_this_machine_has_two_names() -> None:
+    assert engine_of("ray=local") == ON_RAY
+
+
 @pytest.mark.parametrize(
     ("on", "resources"),
     [
         ("spark", None),
         ("ray=", None),
+        ("ray=head", None),
+        ("ray=head:", None),
+        ("ray=:6379", None),
+        ("ray=head:0", None),
+        ("ray=head:65536", None),
+        ("ray=head:63²9", None),
+        ("ray=ray://head:10001", None),
         ("local=here", None),
         ("local", "cpu=1"),
         ("ray", "cpu"),
@@ -150,6 +199,7 @@ def test_an_item_that_kills_every_actor_costs_itself(work: ModuleType) -> None:
     assert "lost" in ends[2].detail
 
 
+@pytest.mark.long
 def test_killed_workers_and_a_lost_machine_cost_nothing(
     cluster: Any, work: ModuleType, tmp_path: Path
 ) -> None:
@@ -229,26 +279,125 @@ def test_machines_that_refuse_a_token_are_told_as_such() -> None:
     assert "same versions" in str(_never_made(missing))
 
 
-def test_what_no_worker_expected_is_told_in_one_line(work: ModuleType) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_no_machine_can_do_is_told_in_one_line(work: ModuleType, workers: int) -> None:
     from howto.run.ray_actors import run_ray
 
     with pytest.raises(HowtoError) as raised:
-        list(run_ray(work.Full, [0], ON_RAY, workers=1))
+        list(run_ray(work.Full, [0], ON_RAY, workers=workers))
     assert str(raised.value) == "an actor failed: OSError: [Errno 28] No space left on device"
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence of two seconds is enough."""
+    from howto.run import ray_actors
+
+    monkeypatch.setattr(ray_actors, "_SIGN_SECONDS", 0.3)
+    monkeypatch.setattr(ray_actors, "_SILENT_SECONDS", 2.0)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_stopped_actor_is_killed_and_its_item_done(work: ModuleType, tmp_path: Path) -> None:
+    """One actor alone: nobody else can take the item."""
+    from howto.run.ray_actors import run_ray
+
+    make = functools.partial(work.Stopping, str(tmp_path), 1)
+    assert [one.result for one in run_ray(make, [7], ON_RAY, workers=1)] == [7]
+    stopped = [path.name.split("-")[2] for path in tmp_path.glob("7-0-*")]
+    assert len(stopped) == 1
+    assert not Path("/proc", stopped[0]).exists()
+
+
 @pytest.mark.long
-def test_without_an_address_it_joins_nobody() -> None:
-    pytest.importorskip("ray", reason="needs howto[ray]")
-    code = (
-        "from howto.run.engine import engine_of, run\n"
-        "print([one.result for one in run(engine_of('ray'), str.upper, ['a'], workers=1)])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "RAY_ADDRESS": "127.0.0.1:1"},
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert done.stdout.strip() == "['A']", done.stderr
+@pytest.mark.usefixtures("impatient")
+def test_an_item_that_stops_every_actor_costs_itself(work: ModuleType, tmp_path: Path) -> None:
+    from howto.run.ray_actors import run_ray
+
+    make = functools.partial(work.Stopping, str(tmp_path), 100)
+    (ended,) = run_ray(make, [7], ON_RAY, workers=1, time_limit=3600)
+    assert ended.reason == Reason.TIME_LIMIT
+    assert ended.detail == "its actor was lost 4 times: it gave no sign of life for 2 s"
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("impatient")
+def test_a_worker_that_keeps_no_limit_costs_its_item(work: ModuleType, tmp_path: Path) -> None:
+    """It answers all the time, and does not end."""
+    from howto.run.ray_actors import run_ray
+
+    make = functools.partial(work.Long, str(tmp_path))
+    ends = run_ray(make, [600, 0], ON_RAY, workers=1, time_limit=lambda _: 1.0)
+    found = {one.item: (one.reason, one.detail) for one in ends}
+    detail = "its actor was lost 4 times: it had no end 2 s after its time limit"
+    assert found == {0: (None, ""), 600: (Reason.TIME_LIMIT, detail)}
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("impatient")
+def test_who_looks_away_kills_nobody(work: ModuleType, tmp_path: Path) -> None:
+    """A driver that was stopped, or busy with what it got, has heard nothing from anybody."""
+    from howto.run.ray_actors import run_ray
+
+    pids = set[int]()
+    seen = Counter[float]()
+
+    def source() -> Iterator[float]:
+        while len(pids) < 2:
+            yield 0.1
+        yield from (4.5, 0.1)
+
+    make = functools.partial(work.Long, str(tmp_path))
+    for ended in run_ray(make, source(), ON_RAY, workers=2):
+        assert ended.result is not None
+        pids.add(ended.result[1])
+        seen[ended.item] += 1
+        if list(tmp_path.glob("4.5-*")) and not seen[4.5]:
+            time.sleep(4)
+    assert seen[4.5] == 1
+    assert len(list(tmp_path.glob("4.5-*"))) == 1
+
+
+def test_what_one_machine_cannot_write_another_one_does(
+    cluster: Any, work: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The full machine is the quickest to be free, again and again."""
+    from howto.run import ray_actors
+
+    monkeypatch.setattr(ray_actors, "_REST_SECONDS", 0.0)
+    make = functools.partial(work.Full, cluster.second.node_id)
+    ends = ray_actors.run_ray(make, range(8), ON_RAY, workers=2)
+    assert sorted((one.item, one.result) for one in ends) == [(item, item) for item in range(8)]
+
+
+@pytest.mark.long
+def test_machines_that_join_get_actors(
+    cluster: Any, work: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from howto.run import ray_actors
+
+    monkeypatch.setattr(ray_actors, "_RECOUNT_SECONDS", 0.5)
+    make = functools.partial(work.Slow, str(tmp_path), 0.4)
+    third, pids = None, set[int]()
+    for ended in ray_actors.run_ray(make, range(60), ON_RAY):
+        assert ended.result is not None
+        pids.add(ended.result[1])
+        third = third or cluster.add_node(num_cpus=1)
+        if len(pids) == 3:
+            break
+    cluster.remove_node(third, allow_graceful=False)
+    assert len(pids) == 3
+
+
+def test_speed_is_learned_there_too(cluster: Any, cli: Callable[..., Ran], videos: Path) -> None:
+    options = ("extract", videos, "--backbone", "template-mean-colour", "--json")
+    plan = (*options, "--dry-run", "--on", "ray")
+    cli("search", "x", videos)
+    assert cli(*plan).json["seconds"] is None
+    began = time.monotonic()
+    made = cli(*options, "--limit", "2", "--on", "ray")
+    took = time.monotonic() - began
+    assert (made.code, made.json["made"]) == (0, 2), made.err
+    # All three are of 20 seconds; one is left.
+    assert 0 < cli(*plan).json["seconds"] <= took / 2 + 0.1  # of which one decimal is told
+    assert cli(*options, "--dry-run").json["seconds"] is None, "this machine was not measured"

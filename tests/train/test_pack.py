@@ -209,6 +209,22 @@ def test_what_the_network_broke_off_is_asked_for_again(filled, s3_site: S3Site) 
     assert (again.made, again.kept) == (0, 3)
 
 
+def test_what_a_disk_did_not_give_is_asked_for_again(filled) -> None:
+    for name in "abc":
+        filled.whole(name)
+    path = filled.stored("resnet152", 8, "1").path("b")
+    aside = path.rename(path.with_name("aside"))
+    # Reading the first bytes of one's own memory is an I/O error.
+    path.symlink_to("/proc/self/mem")
+    for _ in range(2):
+        built = build(filled)
+        assert built.pack.video_ids == ("a", "c")
+        assert [(one.video_id, one.reason) for one in built.lost] == [("b", Reason.UNREADABLE_FILE)]
+    aside.replace(path)
+    built = build(filled)
+    assert (built.made, built.kept, built.lost) == (1, 2, ())
+
+
 def test_a_build_that_read_nothing_does_not_keep_later_ones_from_reading(
     filled, s3_site: S3Site
 ) -> None:
