@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("torch", "numpy", "cv2", "av", "pysubs2", "lxml", "charset_normalizer", "yt_dlp", "pebble")
+HEAVY = (
+    *("torch", "numpy", "cv2", "av", "pysubs2", "lxml", "charset_normalizer", "yt_dlp", "pebble"),
+    "pydantic",  # a quarter of a search, where typer takes it
+)
 
 
 def imported(code: str) -> set[str]:
