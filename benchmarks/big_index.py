@@ -105,15 +105,16 @@ def watched(work: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
 
     def look() -> None:
         while not done.wait(LOOKED_EVERY):
-            most.append(max(most.pop(), anonymous_gb()))
+            most[0] = max(most[0], anonymous_gb())
 
     watcher = threading.Thread(target=look)
     watcher.start()
     try:
-        return work(*arguments), most[0]
+        got = work(*arguments)
     finally:
         done.set()
         watcher.join()
+    return got, most[0]
 
 
 def in_new_process(work: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
@@ -151,6 +152,8 @@ def main() -> None:
     parser.add_argument("--at", type=Path, help="a folder on a disk with room enough")
     told = parser.parse_args()
     count, shard_rows = (ROWS_QUICK, SHARD_ROWS_QUICK) if told.quick else (told.rows, SHARD_ROWS)
+    if told.at is not None:
+        told.at.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=told.at) as place:
         found = figures(Path(place), count, shard_rows)
     emit(found)
