@@ -41,8 +41,9 @@ __all__ = ["IndexWriter"]
 APPROXIMATE_FROM = 50_000
 """Rows from which an approximate index is made: fewer are searched exactly in milliseconds."""
 
-_MOST_UNCOVERED, _MOST_UNCOVERED_SHARE = 20_000, 0.02
-"""Rows that may wait outside the cells, where every query looks at each of them."""
+_MOST_UNCOVERED = 20_000
+"""Rows that may wait outside the cells, where every query looks at each of them, in 5 ms. No share
+of all: putting them in costs as much as they are, and a copy of the last shard."""
 _MOST_DEAD, _MOST_DEAD_SHARE = 1_000, 0.25
 _TRAINED_FOR = 2.0  # cells are chosen anew when there are so many times the rows
 _LOCK = "index.lock"
@@ -278,8 +279,7 @@ class IndexWriter:
         told = self._sound_approximate()
         if told is None:
             return True
-        uncovered = self.manifest.rows - told.rows
-        return uncovered > max(_MOST_UNCOVERED, _MOST_UNCOVERED_SHARE * self.manifest.rows)
+        return self.manifest.rows - told.rows > _MOST_UNCOVERED
 
     def _sound_approximate(self) -> Approximate | None:
         """The approximate index, if its files are as they were written."""

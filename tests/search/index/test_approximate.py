@@ -249,6 +249,17 @@ def test_what_is_taken_out_is_found_in_no_shard(tmp_path: Path) -> None:
         assert not gone & {name for name, _ in places}
 
 
+def test_few_rows_wait_outside_however_large_the_index_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "_MOST_UNCOVERED", 60)
+    add(tmp_path, range(100))
+    add(tmp_path, range(100, 101))
+    assert sum(shards_of(tmp_path)) == 100 * PER_GROUP  # each query looks at the 50 others
+    add(tmp_path, range(101, 102))
+    assert sum(shards_of(tmp_path)) == 102 * PER_GROUP
+
+
 BUILDER = """
     import sys
     from pathlib import Path
