@@ -70,7 +70,7 @@ except KeyboardInterrupt:
 FAKES = {
     "scontrol": "#!/bin/bash\nprintf 'one\\ntwo\\n'\n",
     "srun": SRUN,
-    "ray": "#!/bin/bash\n:\n",
+    "ray": '#!/bin/bash\necho "$SRUN_CPUS_PER_TASK cores: $*" >> ray.said\n',
     "sleep": "#!/bin/bash\n:\n",
     "howto": HOWTO,
     "scancel": '#!/bin/bash\n[[ $* == "--signal=INT 7.2" ]] && kill -INT "$(cat howto.pid)"\n',
@@ -83,6 +83,7 @@ def test_the_signal_before_the_time_limit_reaches_howto(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
     given = {"LIBRARY": "x", "SLURM_JOB_NODELIST": "one,two", "SLURM_JOB_ID": "7"}
+    given |= {"SLURM_CPUS_PER_TASK": "64", "SLURM_GPUS_ON_NODE": "8"}
     path = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
     job = subprocess.Popen(
         ["bash", DOCS / "scale" / "slurm-extract.sbatch"],
@@ -97,6 +98,11 @@ def test_the_signal_before_the_time_limit_reaches_howto(tmp_path: Path) -> None:
         os.kill(job.pid, signal.SIGINT)
         assert job.wait(30) == 130
         assert (tmp_path / "stopped").exists()
+        said = (tmp_path / "ray.said").read_text().splitlines()
+        assert len(said) == 2
+        for one in said:  # a step that does not say so has one core, and Ray no room for an actor
+            assert one.startswith("64 cores: start")
+            assert "--num-cpus=64 --num-gpus=8" in one
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(job.pid, signal.SIGKILL)
