@@ -96,12 +96,13 @@ def cluster_of(nodes: int) -> Any:
 
 
 class Ended:
-    """Seconds of a run, and when its machine was lost."""
+    """Seconds of a run, when its machine was lost, and how many workers were killed."""
 
     def __init__(self) -> None:
         self.began = time.monotonic()
         self.seconds = 0.0
         self.lost_after = 0.0
+        self.kills = 0
 
 
 def run(folder: Path, state: Path, cluster: Any, *, lose: bool) -> Ended:
@@ -121,11 +122,14 @@ def run(folder: Path, state: Path, cluster: Any, *, lose: bool) -> Ended:
                 there = actors()
                 with contextlib.suppress(ProcessLookupError, IndexError):
                     os.kill(draw_from.choice(there), signal.SIGKILL)
+                    ended.kills += 1
 
         done = extract_videos(library, wanted, engine=engine_of("ray"), on_progress=on_progress)
         ended.seconds = time.monotonic() - ended.began
     if set(done.tally) != {"ok"}:
         raise SystemExit(f"not all videos ended well: {done.tally}")
+    if lose and (ended.kills < KILLS or not ended.lost_after):
+        raise SystemExit(f"of {KILLS} workers and a machine to lose, {ended.kills} were killed")
     return ended
 
 

@@ -153,7 +153,7 @@ def extract(
         else:
             _show(wanted, done, redone)
     failed = any(one.state == State.FAILED for one in done.outcomes)
-    if failed or (redone is not None and redone.left):
+    if failed or (redone is not None and (redone.left or redone.checked.unreadable)):
         raise typer.Exit(EXIT_FAILED)
 
 
@@ -269,11 +269,12 @@ def _check_and_forget(
 
 
 def _keep_at(library: Library, features_at: str) -> None:
-    from howto.extract.store import features_root, put_features_at
+    from howto.extract.store import FEATURES_AT, put_features_at
 
-    before = features_root(library)
+    # As it was told: its client may not be here, which is a reason to take it back.
+    before = library.setting(FEATURES_AT) or str(library.state / "features")
     place = put_features_at(library, features_at)
-    if place != before:
+    if str(place) != before:
         note = (
             f"Features are kept at {place} from now on; those at {before} stay, and are not used."
         )
@@ -341,15 +342,21 @@ def _finish_check(checked: "Checked", *, json: bool) -> None:
         _show_checked(checked)
         if checked.bad:
             output.print("Make them again: howto extract --check --redo --backbone NAME")
-    if checked.bad:
+    if checked.bad or checked.unreadable:
         raise typer.Exit(EXIT_FAILED)
 
 
 def _show_checked(checked: "Checked") -> None:
     for one in checked.bad:
         output.print(_told(one), markup=False, soft_wrap=True)
-    bad = f"{len(checked.bad)} to do again" if checked.bad else "all as they should be"
-    output.print(f"{counted(checked.files, 'feature file')} read, {bad}.")
+    for one in checked.unreadable:
+        output.print(f"{_told(one)}; left as it is", markup=False, soft_wrap=True)
+    found = [f"{len(checked.bad)} to do again"] if checked.bad else []
+    if checked.unreadable:
+        found.append(f"{len(checked.unreadable)} that cannot be read")
+    wrong = ", ".join(found) or "all as they should be"
+    read = checked.files - len(checked.unreadable)
+    output.print(f"{counted(read, 'feature file')} read, {wrong}.")
 
 
 def _show_left(left: "tuple[BadFile, ...]", wanted: "tuple[Wanted, ...]") -> None:
@@ -369,7 +376,11 @@ def _told(one: "BadFile") -> str:
 
 
 def _checked_as_json(checked: "Checked") -> dict[str, object]:
-    return {"files": checked.files, "bad": _bad_as_json(checked.bad)}
+    return {
+        "files": checked.files,
+        "bad": _bad_as_json(checked.bad),
+        "unreadable": _bad_as_json(checked.unreadable),
+    }
 
 
 def _bad_as_json(bad: "tuple[BadFile, ...]") -> list[dict[str, str]]:

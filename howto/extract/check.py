@@ -8,19 +8,22 @@ import numpy as np
 from howto.clip.stage import videos_of
 from howto.errors import LibraryError
 from howto.extract.choice import Wanted
-from howto.extract.features import Features, read
+from howto.extract.features import Features, NoFeatureFile, read
 from howto.extract.stage import plan
-from howto.extract.storage import Unreachable
+from howto.extract.storage import Unreachable, is_folder_path
 from howto.extract.store import SetEnd, StoredFeatures, feature_sets
 from howto.library import Library
 from howto.records import State
 
 __all__ = ["BadFile", "Checked", "check_features", "forget_bad", "to_make_again"]
 
+_MOST_IN_A_ROW = 20
+"""An address that does not give so many files after each other is taken to be down."""
+
 
 @dataclass(frozen=True, slots=True)
 class BadFile:
-    """A feature file that has to be made again.
+    """A feature file that has to be made again, or cannot be read.
 
     Attributes:
         stored: its feature set.
@@ -39,12 +42,15 @@ class Checked:
     """What a check found.
 
     Attributes:
-        files: read.
+        files: looked at.
         bad: those to do again.
+        unreadable: those that cannot be read now, which says nothing of what is in them: nobody
+            makes them again.
     """
 
     files: int
     bad: tuple[BadFile, ...]
+    unreadable: tuple[BadFile, ...] = ()
 
 
 def check_features(
@@ -62,7 +68,7 @@ def check_features(
         only: only videos with a path that matches this glob.
 
     Raises:
-        Unreachable: a file cannot be read now, which says nothing of what is in it.
+        Unreachable: an address gave none of many files after each other.
     """
     sets = [
         stored
@@ -71,13 +77,21 @@ def check_features(
     ]
     numbers = None if only is None else videos_of(library, only)
     files = [one for one in _expected(library, sets) if numbers is None or one[1] in numbers]
-    bad = []
+    bad, unreadable, in_a_row = [], [], 0
     for done, (stored, number, video_id, end) in enumerate(files, start=1):
-        if what := _problem(stored, video_id, end):
-            bad.append(BadFile(stored, number, video_id, what))
+        try:
+            what, in_a_row = _problem(stored, video_id, end), 0
+        except Unreachable as error:
+            in_a_row += 1
+            if in_a_row == _MOST_IN_A_ROW and not is_folder_path(stored.folder):
+                raise
+            unreadable.append(BadFile(stored, number, video_id, str(error)))
+        else:
+            if what:
+                bad.append(BadFile(stored, number, video_id, what))
         if on_progress:
             on_progress(done, len(files), video_id)
-    return Checked(len(files), tuple(bad))
+    return Checked(len(files), tuple(bad), tuple(unreadable))
 
 
 def to_make_again(
@@ -132,8 +146,10 @@ def _problem(stored: StoredFeatures, video_id: str, end: SetEnd) -> str:
         found = read(path)
     except Unreachable:
         raise
+    except NoFeatureFile:
+        return "missing"
     except LibraryError:
-        return "damaged" if path.exists() else "missing"
+        return "damaged"
     if found.video_id != video_id:
         return f"of another video, {found.video_id}"
     if found.recipe != stored.recipe:

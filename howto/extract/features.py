@@ -9,11 +9,13 @@ whole (`howto.extract.storage`); many machines may write at once. The root is th
 of a library's state, or an address of object storage.
 """
 
+import contextlib
 import hashlib
 import io
 import json
 import math
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -24,12 +26,13 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from howto.errors import LibraryError
+from howto.errors import ItemError, LibraryError, Reason
 from howto.extract.storage import (
     Unreachable,
     files_below,
     is_folder_path,
     read_whole,
+    why_unreachable,
     write_whole,
 )
 from howto.recipe import Recipe
@@ -37,11 +40,13 @@ from howto.recipe import Recipe
 __all__ = [
     "FeatureSet",
     "Features",
+    "NoFeatureFile",
     "feature_path",
     "file_name",
     "files_of",
     "path_in",
     "read",
+    "read_of_item",
     "remove_parts",
     "safe_name",
     "set_folder",
@@ -54,6 +59,11 @@ _LONGEST_NAME = 200  # bytes; file systems take 255
 _DTYPES: dict[str, np.dtype[Any]] = {"F16": np.dtype("<f2"), "F64": np.dtype("<f8")}
 _LENGTH = 8  # bytes of the header's length, at the beginning
 _LONGEST_HEADER = 1 << 20
+_PART_SECONDS = 86_400.0
+
+
+class NoFeatureFile(LibraryError):
+    """There is none at that path."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,7 +184,8 @@ def read(path: Path) -> Features:
     address is read whole.
 
     Raises:
-        LibraryError: the file is missing, damaged, or no feature file; the message names it.
+        NoFeatureFile: the file is missing.
+        LibraryError: it is damaged, or no feature file; the message names it.
         Unreachable: it cannot be read now, which says nothing of it.
     """
     try:
@@ -198,7 +209,7 @@ def read(path: Path) -> Features:
             Fraction(rate) if rate else None,
         )
     except FileNotFoundError as error:
-        raise LibraryError(f"there is no feature file {path}") from error
+        raise NoFeatureFile(f"there is no feature file {path}") from error
     except (IsADirectoryError, NotADirectoryError) as error:
         raise LibraryError(f"{path} cannot be read: {error.strerror}") from error
     except OSError as error:
@@ -211,6 +222,26 @@ def read(path: Path) -> Features:
             f"{path} is damaged or no feature file ({error}). Make it again: "
             "howto extract --check --redo"
         ) from error
+
+
+def read_of_item(path: Path, missing: str) -> Features:
+    """`read`, where what is wrong ends an item.
+
+    Args:
+        missing: what to tell where there is no file.
+
+    Raises:
+        ItemError: NO_FEATURES, the file is missing or damaged; NETWORK or UNREADABLE_FILE, it
+            cannot be read now.
+    """
+    try:
+        return read(path)
+    except NoFeatureFile as error:
+        raise ItemError(Reason.NO_FEATURES, missing) from error
+    except Unreachable as error:
+        raise ItemError(why_unreachable(path), str(error)) from error
+    except LibraryError as error:
+        raise ItemError(Reason.NO_FEATURES, str(error)) from error
 
 
 def _header(length: bytes, file: Any) -> tuple[dict[str, Any], int]:
@@ -263,12 +294,15 @@ def files_of(folder: Path) -> Iterator[Path]:
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove what killed runs left half-written. Only while nobody writes there. At an address
-    nothing is ever half-written."""
+    """Remove what killed runs left half-written, when it is older than any write takes: other
+    libraries and machines may write there now. At an address nothing is ever half-written."""
     if not is_folder_path(folder):
         return
+    now = time.time()
     for part in folder.glob(f"*/.*{SUFFIX}.*.part"):
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # whoever wrote it is done
+            if now - part.stat().st_mtime > _PART_SECONDS:
+                part.unlink()
 
 
 def sets(root: Path) -> list[FeatureSet]:

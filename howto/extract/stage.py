@@ -48,6 +48,7 @@ from howto.extract.features import (
     remove_parts,
     write,
 )
+from howto.extract.storage import Unreachable, why_unreachable
 from howto.extract.store import SetEnd, StoredFeatures, features_root
 from howto.library import Library
 from howto.recipe import Recipe
@@ -161,11 +162,13 @@ class Made:
 
     Attributes:
         computed: seconds inside each backbone, where it was made elsewhere.
+        machine: the name of the one that made it, where it was made elsewhere.
     """
 
     job: Job
     ends: Mapping[int, SetEnd]
     computed: Mapping[int, float] = field(default_factory=dict)
+    machine: str = ""
 
 
 def workers_for(device: str) -> int:
@@ -310,6 +313,7 @@ def plan(
     only: str | None = None,
     limit: int | None = None,
     retry: bool = False,
+    numbers: Collection[int] | None = None,
     void: Collection[tuple[Recipe, int]] = (),
     engine: Engine = LOCAL,
 ) -> Plan:
@@ -319,6 +323,7 @@ def plan(
         only: only videos with a path that matches this glob.
         limit: the most videos to do.
         retry: do those again that failed.
+        numbers: only these videos; None: all.
         void: sets and numbers of videos whose features count as not there.
         engine: where it would be done; a cluster is taken to be as fast as those before it.
 
@@ -334,7 +339,11 @@ def plan(
     adopted: dict[int, Mapping[int, SetEnd]] = {}
     # Of a million videos most ended alike: equal ends are one object.
     alike: dict[tuple[tuple[int, SetEnd], ...], Mapping[int, SetEnd]] = {}
-    paths = videos_of(library, only)
+    paths = {
+        number: path
+        for number, path in videos_of(library, only).items()
+        if numbers is None or number in numbers
+    }
     for number, video_id, length in _probed(library, paths):
         if video_id is None:
             otherwise = _ONLY_CAPTIONS if number in captions else _NEVER_PROBED
@@ -345,7 +354,10 @@ def plan(
             if end := before.ended(number, video_id):
                 ends[one] = end
             elif end := before.adopted(number, video_id):
-                found[one] = end
+                if end.state == State.OK:
+                    found[one] = end
+                else:  # left as it is, without a row: the next run looks again
+                    ends[one] = end
             else:
                 lacking.append(one)
         for there, of_all in ((ends, ended), (found, adopted)):
@@ -388,11 +400,14 @@ class _Before:
         return None if self._retry or end.reason in _PASSING else end
 
     def adopted(self, number: int, video_id: str) -> SetEnd | None:
-        """A whole file without a row: the run was killed between the two, or the rows are gone."""
+        """A whole file without a row: the run was killed between the two, or the rows are gone;
+        or one that cannot be read now, which may be whole."""
         if number in self._rows or file_name(video_id) not in self._files:
             return None
         try:
             found = read(self.stored.path(video_id))
+        except Unreachable as error:
+            return SetEnd(State.FAILED, why_unreachable(self.stored.folder), str(error))
         except LibraryError:
             return None
         if (found.video_id, found.recipe) != (video_id, self.stored.recipe):
@@ -461,6 +476,7 @@ def extract_videos(
     only: str | None = None,
     limit: int | None = None,
     retry: bool = False,
+    numbers: Collection[int] | None = None,
     batch: int = BATCH,
     workers: int | None = None,
     time_limit: float = TIME_LIMIT,
@@ -471,7 +487,7 @@ def extract_videos(
     """Make the features that are missing.
 
     Args:
-        only, limit, retry: as for `plan`.
+        only, limit, retry, numbers: as for `plan`.
         batch, workers, time_limit: as for `Extractor`; on Ray the workers are actors.
         engine: where. On Ray the machines see the library's folder under the same path.
         on_wait: called once where another process is doing the same and is waited for.
@@ -483,7 +499,7 @@ def extract_videos(
     """
     began = time.monotonic()
     with library.exclusive("extract", on_wait=on_wait):
-        planned = plan(library, wanted, only=only, limit=limit, retry=retry)
+        planned = plan(library, wanted, only=only, limit=limit, retry=retry, numbers=numbers)
         for one in wanted:
             remove_parts(StoredFeatures(library, one.recipe).folder)
         before = _keep_ended(library, planned)
@@ -542,7 +558,14 @@ def _makes(
 
     def counted() -> Iterator[Made]:
         made_there = made_on_ray(
-            engine, wanted, root, planned.jobs, batch=batch, workers=workers, time_limit=time_limit
+            engine,
+            wanted,
+            root,
+            planned.jobs,
+            owner=str(library.state),
+            batch=batch,
+            workers=workers,
+            time_limit=time_limit,
         )
         for made in made_there:
             for one, seconds in made.computed.items():

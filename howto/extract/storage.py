@@ -8,11 +8,14 @@ Paths at an address are those of universal_pathlib, which has the methods of `pa
 here; the signatures say Path for both.
 """
 
+import hashlib
 import os
+import platform
 import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -21,6 +24,7 @@ from typing import Any, cast
 from howto.errors import ItemError, LibraryError, Reason, UsageError
 
 __all__ = [
+    "Shared",
     "Unreachable",
     "check_place",
     "files_below",
@@ -28,7 +32,9 @@ __all__ = [
     "place_of",
     "read_whole",
     "remove",
+    "shared",
     "states_below",
+    "why_unreachable",
     "write_whole",
 ]
 
@@ -50,6 +56,11 @@ class Unreachable(LibraryError):
 def is_folder_path(path: Path) -> bool:
     """It lies in a file system of this machine."""
     return isinstance(path, Path)
+
+
+def why_unreachable(path: Path) -> Reason:
+    """How an item ends for which a file is `Unreachable`."""
+    return Reason.UNREADABLE_FILE if is_folder_path(path) else Reason.NETWORK
 
 
 def place_of(address: str) -> Path:
@@ -99,11 +110,71 @@ def check_place(place: Path) -> None:
     except Exception as error:  # clients raise what their libraries raise, of many kinds
         raise LibraryError(f"{place} does not answer: {type(error).__name__}: {error}") from error
     if not there:
-        raise LibraryError(f"{place}: there is no {bucket}, or it may not be seen; make it first")
+        raise LibraryError(
+            f"{place}: there is no {bucket}, or the credentials here may not see it; make it first"
+        )
     probe = cast("Any", place / f".howto-{uuid.uuid4().hex[:12]}")
     with _client_errors_as(f"{place} may not be written"):
         remote.fs.pipe_file(probe.path, b"howto")
         remote.fs.rm_file(probe.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A place as other machines have to find it (`shared`).
+
+    Attributes:
+        mark: the name of a file in a folder; '' at an address.
+        token: what that file holds.
+    """
+
+    place: Path
+    mark: str = ""
+    token: str = ""
+
+    def check(self) -> None:
+        """Look whether a folder is the same one here; an address is the same everywhere.
+
+        Raises:
+            LibraryError: it is another one, or there is none.
+            OSError: it cannot be looked at.
+        """
+        if not self.mark:
+            return
+        try:
+            found = (self.place / self.mark).read_text()
+        except (FileNotFoundError, NotADirectoryError):
+            found = ""
+        if found != self.token:
+            raise LibraryError(
+                f"{self.place} on {platform.node()} is not the folder of that path where the "
+                "command runs. Mount it there, under the same path, and start again"
+            )
+
+
+@contextmanager
+def shared(place: Path, owner: str) -> Iterator[Shared]:
+    """Mark a folder with a small file, so that other machines can tell whether theirs is the same.
+
+    Args:
+        owner: what uses it, once at a time; a mark that a kill left is replaced by its next one.
+
+    Raises:
+        LibraryError: the folder cannot be written.
+    """
+    if not is_folder_path(place):
+        yield Shared(place)
+        return
+    digest = hashlib.sha256(os.fsencode(f"{platform.node()}:{owner}")).hexdigest()
+    marked = Shared(place, f".howto-{digest[:12]}", uuid.uuid4().hex)
+    try:
+        write_whole(place / marked.mark, marked.token.encode())
+    except OSError as error:
+        raise LibraryError(f"{place} cannot be written: {error.strerror or error}") from error
+    try:
+        yield marked
+    finally:
+        (place / marked.mark).unlink(missing_ok=True)
 
 
 @cache

@@ -11,7 +11,7 @@ network of somebody else's. A ready model sees a video by windows, whose embeddi
 feature set of the library (`joint:NAME`) and made by the same stage as all features.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from howto import plugins
@@ -134,6 +134,7 @@ class OpenedModel(Protocol):
 
         Raises:
             ItemError: NO_FEATURES: they are missing or damaged; the detail says how to make them.
+                NETWORK or UNREADABLE_FILE: they cannot be read now.
             ValueError: spans of another shape, or times that are not finite.
         """
         ...
@@ -257,6 +258,7 @@ def make_features(
     model: OpenedModel,
     *,
     only: str | None = None,
+    numbers: Collection[int] | None = None,
     on_progress: Callable[[int, int, str], None] | None = None,
     on_wait: Callable[[], None] | None = None,
 ) -> "Extracted":
@@ -264,6 +266,7 @@ def make_features(
 
     Args:
         only: only videos with a path that matches this glob.
+        numbers: only these videos; None: all.
         on_progress: called with videos done, videos to do, and the path just finished.
         on_wait: as for `howto.extract.stage.extract_videos`.
 
@@ -273,5 +276,10 @@ def make_features(
     from howto.extract.stage import extract_videos
 
     return extract_videos(
-        library, model.wanted(), only=only, on_progress=on_progress, on_wait=on_wait
+        library,
+        model.wanted(),
+        only=only,
+        numbers=numbers,
+        on_progress=on_progress,
+        on_wait=on_wait,
     )

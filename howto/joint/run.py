@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from howto.clip.words import WORD_OPTIONS
 from howto.errors import ItemError, LibraryError, Reason, UsageError
-from howto.extract.features import Features, read
+from howto.extract.features import Features, read_of_item
 from howto.extract.store import StoredFeatures, feature_sets
 from howto.joint.checkpoints import is_best, model_file, model_hash
 from howto.joint.gate import Gate, side_by_side
@@ -267,15 +267,13 @@ def _read(
     """The features of one stream.
 
     Raises:
-        ItemError: they are missing, damaged, or of another form.
+        ItemError: as `read_of_item`; or they are of another form.
     """
     how = f"make them: howto extract {library.folder} --backbone {name}"
-    if stored is None or not stored.path(video_id).is_file():
-        raise ItemError(Reason.NO_FEATURES, f"video {video_id} has no features of {name}; {how}")
-    try:
-        found = read(stored.path(video_id))
-    except LibraryError as error:
-        raise ItemError(Reason.NO_FEATURES, str(error)) from error
+    missing = f"video {video_id} has no features of {name}; {how}"
+    if stored is None:
+        raise ItemError(Reason.NO_FEATURES, missing)
+    found = read_of_item(stored.path(video_id), missing)
     if found.features.shape[1] != dim:
         raise ItemError(
             Reason.NO_FEATURES,

@@ -19,6 +19,8 @@ Result = TypeVar("Result")
 _PORTS = 65536
 _SHARES = {"cpu": 1.0, "gpu": 0.0}
 """Of one actor, where nothing else is said; other names are resources that a cluster defines."""
+_MEMORY = frozenset({"memory", "object_store_memory"})
+"""Resources of which Ray has a notion of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +90,20 @@ def _shares(text: str) -> dict[str, float]:
     shares: dict[str, float] = {}
     for part in filter(None, (one.strip() for one in text.split(","))):
         name, _, value = part.partition("=")
+        name = name.lower() if name.lower() in _SHARES else name
+        if name.lower() in _MEMORY:
+            raise UsageError(
+                f"--resources {part}: Ray keeps no actor to its memory. Take as many cpu as its "
+                "memory is worth, or a resource that you give the machines: ray start --resources"
+            )
         try:
             shares[name] = float(value)
         except ValueError:
             shares[name] = -1.0
         if not (name and 0 <= shares[name] < float("inf")):
             raise UsageError(f"--resources {part}: expected NAME=NUMBER, such as cpu=2,gpu=1")
+        if name == "gpu" and shares[name] > 1 and not shares[name].is_integer():
+            raise UsageError(f"--resources {part}: expected whole GPUs, or a part of one")
     return shares
 
 

@@ -9,8 +9,14 @@ an actor that is starting again counts as a try, so that one lost machine could 
 
 An actor that has an item for long is asked for a sign of life, which a thread of its own gives. One
 that gives none, such as a stopped process, is killed and counts as lost. So does one that does not
-keep the item's time limit itself. An `OSError` says something of the machine, such as a full disk:
-the item goes to another machine, and where none is left the run ends, as it does at home.
+keep the item's time limit itself.
+
+What a worker raises says something of its machine, such as a full disk, a broken GPU or missing
+weights: the machine refuses the item, which goes to another one. Where no machine is left the run
+ends with the error, as it does at home; for one that is alone that is at once. An `OSError` may
+pass, like the hiccup of a mount: a machine gets the item anew after a rest, up to three times in
+all. Any other error may have broken the process, which is made anew, and bars the machine from the
+item. Losses and refusals are counted apart.
 
 When nothing new is left to hand out, an item that takes much longer than others did is given a
 second time, to an actor that is idle. An item may thus be done twice; it ends once.
@@ -18,6 +24,8 @@ second time, to an actor that is idle. An item may thus be done twice; it ends o
 Only this module and `howto.run.ray_cluster` know Ray.
 """
 
+import logging
+import math
 import os
 import re
 import statistics
@@ -25,12 +33,12 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from howto.errors import HowtoError, Reason
 from howto.run.engine import Engine
 from howto.run.local import Ended, LocalPool
-from howto.run.ray_cluster import TOKENS, connected, room
+from howto.run.ray_cluster import TOKENS, connected, no_room, room
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -41,6 +49,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 ItemIn = TypeVar("ItemIn", contravariant=True)
 ResultOut = TypeVar("ResultOut", covariant=True)
+
+_log = logging.getLogger(__name__)
 
 _TRIES_AGAIN = 3
 """How often an item is done again whose actor was lost: by itself it may be what kills them."""
@@ -59,9 +69,14 @@ _SILENT_SECONDS = 120.0
 """It is lost when there was none for so long, or when an item ran past its time limit so far: a
 busy machine needs long to start Python."""
 _REST_SECONDS = 10.0
-"""So long an actor gets nothing after an OSError of its machine."""
+"""So long an actor gets nothing after it refused an item."""
+_REFUSALS = 3
+"""A machine that refused an item so often does not get it again. One that refused whatever came so
+often, a rest apart, can do nothing for now."""
 _RECOUNT_SECONDS = 5.0
 """How often it is asked whether machines have joined."""
+_PATIENT_SECONDS = 5.0
+"""So long it is not told that no machine has room yet."""
 _SIGNS = "signs"
 """The actor's thread that answers while the other one works."""
 
@@ -76,7 +91,7 @@ class Worker(Protocol[ItemIn, ResultOut]):
         """Do one item: its result, or why there is none, as in `Ended`.
 
         Raises:
-            HowtoError: nothing can be done here, whatever the item.
+            Exception: it cannot be done on this machine, which may be full or broken.
         """
         ...
 
@@ -120,8 +135,10 @@ def run_ray(
         ahead: as for `howto.run.engine.run`.
 
     Raises:
-        HowtoError: Ray is not installed, its cluster cannot be reached or has no room for one
-            actor; a worker raised it; or an OSError came on every machine.
+        UsageError: an actor takes nothing.
+        HowtoError: Ray is not installed, or its cluster cannot be reached; no machine has room for
+            one actor, unless `workers` is given and the cluster is one elsewhere, which may grow;
+            or every machine refused an item, with what the last one said.
 
     Yields:
         In the order in which they end; each item once. An item whose actor was lost again and again
@@ -136,6 +153,14 @@ def run_ray(
             crew.dismiss()
 
 
+class _Place(NamedTuple):
+    """Where an actor is: the machine by Ray's name and by its address, and the process."""
+
+    machine: str
+    address: str
+    process: int
+
+
 class _Actor:
     """In the cluster: makes its worker when the first item comes, so that what fails is told."""
 
@@ -143,11 +168,13 @@ class _Actor:
         self._make = make
         self._worker: Worker[Any, Any] | None = None
 
-    def here(self) -> tuple[str, int]:
+    def here(self) -> _Place:
         """Answer, once it runs, also while it works: which machine and process it is."""
         import ray
 
-        return ray.get_runtime_context().get_node_id(), os.getpid()
+        util: Any = ray.util  # its functions have no types
+        node = ray.get_runtime_context().get_node_id()
+        return _Place(node, util.get_node_ip_address(), os.getpid())
 
     def work(self, item: Any, time_limit: float) -> _Told:
         if self._worker is None:
@@ -178,12 +205,25 @@ class _Try:
 
 
 @dataclass(slots=True)
-class _Refusal:
-    """What machines an item met an OSError on, since when, and the last one, as it is told."""
+class _Refusals:
+    """How often each machine refused, and when last.
 
-    error: Exception
+    Attributes:
+        first: when the first one did.
+        error: the last one, as it is told.
+    """
+
     first: float
-    machines: set[str] = field(default_factory=set)
+    error: Exception
+    times: Counter[str] = field(default_factory=Counter)
+    latest: dict[str, float] = field(default_factory=dict)
+
+    def are_over(self, machine: str) -> bool:
+        """The machine may try again: it never refused, or not too often and some time ago."""
+        if not (times := self.times[machine]):
+            return True
+        rested = time.monotonic() - self.latest[machine] >= _REST_SECONDS
+        return times < _REFUSALS and rested
 
 
 class _Crew(Generic[Item, Result]):
@@ -209,8 +249,8 @@ class _Crew(Generic[Item, Result]):
         # Only who has answered gets items: some may wait for a machine to join.
         self._starting: dict[Any, Any] = {}
         self._to_ask: list[tuple[float, Any]] = []
-        self._places: dict[Any, tuple[str, int]] = {}
-        self._killed: dict[Any, tuple[str, int]] = {}
+        self._places: dict[Any, _Place] = {}
+        self._killed: dict[Any, _Place] = {}
         self._free: deque[Any] = deque()
         self._tries: dict[Any, _Try] = {}
         self._signs: dict[Any, _Try] = {}
@@ -218,11 +258,25 @@ class _Crew(Generic[Item, Result]):
         self._lengths: deque[float] = deque(maxlen=_LENGTHS)
         self._again: deque[int] = deque()
         self._losses: Counter[int] = Counter()
-        self._refusals: dict[int, _Refusal] = {}
+        self._refusals: dict[int, _Refusals] = {}
+        # Of machines that have ended nothing since: how often they refused whatever came.
+        self._useless: Counter[str] = Counter()
+        self._refused_at: dict[str, float] = {}
+        self._noted: set[str] = set()
+        self._notes: list[str] = []
         self._all_handed_out = False
         self._ahead: int | None = None
         self._newest = -1
-        self._hire(size or room(ray, engine))
+        self._began = time.monotonic()
+        self._waiting_for = ""
+        there = room(ray, engine)
+        if not there:
+            # What is started here cannot grow; elsewhere who says how many may mean machines to
+            # come.
+            if size is None or not engine.address:
+                raise HowtoError(no_room(ray, engine))
+            self._waiting_for = no_room(ray, engine)
+        self._hire(size or there)
 
     def _hire(self, count: int) -> None:
         shares = dict(self._engine.resources)
@@ -242,7 +296,15 @@ class _Crew(Generic[Item, Result]):
         now = time.monotonic()
         if self._grows and not self._all_handed_out and now - self._recounted > _RECOUNT_SECONDS:
             self._recounted = now
-            self._hire(room(self._ray, self._engine, least=0) - len(self._actors))
+            self._hire(room(self._ray, self._engine) - len(self._actors))
+
+    def _tell_waiting(self) -> None:
+        """Say once that no machine is there yet that could do anything."""
+        if self._places:
+            self._waiting_for = ""
+        elif self._waiting_for and time.monotonic() - self._began > _PATIENT_SECONDS:
+            _log.warning("%s; waiting for a machine that has", self._waiting_for)
+            self._waiting_for = ""
 
     def dismiss(self) -> None:
         """End all actors, with what they still do."""
@@ -267,7 +329,9 @@ class _Crew(Generic[Item, Result]):
                     yield from self._ended(reference, self._taken_from(reference))
             yield from self._silent()
             self._stop_where_no_machine_can()
+            self._tell()
             self._hire_more()
+            self._tell_waiting()
 
     def _hand_out(
         self, source: "Iterator[tuple[int, Item]]", seconds: Callable[[Item], float]
@@ -302,9 +366,9 @@ class _Crew(Generic[Item, Result]):
         return self._late(actor)
 
     def _may_have(self, actor: Any, key: int) -> bool:
-        """The item met no OSError on the actor's machine."""
-        refusal = self._refusals.get(key)
-        return refusal is None or self._places[actor][0] not in refusal.machines
+        """The actor's machine does not refuse the item."""
+        refusals = self._refusals.get(key)
+        return refusals is None or refusals.are_over(self._places[actor].machine)
 
     def _is_near(self) -> bool:
         """The next new item is no further ahead of the oldest than it may be."""
@@ -356,6 +420,8 @@ class _Crew(Generic[Item, Result]):
         """Ask those whose time has come: an error that comes at once must not be asked for ever."""
         now = time.monotonic()
         for _, actor in (one for one in self._to_ask if one[0] <= now):
+            # Its machine may be lost meanwhile: it is none until it answers.
+            self._places.pop(actor, None)
             self._starting[_asked_whether_here(actor)] = actor
         self._to_ask = [one for one in self._to_ask if one[0] > now]
 
@@ -371,8 +437,6 @@ class _Crew(Generic[Item, Result]):
         try:
             result, reason, detail = self._ray.get(reference)
         except exceptions.RayTaskError as error:
-            if not isinstance(error.cause, OSError):
-                raise _own(error) from error
             self._refused(one, error)
         except exceptions.RayError as error:
             what = str(error).splitlines()[0].strip()
@@ -380,44 +444,93 @@ class _Crew(Generic[Item, Result]):
         else:
             self._free.append(one.actor)
             self._lengths.append(time.monotonic() - one.began)
+            self._useless.pop(self._places[one.actor].machine, None)
             if one.key in self._items:
-                yield Ended(self._items.pop(one.key), result, reason, detail)
+                yield Ended(self._taken_out(one.key), result, reason, detail)
+
+    def _taken_out(self, key: int) -> Item:
+        """The item that ends now; what was counted of it is over."""
+        self._losses.pop(key, None)
+        self._refusals.pop(key, None)
+        return self._items.pop(key)
 
     def _lost(self, one: _Try, reason: Reason, what: str) -> Iterator[Ended[Item, Result]]:
         """How an item ends whose actor was lost; nothing where it is tried again."""
+        place = self._places.pop(one.actor)
+        self._note(place, f"an actor on {place.address} was lost: {what}")
         # Ray starts it again, perhaps elsewhere: it gets items when it answers.
-        self._places.pop(one.actor, None)
         self._starting[_asked_whether_here(one.actor)] = one.actor
-        if not self._is_tried_again(one.key):
-            detail = f"its actor was lost {self._losses[one.key]} times: {what}"
-            yield Ended(self._items.pop(one.key), None, reason, detail)
+        if not self._is_left(one.key):
+            return
+        self._losses[one.key] += 1
+        if (losses := self._losses[one.key]) <= _TRIES_AGAIN:
+            self._again.append(one.key)
+            return
+        detail = f"its actor was lost {losses} times, last on {place.address}: {what}"
+        yield Ended(self._taken_out(one.key), None, reason, detail)
+
+    def _is_left(self, key: int) -> bool:
+        """The item has not ended, and no other actor has it."""
+        return key in self._items and all(one.key != key for one in self._tries.values())
 
     def _refused(self, one: _Try, error: Any) -> None:
-        """Give an item that met an OSError to another machine, and this one some rest."""
-        self._to_ask.append((time.monotonic() + _REST_SECONDS, one.actor))
-        told = _own(error)
+        """Give an item to another machine, and rest to this one, of which the error may be."""
+        now = time.monotonic()
+        place = self._places[one.actor]
+        told = _own(error, place.address)
         told.__cause__ = error
-        refusal = self._refusals.setdefault(one.key, _Refusal(told, time.monotonic()))
-        refusal.error = told
-        refusal.machines.add(self._places[one.actor][0])
-        if not self._is_tried_again(one.key):
-            raise told
+        passes = isinstance(error.cause, OSError)
+        if not passes:  # its process may be broken
+            self._killed[one.actor] = place
+            self._ray.kill(one.actor, no_restart=False)
+        self._to_ask.append((now + _REST_SECONDS, one.actor))
+        self._note(place, f"{told}; what it had goes to another machine")
+        if now - self._refused_at.get(place.machine, -math.inf) >= _REST_SECONDS:
+            self._refused_at[place.machine] = now
+            self._useless[place.machine] += 1
+        if one.key not in self._items:
+            return
+        refusals = self._refusals.setdefault(one.key, _Refusals(now, told))
+        refusals.error = told
+        refusals.times[place.machine] += 1 if passes else _REFUSALS
+        refusals.latest[place.machine] = now
+        if self._is_left(one.key):
+            self._again.append(one.key)
+
+    def _note(self, place: _Place, what: str) -> None:
+        """Keep the first thing that goes wrong on a machine, to be told."""
+        if place.machine not in self._noted:
+            self._noted.add(place.machine)
+            self._notes.append(what)
+
+    def _tell(self) -> None:
+        """Say what went wrong, unless the run ends by it."""
+        for what in self._notes:
+            _log.warning("%s", what)
+        self._notes.clear()
 
     def _stop_where_no_machine_can(self) -> None:
-        """End the run for an item that met an OSError everywhere, unless a machine may yet come.
+        """End the run for an item that every machine refuses, unless one may yet come.
 
         Raises:
-            HowtoError: that error.
+            HowtoError: what the last machine said.
         """
         if not self._refusals:
             return
         coming = [*self._starting.values(), *(actor for _, actor in self._to_ask)]
         none_comes = all(actor in self._places for actor in coming)
-        machines = {machine for machine, _ in self._places.values()}
-        for refusal in filter(None, map(self._refusals.get, self._again)):
-            is_late = time.monotonic() - refusal.first > _SILENT_SECONDS
-            if machines <= refusal.machines and (none_comes or is_late):
-                raise refusal.error
+        for refusals in filter(None, map(self._refusals.get, self._again)):
+            is_late = time.monotonic() - refusals.first > _SILENT_SECONDS
+            if (none_comes or is_late) and self._is_refused_everywhere(refusals):
+                raise refusals.error
+
+    def _is_refused_everywhere(self, refusals: _Refusals) -> bool:
+        machines = {place.machine for place in self._places.values()}
+        if len(machines) == 1:
+            return all(refusals.times[one] for one in machines)
+        # That machines can do nothing at all is seen sooner than by one item that visits all.
+        is_for_all = all(self._useless[one] >= _REFUSALS for one in machines)
+        return is_for_all or all(refusals.times[one] >= _REFUSALS for one in machines)
 
     def _heard(self, reference: Any) -> None:
         """Note that an actor lives, if that is what came."""
@@ -453,16 +566,6 @@ class _Crew(Generic[Item, Result]):
             self._ray.kill(one.actor, no_restart=False)
             yield from self._lost(self._taken_from(reference), Reason.TIME_LIMIT, what)
 
-    def _is_tried_again(self, key: int) -> bool:
-        """Put a lost item back, unless it ended, another actor has it, or it was lost too often."""
-        if key not in self._items or any(one.key == key for one in self._tries.values()):
-            return True
-        self._losses[key] += 1
-        if self._losses[key] > _TRIES_AGAIN:
-            return False
-        self._again.append(key)
-        return True
-
 
 def _asked_whether_here(actor: Any) -> Any:
     """What tells when an actor runs, however long that takes and however often it starts."""
@@ -492,11 +595,12 @@ def _why_never_made(error: Any) -> str:
     return (told or lines)[0].strip().rstrip(".")
 
 
-def _own(error: Any) -> Exception:
-    """What the worker raised: our own error as it was, else one line that names it."""
+def _own(error: Any, address: str) -> Exception:
+    """What the worker raised on a machine: our own error, else one line that names it."""
     cause = error.cause
     if isinstance(cause, HowtoError):
+        cause.args = (f"on the machine {address}: {cause}", *cause.args[1:])
         return cause
     # The text of Ray's error is a traceback in colours; it stays to be seen as the cause.
     what = str(cause).strip().splitlines() or ["(it says no more)"]
-    return HowtoError(f"an actor failed: {type(cause).__name__}: {what[0]}")
+    return HowtoError(f"an actor on {address} failed: {type(cause).__name__}: {what[0]}")

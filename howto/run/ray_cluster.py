@@ -5,7 +5,8 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from howto.errors import HowtoError, UsageError
@@ -14,7 +15,7 @@ from howto.run.engine import Engine, host_and_port
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["TOKENS", "connected", "room"]
+__all__ = ["TOKENS", "connected", "no_room", "room"]
 
 TOKENS = (
     "Give the machines and the driver the same RAY_AUTH_MODE, and with token the same token: in "
@@ -22,6 +23,8 @@ TOKENS = (
 )
 """What to do where a cluster and its driver do not agree on who may use it."""
 
+_ROUNDING = 1e-6
+"""Ten shares of 0.1 are one; Ray itself counts in parts of 1e-4."""
 _CONNECT_SECONDS = 5.0
 """An address is given so long to take a connection: Ray itself would try for minutes."""
 
@@ -36,14 +39,36 @@ _NOT_OF_THE_CLUSTER = re.compile(r"node info found|node to connect|node ip", re.
 
 @contextlib.contextmanager
 def connected(engine: Engine) -> "Iterator[ModuleType]":
-    """Ray, connected; what was connected before stays so. A cluster that is started here listens on
-    loopback alone, unless this process imported Ray before.
+    """Ray, connected; what was connected before stays so, and the environment as it was. A cluster
+    that is started here listens on loopback alone, unless this process imported Ray before.
 
     Raises:
         UsageError: Ray is not installed, or RAY_ADDRESS is no address.
         HowtoError: there is no such cluster, this machine is none of its, or it asks for another
             token.
     """
+    with _environment_kept(), _connection(engine) as ray:
+        yield ray
+
+
+@contextlib.contextmanager
+def _environment_kept() -> Iterator[None]:
+    """What is set for Ray inside, by Ray itself too, is not meant for the next connection."""
+    before = _of_ray()
+    try:
+        yield
+    finally:
+        for name in _of_ray().keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
+
+
+def _of_ray() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith("RAY_")}
+
+
+@contextlib.contextmanager
+def _connection(engine: Engine) -> "Iterator[ModuleType]":
     if engine.address:
         os.environ.setdefault("RAY_py_gcs_connect_timeout_s", "5")
     elif "ray" not in sys.modules:
@@ -86,7 +111,7 @@ def _imported() -> "ModuleType":
 
 
 def _knock(address: str) -> None:
-    """Look whether anything like Ray answers at an address.
+    """Look whether anything like Ray answers at an address, or with RAY_USE_TLS anything at all.
 
     Raises:
         UsageError: it is no address.
@@ -95,6 +120,8 @@ def _knock(address: str) -> None:
     where = host_and_port(address)
     try:
         with socket.create_connection(where, timeout=_CONNECT_SECONDS) as door:
+            if os.environ.get("RAY_USE_TLS", "").lower() in ("1", "true"):
+                return  # only Ray knows the keys to speak with it
             door.sendall(_GREETING)
             answer = door.recv(64)
     except OSError as error:
@@ -133,23 +160,47 @@ def _not_connected(address: str, error: Exception) -> HowtoError:
     return HowtoError(f"no Ray cluster {address}: {why}")
 
 
-def room(ray: "ModuleType", engine: Engine, *, least: int = 1) -> int:
-    """How many actors the cluster has room for in all.
+def room(ray: "ModuleType", engine: Engine) -> int:
+    """How many actors have room on the machines that the cluster has now: each on one of them.
 
     Raises:
         UsageError: an actor that takes nothing.
-        HowtoError: there is room for less than `least`.
     """
-    there = ray.cluster_resources()
-    shares = [
-        int(there.get(name.upper() if name in ("cpu", "gpu") else name, 0.0) / share)
-        for name, share in engine.resources.items()
-        if share > 0
-    ]
-    if not shares:
+    if not any(engine.resources.values()):
         raise UsageError("--resources: an actor that takes nothing; give it cpu=1 or more")
-    if min(shares) < least:
-        asked = ", ".join(f"{name}={share:g}" for name, share in engine.resources.items())
-        found = ", ".join(f"{n}={v:g}" for n, v in sorted(there.items()) if ":" not in n)
-        raise HowtoError(f"the cluster has no room for one actor of {asked}: it has {found}")
-    return min(shares)
+    return sum(_fitting(machine, engine) for machine in _machines(ray))
+
+
+def no_room(ray: "ModuleType", engine: Engine) -> str:
+    """What to tell where no machine has room for one actor."""
+    machines = Counter(_told(machine) for machine in _machines(ray))
+    found = "; ".join(f"{count} with {told}" for told, count in sorted(machines.items()))
+    return f"no machine of the cluster has room for one actor of {_asked(engine)}: it has {found}"
+
+
+def _asked(engine: Engine) -> str:
+    return ", ".join(f"{name}={share:g}" for name, share in engine.resources.items())
+
+
+def _told(machine: Mapping[str, float]) -> str:
+    # Ray's own marks of a machine, with a colon, and its memory are nothing that is asked for.
+    names = sorted(one for one in machine if ":" not in one and not one.endswith("memory"))
+    shares = (f"{one}={machine[one]:g}" for one in names)
+    return ", ".join(shares) or "nothing"
+
+
+def _machines(ray: "ModuleType") -> list[Mapping[str, float]]:
+    """What each machine has that lives."""
+    return [one["Resources"] for one in ray.nodes() if one["Alive"]]
+
+
+def _fitting(machine: Mapping[str, float], engine: Engine) -> int:
+    """How many actors one machine has room for."""
+    fitting = []
+    for name, share in engine.resources.items():
+        there = machine.get(name.upper() if name in ("cpu", "gpu") else name, 0.0)
+        if name == "gpu" and 0 < share < 1:
+            fitting.append(int(there) * int(1 / share + _ROUNDING))  # a part is of one GPU
+        elif share > 0:
+            fitting.append(int(there / share + _ROUNDING))
+    return min(fitting)

@@ -25,6 +25,7 @@ from howto.train.pack_source import (
     Lost,
     PackSource,
     SourceVideo,
+    VideoClips,
     chosen_features,
     chosen_pairs,
     tally,
@@ -160,6 +161,8 @@ class _Work:
         self._notes: list[str] = []
         # Written nowhere, so that the next build finds them missing and asks for them again.
         self._may_pass: list[Lost] = []
+        # What was asked for before it was known that there is something to build.
+        self._read: dict[str, VideoClips | Lost] = {}
         _recover(folder)
         self._old, self._entries = self._open_old()
 
@@ -177,9 +180,25 @@ class _Work:
     def up_to_date(self) -> Built | None:
         """The pack that is there, where nothing changed."""
         found = {one.video_id: one.source for one in self._entries}
-        if self._old is None or found != self._wanted:
+        if self._old is None or not found.items() <= self._wanted.items():
+            return None
+        if not self._none_can_be_read(found):
             return None
         return Built(self._old, self._old.num_videos, 0, 0, self._lost(self._entries))
+
+    def _none_can_be_read(self, there: Mapping[str, str]) -> bool:
+        """Ask for the videos that the pack lacks, up to the first that says something: all is
+        written anew for that one alone."""
+        lacking = [video for video in self._videos if video.video_id not in there]
+        failed = []
+        # Asked for none, a source may still read all that it has.
+        for video, found in self._source.clips(lacking) if lacking else ():
+            self._read[video.video_id] = found
+            if not (isinstance(found, Lost) and found.may_pass):
+                return False
+            failed.append(found)
+        self._may_pass = failed
+        return True
 
     def _lost(self, entries: Sequence[Entry]) -> tuple[Lost, ...]:
         later = tuple(Lost(one.video_id, *one.lost) for one in entries if one.lost)
@@ -234,8 +253,16 @@ class _Work:
                     writing.add(entry, clips, spans, line)
         return kept
 
+    def _clips(
+        self, videos: Sequence[SourceVideo]
+    ) -> Iterator[tuple[SourceVideo, VideoClips | Lost]]:
+        asked = self._source.clips([one for one in videos if one.video_id not in self._read])
+        for video in videos:
+            found = self._read.pop(video.video_id, None)
+            yield (video, found) if found is not None else next(asked)
+
     def _make(self, writing: PartialPack, videos: Sequence[SourceVideo]) -> Iterator[SourceVideo]:
-        for video, found in self._source.clips(videos):
+        for video, found in self._clips(videos):
             if isinstance(found, Lost) and found.may_pass:
                 self._may_pass.append(found)
             elif isinstance(found, Lost):

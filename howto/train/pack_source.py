@@ -4,6 +4,7 @@ A source says which videos it has, with a fingerprint each of all that their row
 gives their rows when asked. `howto.train.pack_build` asks only for those it has not.
 """
 
+import platform
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,11 +18,11 @@ from numpy.typing import NDArray
 
 from howto.clip.pairs_store import StoredSet, pair_sets
 from howto.clip.stage import videos_of
-from howto.errors import LibraryError, Reason, UsageError
+from howto.errors import LibraryError, UsageError
 from howto.extract.choice import DEFAULT_BACKBONES
-from howto.extract.features import Features, file_name, path_in, read
+from howto.extract.features import Features, NoFeatureFile, file_name, path_in, read
 from howto.extract.pooling import clip_rows, pool
-from howto.extract.storage import Unreachable, is_folder_path, states_below
+from howto.extract.storage import Unreachable, is_folder_path, states_below, why_unreachable
 from howto.extract.store import READY_SETS, StoredFeatures, feature_sets
 from howto.library import Library
 from howto.recipe import Recipe
@@ -388,9 +389,13 @@ def _clips_of(task: _Task) -> VideoClips | Lost:
             task.spans,
             task.captions,
         )
+    except NoFeatureFile as error:
+        # It was there when the videos were looked up: a machine of a cluster may lack the mount.
+        detail = f"{error} from {platform.node()}"
+        reason = why_unreachable(task.paths[0])
+        return Lost(task.video.video_id, str(reason), detail, may_pass=True)
     except Unreachable as error:
-        is_here = all(map(is_folder_path, task.paths))
-        reason = Reason.UNREADABLE_FILE if is_here else Reason.NETWORK
+        reason = why_unreachable(task.paths[0])
         return Lost(task.video.video_id, str(reason), str(error), may_pass=True)
     except (LibraryError, ValueError) as error:
         return Lost(task.video.video_id, "damaged_features", str(error))

@@ -148,6 +148,22 @@ def test_redo_leaves_what_it_cannot_make(cli, films: Path, tmp_path: Path) -> No
     assert all(path.read_bytes() == b"half" for path in imported)
 
 
+def test_redo_leaves_what_cannot_be_read_and_does_the_rest(cli, films: Path) -> None:
+    cli("extract", films, *BACKBONE, "--only", "[ab].mp4", "--workers", "1")
+    damaged, unreadable = sorted((films / ".howto" / "features").glob("*/*/*.safetensors"))
+    damaged.write_bytes(b"half")
+    unreadable.unlink()
+    unreadable.symlink_to("/proc/self/mem")  # the first bytes of which are an I/O error
+    asked = ("extract", films, *BACKBONE, "--only", "[ab].mp4", "--check", "--redo")
+    redone = cli(*asked)
+    assert (redone.code, unreadable.is_symlink()) == (1, True)
+    assert "1 feature file read, 1 to do again, 1 that cannot be read." in redone.out
+    assert "Input/output error; left as it is" in redone.out
+    found = cli("extract", films, "--check", "--json")
+    assert (found.code, found.json["bad"]) == (1, [])
+    assert [one["path"] for one in found.json["unreadable"]] == [str(unreadable)]
+
+
 def test_a_check_reads_what_is_named(cli, films: Path) -> None:
     cli("extract", films, *BACKBONE, "--workers", "1")
     cli("extract", films, "--backbone", "colour-motion", "--only", "a.mp4", "--workers", "1")
@@ -155,7 +171,7 @@ def test_a_check_reads_what_is_named(cli, films: Path) -> None:
     damaged.write_bytes(b"half")
     assert cli("extract", films, "--check", "--json").json["files"] == 3
     named = cli("extract", films, "--check", "--backbone", "template-mean-colour", "--json")
-    assert (named.code, named.json) == (0, {"files": 2, "bad": []})
+    assert (named.code, named.json) == (0, {"files": 2, "bad": [], "unreadable": []})
     some = cli("extract", films, "--check", "--only", "b.mp4", "--json")
     assert (some.code, some.json["files"]) == (0, 1)
     refused = cli("extract", films, "--check", "--backbone", "resnet152")
@@ -242,6 +258,18 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path: Path, small_video,
     assert howto(*command[1:]).code == 0
     with Library.open(folder) as library:
         assert len([one for one in library.outcomes() if one.stage == Stage.EXTRACT]) == 6
+
+
+def test_a_place_whose_client_is_not_here_is_taken_back(cli, films: Path) -> None:
+    with Library.open(films) as library, library.writing():
+        library.put_setting("features_at", "teapot://films")
+    command = ("extract", films, *BACKBONE, "--only", "a.mp4")
+    refused = cli(*command)
+    assert (refused.code, "teapot://films cannot be used" in refused.err) == (2, True)
+    ran = cli(*command, "--features-at", "library")
+    assert ran.code == 0, ran.err
+    assert "those at teapot://films stay, and are not used" in ran.err
+    assert len(list((films / ".howto" / "features").glob("*/*/*.safetensors"))) == 1
 
 
 @pytest.mark.parametrize("option", ["--dry-run", "--check"])

@@ -5,14 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from howto.extract import check
 from howto.extract.check import check_features, forget_bad
 from howto.extract.features import read, write
 from howto.extract.stage import extract_videos
 from howto.extract.storage import Unreachable
-from howto.extract.store import StoredFeatures
+from howto.extract.store import StoredFeatures, put_features_at
 from howto.library import Library
 from howto.recipe import Recipe
 
+from ..conftest import S3Site
 from .conftest import PlainBackbone, wanted_of
 
 
@@ -59,12 +61,26 @@ def test_each_wrong_is_named_and_made_again(library: Library, what: str) -> None
 
 
 def test_what_the_disk_does_not_give_is_not_called_damaged(library: Library) -> None:
-    """With --redo it would be deleted."""
+    """With --redo it would be deleted. What comes after it is read all the same."""
     wanted = wanted_of(PlainBackbone())
     extract_videos(library, [wanted], workers=1)
     stored = StoredFeatures(library, wanted.recipe)
-    path = stored.path(library.video(1, library.folder / "a.mp4").video_id)
+    path, other, _ = (stored.path(library.video_id(number)) for number in library.paths())
     path.unlink()
     path.symlink_to("/proc/self/mem")  # the first bytes of which are an I/O error
-    with pytest.raises(Unreachable, match="Input/output error"):
+    other.write_bytes(b"half")
+    checked = check_features(library)
+    assert [one.what for one in checked.bad] == ["damaged"]
+    (unreadable,) = checked.unreadable
+    assert unreadable.what.endswith("cannot be read: Input/output error")
+
+
+def test_an_address_that_is_down_is_not_asked_for_every_file(
+    library: Library, s3_site: S3Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check, "_MOST_IN_A_ROW", 2)
+    put_features_at(library, "s3://films/mine")
+    extract_videos(library, [wanted_of(PlainBackbone())], workers=1)
+    s3_site.unreadable = ".safetensors"
+    with pytest.raises(Unreachable, match="s3://films/mine"):
         check_features(library)

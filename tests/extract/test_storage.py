@@ -207,3 +207,25 @@ def test_a_forgotten_video_is_deleted_there_too(
     left = {one.name for one in files_of(stored.folder)}
     assert len(left) == made - 1
     assert path.name not in left
+
+
+def test_a_file_without_a_row_that_cannot_be_read_is_not_written_over(
+    s3_site: S3Site, library: Library
+) -> None:
+    """Its run was killed before the row; it is taken over when its server gives it."""
+    wanted = wanted_of(PlainBackbone())
+    refresh(library)
+    put_features_at(library, "s3://films/mine")
+    extract_videos(library, [wanted], workers=1)
+    stored = StoredFeatures(library, wanted.recipe)
+    number, *_ = library.paths()
+    with library.writing():
+        stored.take_out(number)
+    s3_site.unreadable = stored.path(library.video_id(number)).name
+    s3_site.puts.clear()
+    done = extract_videos(library, [wanted], workers=1)
+    assert (done.made, done.tally) == (0, {"ok": 2, Reason.NETWORK: 1})
+    s3_site.unreadable = ""
+    done = extract_videos(library, [wanted], workers=1)
+    assert (done.made, done.tally) == (0, {"ok": 3})
+    assert s3_site.puts == []

@@ -4,8 +4,10 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
+from howto.errors import ItemError, Reason
 from howto.extract.choice import Choice, choose
 from howto.extract.stage import extract_videos
 from howto.extract.store import put_features_at
@@ -45,6 +47,13 @@ def test_packed_trained_from_and_searched(drawn: Path, tmp_path: Path, s3_site: 
         again = model.embed_spans(library, here.video_ids[0], spans[:3])
         np.testing.assert_array_equal(again, embedded)
         assert not (library.state / "features").exists()
+
+        # What cannot be read now is not called missing.
+        s3_site.unreadable = ".safetensors"
+        with pytest.raises(ItemError) as told:
+            model.embed_spans(library, here.video_ids[0], spans[:3])
+        assert told.value.reason == Reason.NETWORK
+        s3_site.unreadable = ""
 
         # A file that changes there is seen: one listing tells it.
         (path,) = [

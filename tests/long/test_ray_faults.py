@@ -75,7 +75,8 @@ def test_every_video_ends_once_and_features_are_those_of_one_machine(
         seen[path] += 1
 
     stop = threading.Event()
-    killer = threading.Thread(target=kill_now_and_then, args=(cluster, progress, stop))
+    killed: list[int] = []
+    killer = threading.Thread(target=kill_now_and_then, args=(cluster, progress, stop, killed))
     with Library.open(folder, tmp_path / "ray") as library:
         refresh(library)
         killer.start()
@@ -86,6 +87,8 @@ def test_every_video_ends_once_and_features_are_those_of_one_machine(
             killer.join()
         found = features_of(library, wanted)
         ended = [one for one in library.outcomes() if one.stage == Stage.EXTRACT]
+    assert len(killed) >= 3
+    assert [one["Alive"] for one in nodes_of(cluster)].count(True) == 1, "a machine was lost"
     assert Counter(one.state for one in done.outcomes)[State.OK] == VIDEOS - 10
     assert len(ended) == len({one.video_id for one in ended}) == len(done.outcomes)
     assert set(seen.values()) == {1}, "no video ended twice"
@@ -95,18 +98,28 @@ def test_every_video_ends_once_and_features_are_those_of_one_machine(
             np.testing.assert_array_equal(array, other)
 
 
-def kill_now_and_then(cluster: Any, progress: list[int], stop: threading.Event) -> None:
+def nodes_of(cluster: Any) -> list[Any]:
+    """The two machines, as Ray knows them."""
+    import ray
+
+    found: list[Any] = ray.nodes()
+    assert cluster.second.node_id in {one["NodeID"] for one in found}
+    return found
+
+
+def kill_now_and_then(
+    cluster: Any, progress: list[int], stop: threading.Event, killed: list[int]
+) -> None:
     """Six workers at random moments, and after half of the videos the second machine."""
     draw = random.Random(0)
-    killed = 0
     while not stop.wait(draw.uniform(0.5, 3.0)):
         if len(progress) > VIDEOS // 2:
             cluster.remove_node(cluster.second, allow_graceful=False)
             return
-        if killed < 6 and progress and (there := actors()):
+        if len(killed) < 6 and progress and (there := actors()):
             with contextlib.suppress(ProcessLookupError):
-                os.kill(draw.choice(there), signal.SIGKILL)
-            killed += 1
+                os.kill(one := draw.choice(there), signal.SIGKILL)
+                killed.append(one)
             time.sleep(2)
 
 

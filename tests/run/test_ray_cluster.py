@@ -173,6 +173,29 @@ def test_where_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
                 next(run(engine_of(on), str.upper, ["a"]))
 
 
+def test_with_keys_only_ray_speaks(
+    answering: Callable[[bytes], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from howto.run.ray_cluster import _knock
+
+    monkeypatch.setenv("RAY_USE_TLS", "1")
+    _knock(answering(b""))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        with pytest.raises(HowtoError, match="Connection refused"):
+            _knock(f"127.0.0.1:{taken.getsockname()[1]}")
+
+
+def test_the_environment_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray", reason="needs howto[ray]")
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
+    before = dict(os.environ)
+    with pytest.raises(HowtoError, match="no Ray cluster answers"):
+        next(run(engine_of("ray=auto"), str.upper, ["a"]))
+    assert dict(os.environ) == before
+
+
 @pytest.mark.parametrize(
     ("error", "told"),
     [

@@ -216,13 +216,47 @@ def test_what_a_disk_did_not_give_is_asked_for_again(filled) -> None:
     aside = path.rename(path.with_name("aside"))
     # Reading the first bytes of one's own memory is an I/O error.
     path.symlink_to("/proc/self/mem")
-    for _ in range(2):
+    for made in (2, 0):
         built = build(filled)
         assert built.pack.video_ids == ("a", "c")
         assert [(one.video_id, one.reason) for one in built.lost] == [("b", Reason.UNREADABLE_FILE)]
+        assert built.made == made
     aside.replace(path)
     built = build(filled)
     assert (built.made, built.kept, built.lost) == (1, 2, ())
+
+
+def test_a_machine_without_the_folder_does_not_call_features_damaged(filled) -> None:
+    for name in "abc":
+        filled.whole(name)
+    with filled.library.reading():
+        pairs, features = chosen_pairs(filled.library), chosen_features(filled.library)
+        source = LibrarySource(filled.library, pairs, features)
+    path = filled.stored("resnet152", 8, "1").path("b")
+    aside = path.rename(path.with_name("aside"))  # as if there were another folder
+    with filled.library.reading():
+        (lost,) = build_pack(source, LEARNED, packs_folder(filled.library)).lost
+    assert (lost.reason, lost.may_pass) == (Reason.UNREADABLE_FILE, True)
+    aside.rename(path)
+    assert build(filled).made == 1
+
+
+def test_what_stays_unreadable_does_not_have_the_pack_written_anew(filled) -> None:
+    for name in "abc":
+        filled.whole(name)
+    path = filled.stored("resnet152", 8, "1").path("b")
+    path.unlink()
+    path.symlink_to("/proc/self/mem")  # as above
+    pack = build(filled).pack.folder
+    before = (pack.stat().st_ino, (pack / "clips.npy").stat().st_ino)
+    built = build(filled)
+    assert (built.made, built.kept, built.gone) == (0, 2, 0)
+    assert [(one.video_id, one.reason) for one in built.lost] == [("b", Reason.UNREADABLE_FILE)]
+    assert (pack.stat().st_ino, (pack / "clips.npy").stat().st_ino) == before
+    filled.whole("d")
+    built = build(filled)
+    assert (built.pack.video_ids, built.made) == (("a", "c", "d"), 1)
+    assert [one.video_id for one in built.lost] == ["b"], "told once"
 
 
 def test_a_build_that_read_nothing_does_not_keep_later_ones_from_reading(
