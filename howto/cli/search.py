@@ -237,6 +237,7 @@ def as_json(answer: Answer) -> dict[str, object]:
             for hit in answer.hits
         ],
         "model": answer.model,
+        "why": answer.why,
         "confident": answer.confident,
         "notes": list(answer.notes),
         "refreshed": {
@@ -377,8 +378,9 @@ def _show_stacked(answer: Answer) -> None:
 
 
 def _show_notes(answer: Answer) -> None:
-    if answer.model is not None:
-        chosen = f"By {' and '.join(answer.signals)} of {answer.model}"
+    if answer.model is not None or (answer.why and answer.signals):
+        whose = f" of {answer.model}" if answer.model is not None else ""
+        chosen = f"By {' and '.join(answer.signals)}{whose}"
         errors.print(
             f"{chosen}: {answer.why}" if answer.why else f"{chosen}.",
             style="dim",

@@ -129,7 +129,11 @@ def _kept(
     with library.writing():
         library.put_setting(SETTING, told)
         if choice.measured:
-            remember(library, SignalChoice(choice.signals, choice.model, choice.reason))
+            as_measured = [one.recipe.short for one in models if one.name == choice.model]
+            remember(
+                library,
+                SignalChoice(choice.signals, choice.model, choice.reason, *as_measured[:1]),
+            )
     return choice
 
 

@@ -6,6 +6,7 @@ named `joint:NAME`: a plugin may offer a backbone of the same name whose feature
 CLIP those before they are normalised).
 """
 
+import shlex
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,8 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from howto import plugins
-from howto.errors import ItemError, LibraryError, PluginError, Reason, UsageError
-from howto.extract.features import Features, read
+from howto.errors import PluginError, UsageError
+from howto.extract.features import Features, read_of_item
 from howto.extract.store import READY_SETS, StoredFeatures
 from howto.extract.weights import without_downloads
 from howto.joint.gate import unit_length
@@ -207,14 +208,11 @@ class OpenedReady:
 
     def _features(self, library: Library, video_id: str) -> Features:
         path = StoredFeatures(library, self._wanted.recipe).path(video_id)
-        if not path.is_file():
-            raise ItemError(
-                Reason.NO_FEATURES, f"video {video_id} has no windows of {self.name} yet"
-            )
-        try:
-            return read(path)
-        except LibraryError as error:
-            raise ItemError(Reason.NO_FEATURES, str(error)) from error
+        return read_of_item(
+            path,
+            f"{_named(library, video_id)} has no windows of {self.name} yet; make them: "
+            f"howto search QUERY {shlex.quote(str(library.folder))} --model {self.name} --yes",
+        )
 
     # Which features
 
@@ -225,6 +223,13 @@ class OpenedReady:
     def wanted(self) -> "tuple[Wanted, ...]":
         """Its windows, to be made."""
         return (self._wanted,)
+
+
+def _named(library: Library, video_id: str) -> str:
+    """The first path of a video; of one without a file, its id."""
+    number = library.numbers([video_id]).get(video_id)
+    paths = library.paths_of(number) if number is not None else []
+    return paths[0] if paths else f"video {video_id}"
 
 
 def _missing_file(name: str) -> str:

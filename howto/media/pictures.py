@@ -27,7 +27,12 @@ def read_picture(path: Path, spec: FrameSpec) -> NDArray[np.uint8]:
         data = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
-    read = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    try:
+        read = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    except cv2.error as error:
+        raise UsageError(
+            f"{path} cannot be read as a picture: it has too many pixels, or is damaged"
+        ) from error
     if read is None:
         raise UsageError(f"{path} is no picture that can be read (JPEG, PNG, WebP, ...)")
     colours = np.asarray(cv2.cvtColor(read, cv2.COLOR_BGR2RGB), np.uint8)

@@ -22,11 +22,14 @@ class SignalChoice:
         signals: such as `words` and `pictures`.
         model: whose pictures; None without them.
         why: one sentence for a person, with what was measured.
+        recipe: what the model was when it was measured, the short form of its recipe; '' where
+            nobody knows.
     """
 
     signals: tuple[str, ...]
     model: str | None = None
     why: str = ""
+    recipe: str = ""
 
 
 def remember(library: Library, choice: SignalChoice) -> None:
@@ -40,4 +43,4 @@ def remembered(library: Library) -> SignalChoice | None:
     if text is None:
         return None
     told = json.loads(text)
-    return SignalChoice(tuple(told["signals"]), told["model"], told["why"])
+    return SignalChoice(tuple(told["signals"]), told["model"], told["why"], told.get("recipe", ""))

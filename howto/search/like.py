@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 
     from howto.joint.opened import OpenedModel
 
-__all__ = ["UNWANTED_WEIGHT", "Like", "combined", "embed_like", "parse_like"]
+__all__ = [
+    "UNWANTED_WEIGHT",
+    "Like",
+    "LikeMoment",
+    "combined",
+    "embed_like",
+    "moment_of",
+    "parse_like",
+]
 
 UNWANTED_WEIGHT = 0.5
 """How much what is not wanted counts against a clip. At 1 it would decide as much as what is."""
@@ -40,6 +48,19 @@ class Like:
     seconds: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class LikeMoment:
+    """A second of a video of the library.
+
+    Attributes:
+        number: the library's short key of the video.
+        seconds: at most its length.
+    """
+
+    number: int
+    seconds: float
+
+
 def parse_like(text: str) -> Like:
     """Read `FILE.jpg` or `VIDEO@SECONDS`, the time as seconds or `1:30`.
 
@@ -60,31 +81,46 @@ def parse_like(text: str) -> Like:
 
 
 def embed_like(
-    library: Library, model: "OpenedModel", like: Like, folder: Path
-) -> tuple["NDArray[np.float32]", int | None]:
-    """Embed what hits should look like: float32 (D,), and the number of its video, if it is one.
+    library: Library, model: "OpenedModel", like: Like, moment: LikeMoment | None
+) -> "NDArray[np.float32]":
+    """Embed what hits should look like: float32 (D,).
+
+    Args:
+        moment: which it is (`moment_of`); None: a picture.
+
+    Raises:
+        UsageError: the model cannot see pictures by themselves, or the file is no picture.
+        ItemError: NO_FEATURES: the model has none of that video.
+    """
+    if moment is None:
+        return _of_picture(model, like)
+    span = [(moment.seconds, moment.seconds)]
+    found: NDArray[np.float32] = model.embed_spans(library, library.video_id(moment.number), span)[
+        0
+    ]
+    return found
+
+
+def moment_of(library: Library, like: Like, folder: Path) -> LikeMoment | None:
+    """The moment of a video that is meant; None where it is a picture.
 
     Args:
         folder: the folder searched, absolute.
 
     Raises:
-        UsageError: the model cannot see pictures by themselves; the file is no picture, or the
-            video is not in the library or not that long.
-        ItemError: NO_FEATURES: the model has none of that video.
+        UsageError: the video is not in the library, or not that long.
     """
     if like.seconds is None:
-        return _of_picture(model, like), None
+        return None
     number = _number(library, like, folder)
-    video_id = library.video_id(number)
-    info = library.info(video_id)
+    info = library.info(library.video_id(number))
     seconds = like.seconds
     if info is not None and seconds > info.duration:
         # Players round, and count sound that goes on after the last picture.
         if seconds > info.duration + _PAST_THE_END:
             raise UsageError(f"--like {like.text}: that video is {info.duration:.1f} s long")
         seconds = info.duration
-    span = [(seconds, seconds)]
-    return model.embed_spans(library, video_id, span)[0], number
+    return LikeMoment(number, seconds)
 
 
 def _number(library: Library, like: Like, folder: Path) -> int:

@@ -122,15 +122,18 @@ def open_meaning(
     before: Meaning | None = None,
     on_progress: Callable[[int, int, str], None] | None = None,
     on_wait: Callable[[], None] | None = None,
+    wait: float | None = None,
 ) -> Meaning:
     """Encode the lines that are new, and open their index.
 
     Args:
         before: the same as it was opened earlier, for a process that answers many queries.
         on_progress, on_wait: told of every video encoded, and of another process waited for.
+        wait: the most seconds that it is waited for; None: an hour.
 
     Raises:
         PluginError: no sentence encoder is installed, or its weights are not here.
+        LibraryBusy: as `howto.search.index.units.bring_up_to_date`.
     """
     embedder = before.embedder if before else SentenceEmbedder(device=device)
 
@@ -143,6 +146,7 @@ def open_meaning(
         dim=embedder.dim,
         spoken=True,
         embed=embed,
+        wait=wait,
     )
     signal = opened_signal(
         "meaning",

@@ -147,6 +147,7 @@ def open_pictures(
     before: Pictures | None = None,
     on_progress: Callable[[int, int, str], None] | None = None,
     on_wait: Callable[[], None] | None = None,
+    wait: float | None = None,
 ) -> Pictures:
     """Open a model and bring its index up to date.
 
@@ -156,9 +157,11 @@ def open_pictures(
         before: the same as it was opened earlier, for a process that answers many queries; opened
             anew where the run has another checkpoint by now.
         on_progress, on_wait: told of every video embedded, and of another process waited for.
+        wait: the most seconds that it is waited for; None: an hour.
 
     Raises:
         UsageError, PluginError, LibraryError: as `howto.joint.opened.open_model`.
+        LibraryBusy: as `howto.search.index.units.bring_up_to_date`.
     """
     from howto.joint.opened import missing_features, open_model
 
@@ -174,6 +177,7 @@ def open_pictures(
         spoken=False,
         embed=lambda video_id, clips: model.embed_spans(library, video_id, _spans(clips)),
         video_ids=_with_pictures(library),
+        wait=wait,
     )
     missing: list[str] = []
     if not is_up_to_date(library, filling):
@@ -236,7 +240,7 @@ def make_offered(
     on_progress: Callable[[int, int, str], None] | None = None,
     on_wait: Callable[[], None] | None = None,
 ) -> int:
-    """Make the features that were offered; returns how many videos have them now that had not.
+    """Make the features that were offered, of no other video; returns how many were made.
 
     Raises:
         PluginError, UsageError, RecipeMismatch: they cannot be made here.
@@ -244,7 +248,10 @@ def make_offered(
     from howto.joint.opened import make_features, open_model
 
     model = open_model(library, offered.model)
-    return make_features(library, model, on_progress=on_progress, on_wait=on_wait).made
+    done = make_features(
+        library, model, numbers=set(offered.numbers), on_progress=on_progress, on_wait=on_wait
+    )
+    return done.made
 
 
 def models_in_use(library: Library) -> list[str]:

@@ -2,24 +2,32 @@
 stands."""
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from howto.collect.kept import addresses_of, at_second
-from howto.errors import ItemError, UsageError
+from howto.errors import ItemError, LibraryBusy, UsageError
 from howto.library import Library
 from howto.search import words
 from howto.search.filters import Filters, allowed
 from howto.search.fusion import fuse
-from howto.search.like import Like, combined, embed_like
+from howto.search.like import Like, LikeMoment, combined, embed_like, moment_of
 from howto.search.listen import Offer, offer
 from howto.search.moments import Moment, join
 from howto.search.phrases import counted, shown
 from howto.search.pictures import PictureOffer, Pictures
 from howto.search.query import Query
 from howto.search.refresh import Progress, Refreshed, refresh
-from howto.search.signals import AUTO, SIGNALS, Chosen, Opened, check_signals, choose_signals
+from howto.search.signals import (
+    AUTO,
+    SIGNALS,
+    Chosen,
+    Opened,
+    as_measured,
+    check_signals,
+    choose_signals,
+)
 from howto.search.words import Candidate
 
 if TYPE_CHECKING:
@@ -33,6 +41,9 @@ __all__ = ["SIGNALS", "Answer", "Hit", "ask", "check_options", "search"]
 
 _SAID_WELL = 0.5
 """A line that scores this much by its words is a match, whatever is seen there."""
+
+
+_BUSY = "{} did not rank: another howto is writing its index; search again when it is done"
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +234,7 @@ def ask(
     opened: Opened | None = None,
     on_progress: Progress | None = None,
     on_wait: Callable[[], None] | None = None,
+    wait: float | None = None,
 ) -> Answer:
     """Find moments in a library as it stands.
 
@@ -232,6 +244,9 @@ def ask(
         refreshed: what was brought up to date before, to be passed on.
         opened: signals kept open from one call to the next.
         on_progress, on_wait: of bringing the signals' indexes up to date.
+        wait: the most seconds that another process which writes an index is waited for; then a
+            signal ranks by what its index held before, or not at all, and a note says so. None: an
+            hour, and then it is an error.
         top, by, model, min_score, like, without, filters: as in `search`.
 
     Raises:
@@ -246,16 +261,30 @@ def ask(
     )
     text, by_picture = query is not None, like is not None
     chosen = choose_signals(library, by, model, text=text, by_picture=by_picture, folder=folder)
-    opened = opened if opened is not None else Opened()
+    kept = opened if opened is not None else Opened()
     pictures = meaning = None
+    notes = []
     if chosen.model is not None and "pictures" in chosen.signals:
-        pictures = opened.pictures(library, chosen.model, on_progress, on_wait)
+        try:
+            pictures = kept.pictures(library, chosen.model, on_progress, on_wait, wait)
+        except LibraryBusy:
+            if wait is None:
+                raise
+            notes.append(_BUSY.format("pictures"))
+        else:
+            chosen = as_measured(library, chosen, pictures.model.recipe, folder)
+            pictures = pictures if chosen.model is not None else None
     if "meaning" in chosen.signals:
-        meaning = opened.meaning(library, on_progress, on_wait)
+        try:
+            meaning = kept.meaning(library, on_progress, on_wait, wait)
+        except LibraryBusy:
+            if wait is None:
+                raise
+            notes.append(_BUSY.format("meaning"))
+    chosen = replace(chosen, notes=(*chosen.notes, *notes))
+    ready = _Ready(pictures, meaning)
     with library.reading():
-        return _answer(
-            library, asked, chosen, _Ready(pictures, meaning), refreshed or Refreshed(), folder
-        )
+        return _answer(library, asked, chosen, ready, refreshed or Refreshed(), folder)
 
 
 def _answer(
@@ -267,14 +296,18 @@ def _answer(
     folder: Path,
 ) -> Answer:
     everything, names = _looked_at(library, asked)
-    rankings, itself, unranked = _rankings(library, asked, chosen, ready, names)
+    rankings, seen = _rankings(library, asked, chosen, ready, names)
+    moment = seen.moment if seen is not None else None
+    itself = moment.number if moment is not None else None
     moments = join(fuse(rankings, key=lambda one: one.key), asked.top)
     addresses = addresses_of(library, {moment.number for moment in moments})
     listening = offer(library, set(names))
     pictures = ready.pictures
-    pictured = pictures.offer(library, set(names)) if pictures is not None else None
+    # A video that is asked with has to be seen, whether or not it passes the filters.
+    wanted = {*names, *([itself] if itself is not None else [])}
+    pictured = pictures.offer(library, wanted) if pictures is not None else None
     confident = _is_confident(rankings, itself)
-    notes = [*chosen.notes, *unranked]
+    notes = [*chosen.notes, *(seen.notes if seen is not None else ())]
     if everything:
         notes += _signal_notes(ready, rankings.keys(), is_picture=asked.like is not None)
     if asked.without is not None and not asked.without.terms:
@@ -314,9 +347,8 @@ def _rankings(
     chosen: Chosen,
     ready: _Ready,
     names: Mapping[int, str],
-) -> tuple[dict[str, list[Candidate]], int | None, list[str]]:
-    """What each signal that ranked puts forward, best first; the video that the query is from; and
-    what pictures could not rank by.
+) -> "tuple[dict[str, list[Candidate]], _PictureQuery | None]":
+    """What each signal that ranked puts forward, best first; and what is asked of pictures.
 
     Args:
         names: of the videos looked at.
@@ -332,10 +364,9 @@ def _rankings(
             rankings[signal] = [
                 one for one in found if one.number in names and one.score >= asked.min_score
             ]
-    itself = seen.itself if seen is not None else None
-    if itself is not None and asked.like is not None:
-        rankings = {name: _but(itself, asked.like, found) for name, found in rankings.items()}
-    return rankings, itself, list(seen.notes) if seen is not None else []
+    if seen is not None and seen.moment is not None:
+        rankings = {name: _but(seen.moment, found) for name, found in rankings.items()}
+    return rankings, seen
 
 
 def _ranked(
@@ -358,7 +389,10 @@ def _ranked(
         if asked.query is None or not asked.query.terms:
             return None
         found = words.rank(
-            *(library.connection, asked.query), among=_among(library, names), without=excluded
+            *(library.connection, asked.query),
+            among=_among(library, names),
+            without=excluded,
+            unnamed=asked.without,
         )
         return sorted(found, key=lambda one: (-one.score, names.get(one.number, ""), one.start))
     if signal == "meaning" and ready.meaning is not None and asked.query is not None:
@@ -384,39 +418,59 @@ class _PictureQuery:
     """What is asked of a model of pictures.
 
     Attributes:
-        vector: float32 (D,); None where it understands nothing of what is asked.
+        vector: float32 (D,); None where it understands nothing of what is asked, or has no features
+            of what it should look like.
         is_picture: a picture is a part of it.
-        itself: the video that the picture is from.
+        moment: where in the library the picture is from.
         notes: what it does not understand.
     """
 
     vector: "NDArray[np.float32] | None"
     is_picture: bool
-    itself: int | None
+    moment: LikeMoment | None
     notes: tuple[str, ...]
 
 
 def _picture_query(library: Library, asked: _Asked, pictures: Pictures) -> _PictureQuery:
     """Put words, picture and what is not wanted into one vector, as far as the model knows them."""
-    wanted, unwanted, notes, itself = [], None, [], None
+    wanted, unwanted, notes, moment = [], None, [], None
     if asked.query is not None:
         left = "pictures did not rank" if asked.like is None else "pictures rank by --like alone"
         notes += _unknown(pictures, asked.query, "", left)
         if pictures.knows(asked.query.text):
             wanted.append(pictures.embed(asked.query.text))
     if asked.like is not None:
-        try:
-            like = embed_like(library, pictures.model, asked.like, asked.folder)
-        except ItemError as error:
-            raise UsageError(f"--like {asked.like.text}: {error}") from error
-        vector, itself = like
-        wanted.append(vector)
+        moment = moment_of(library, asked.like, asked.folder)
+        if moment is not None and library.video_id(moment.number) in pictures.missing:
+            path = library.paths_of(moment.number)[0]
+            lacking = f"{path} has no features for {pictures.model.name}: pictures did not rank"
+            return _PictureQuery(None, True, moment, (lacking,))
+        wanted.append(_embedded(library, pictures, asked.like, moment))
     if asked.without is not None and asked.without.terms:
         notes += _unknown(pictures, asked.without, "--not ", "pictures rank without it")
         if pictures.knows(asked.without.text):
             unwanted = pictures.embed(asked.without.text)
     query = combined(wanted, unwanted) if wanted else None
-    return _PictureQuery(query, asked.like is not None, itself, tuple(notes))
+    return _PictureQuery(query, asked.like is not None, moment, tuple(notes))
+
+
+def _embedded(
+    library: Library, pictures: Pictures, like: Like, moment: LikeMoment | None
+) -> "NDArray[np.float32]":
+    """What hits should look like, as float32 (D,).
+
+    Raises:
+        UsageError: it cannot be seen.
+    """
+    try:
+        return embed_like(library, pictures.model, like, moment)
+    except ItemError as error:
+        told = str(error)
+        if moment is not None:
+            # Nobody knows a video by its hash.
+            video_id, path = library.video_id(moment.number), library.paths_of(moment.number)[0]
+            told = told.replace(f"video {video_id}", path)
+        raise UsageError(f"--like {like.text}: {told}") from error
 
 
 def _unknown(pictures: Pictures, query: Query, option: str, left: str) -> list[str]:
@@ -443,7 +497,9 @@ def _without(
     meaning: "Meaning", wanted: "list[NDArray[np.float32]]", asked: _Asked
 ) -> "NDArray[np.float32]":
     """One vector to ask for, away from what is not wanted."""
-    unwanted = meaning.embed(asked.without.text) if asked.without is not None else None
+    unwanted = None
+    if asked.without is not None and asked.without.terms:
+        unwanted = meaning.embed(asked.without.text)
     return combined(wanted, unwanted)
 
 
@@ -464,9 +520,9 @@ def _ids(library: Library, names: Mapping[int, str]) -> set[str] | None:
     return {video_id for number, video_id in rows if number in names}
 
 
-def _but(number: int, like: Like, found: list[Candidate]) -> list[Candidate]:
+def _but(moment: LikeMoment, found: list[Candidate]) -> list[Candidate]:
     """Without the clips that hold the moment asked with: they are like themselves."""
-    at = like.seconds or 0.0
+    number, at = moment.number, moment.seconds
     return [one for one in found if one.number != number or not one.start <= at <= one.end]
 
 
@@ -479,14 +535,14 @@ def _is_confident(rankings: Mapping[str, Sequence[Candidate]], itself: int | Non
         itself: the video that is asked with. Its clips are like each other, whatever they show: a
             match is in another.
     """
+    said = max((one.score for one in rankings.get("words", ())), default=0.0)
     vectors = [found for signal, found in rankings.items() if signal != "words"]
-    if not vectors:
-        return True
+    if said >= _SAID_WELL or not vectors:
+        return said >= _SAID_WELL
     from howto.search.calibrate import CONFIDENT
 
-    said = max((one.score for one in rankings.get("words", ())), default=0.0)
     near = (one.score for found in vectors for one in found if one.number != itself)
-    return said >= _SAID_WELL or max(near, default=0.0) >= CONFIDENT
+    return max(near, default=0.0) >= CONFIDENT
 
 
 def _signal_notes(ready: _Ready, ranked: Set[str], *, is_picture: bool) -> list[str]:
@@ -500,6 +556,11 @@ def _signal_notes(ready: _Ready, ranked: Set[str], *, is_picture: bool) -> list[
     for signal in ready.vectors:
         if signal.index is None:
             notes.append(f"{signal.name} did not rank: there is nothing here that it could rank")
+        if signal.brought.is_behind:
+            notes.append(
+                f"another howto is writing the index of {signal.name}: what is new since it began "
+                "is not found by it yet"
+            )
         if signal.brought.renewed:
             notes.append(f"the index of {signal.name} was made anew; {signal.brought.renewed}")
         if failed := signal.brought.failed:

@@ -12,12 +12,22 @@ from shlex import quote
 
 from howto.errors import UsageError
 from howto.library import Library
+from howto.recipe import Recipe
 from howto.search.choice import remembered
 from howto.search.meaning import Meaning, open_meaning
 from howto.search.phrases import shown
 from howto.search.pictures import Pictures, models_in_use, open_pictures
 
-__all__ = ["AUTO", "NO_MODEL", "SIGNALS", "Chosen", "Opened", "check_signals", "choose_signals"]
+__all__ = [
+    "AUTO",
+    "NO_MODEL",
+    "SIGNALS",
+    "Chosen",
+    "Opened",
+    "as_measured",
+    "check_signals",
+    "choose_signals",
+]
 
 SIGNALS = ("words", "meaning", "pictures")
 AUTO, NO_MODEL = "auto", "none"
@@ -34,12 +44,15 @@ class Chosen:
         model: whose pictures; None without them.
         why: one sentence where howto chose; '' where the person did.
         notes: what the person should know about the choice.
+        recipe: what the model was when it was chosen, the short form of its recipe; '' where it
+            was not measured.
     """
 
     signals: tuple[str, ...]
     model: str | None = None
     why: str = ""
     notes: tuple[str, ...] = ()
+    recipe: str = ""
 
 
 def check_signals(by: Sequence[str] | None, model: str, *, by_picture: bool) -> None:
@@ -115,16 +128,34 @@ def _best(library: Library, folder: Path) -> Chosen:
     if choice is None:
         note = (
             "searched by words alone: which signals are best here was not measured yet. "
-            f"{_to_measure(folder, used)}, or name a model: --model {'|'.join(map(quote, used))}"
+            f"Measure: {_to_measure(folder, used)}, or name a model: "
+            f"--model {'|'.join(map(quote, used))}"
         )
         return Chosen(("words",), notes=(note,) if used else ())
     if choice.model is not None and choice.model not in used:
         note = (
             f"searched by words alone: {choice.model}, which was measured to be best, is no longer "
-            f"here{f'. {_to_measure(folder, used)}' if used else ''}"
+            f"here{f'. Measure: {_to_measure(folder, used)}' if used else ''}"
         )
         return Chosen(("words",), notes=(note,))
-    return Chosen(choice.signals, choice.model, choice.why)
+    return Chosen(choice.signals, choice.model, choice.why, recipe=choice.recipe)
+
+
+def as_measured(library: Library, chosen: Chosen, now: Recipe, folder: Path) -> Chosen:
+    """The same, or words where the model is no longer what was measured: it learned anew, or sees
+    other features.
+
+    Args:
+        now: the model's recipe.
+        folder: as for `choose_signals`.
+    """
+    if chosen.recipe in ("", now.short):
+        return chosen
+    note = (
+        f"searched by words alone: {chosen.model} has changed since it was measured to be best. "
+        f"Measure again: {_to_measure(folder, models_in_use(library))}"
+    )
+    return Chosen(("words",), notes=(*chosen.notes, note))
 
 
 def _to_measure(folder: Path, models: Sequence[str]) -> str:
@@ -135,7 +166,7 @@ def _to_measure(folder: Path, models: Sequence[str]) -> str:
     """
     named = " ".join(f"--model {quote(model)}" for model in models)
     return (
-        f"Measure: howto eval --benchmark own -L {shown(folder)} {named} (and --queries FILE.csv, "
+        f"howto eval --benchmark own -L {shown(folder)} {named} (and --queries FILE.csv, "
         "if you have queries)"
     )
 
@@ -178,6 +209,7 @@ class Opened:
         name: str,
         on_progress: Callable[[int, int, str], None] | None = None,
         on_wait: Callable[[], None] | None = None,
+        wait: float | None = None,
     ) -> Pictures:
         """The pictures signal of a model, up to date; raises as `open_pictures`."""
         found = open_pictures(
@@ -187,6 +219,7 @@ class Opened:
             before=self._pictures.get(name),
             on_progress=on_progress,
             on_wait=on_wait,
+            wait=wait,
         )
         self._pictures.pop(name, None)
         self._pictures[name] = found
@@ -199,6 +232,7 @@ class Opened:
         library: Library,
         on_progress: Callable[[int, int, str], None] | None = None,
         on_wait: Callable[[], None] | None = None,
+        wait: float | None = None,
     ) -> Meaning:
         """The meaning signal, up to date; raises as `open_meaning`."""
         found = open_meaning(
@@ -207,6 +241,7 @@ class Opened:
             before=self._meaning[0] if self._meaning else None,
             on_progress=on_progress,
             on_wait=on_wait,
+            wait=wait,
         )
         self._meaning[:] = [found]
         return found

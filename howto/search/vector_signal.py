@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Protocol
 
+from howto.errors import LibraryBusy
 from howto.library import Library
 from howto.search.index.units import (
     Brought,
@@ -147,8 +148,13 @@ def opened_signal(
     """
     brought = bring_up_to_date(library, filling, on_progress=on_progress, on_wait=on_wait)
     index = brought.index
-    if index is not None and _lacks_null(index):
-        index = _with_null(library, index, filling, embedder)
+    if index is not None and not brought.is_behind and _lacks_null(index):
+        try:
+            index = _with_null(library, index, filling, embedder)
+        except LibraryBusy:
+            if filling.wait is None:
+                raise
+            # It ranks all the same; its scores are rough, and a note says so.
     if before is not None and before.index is not None and index is not None:
         index = before.index if before.index.manifest == index.manifest else index
     return VectorSignal(name, index, brought, filling.spoken)
@@ -168,14 +174,15 @@ def _with_null(
 ) -> "VectorIndex":
     """Measure what unrelated queries find, and keep it beside the vectors."""
     from howto.search.calibrate import measure_null, measure_null_of_pictures
-    from howto.search.index.writer import IndexWriter
+    from howto.search.index.writer import WAIT_SECONDS, IndexWriter
 
     at = {"live": index.manifest.live, "changed": clips_changed(index.manifest.facts)}
     nulls = {
         False: measure_null(index, embedder, _own_words(library)),
         True: measure_null_of_pictures(index),
     }
-    with IndexWriter(filling.folder, filling.recipe, filling.dim) as writer:
+    wait = WAIT_SECONDS if filling.wait is None else filling.wait
+    with IndexWriter(filling.folder, filling.recipe, filling.dim, wait=wait) as writer:
         for is_picture, null in nulls.items():
             values = null.rounded() if null else None
             writer.keep(_fact(is_picture), json.dumps({**at, "values": values}))

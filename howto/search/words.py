@@ -180,6 +180,7 @@ def rank(
     *,
     among: Set[int] | None = None,
     without: Set[int] = frozenset(),
+    unnamed: Query | None = None,
 ) -> list[Candidate]:
     """Rank everything that holds any word of the query.
 
@@ -188,6 +189,8 @@ def rank(
         among: numbers of the videos looked at; None: all. How rare a word is, is that of the whole
             library all the same.
         without: keys of clips that are left out.
+        unnamed: chapters and videos with any of these words in their own title or name are no hits
+            themselves; what is said inside them is.
 
     Returns:
         Best first. Clips that say the words; chapters and videos that are named by them, where no
@@ -210,20 +213,39 @@ def rank(
     left_out = dict.fromkeys(without and without & clips_saying(connection, query), 0.0)
     said = [*found, *_clip_candidates(connection, left_out, json.dumps([*left_out]))]
     covered = {clip.number for clip in said}
+    unwanted: Set[int] = frozenset()
+    if unnamed is not None:
+        unwanted = _matching(connection, "chapter_words", unnamed)
+        covered |= _matching(connection, "video_words", unnamed, "{title name} : ")
+    of_unwanted = {chapter: chapters[chapter] for chapter in chapters.keys() & unwanted}
+    no_hits = {one.key for one in _chapter_candidates(connection, of_unwanted)}
     for chapter in named:
         if not any(_inside(clip, chapter) for clip in said if clip.number == chapter.number):
-            candidates.append(_in_context(chapter, (), videos))
             covered.add(chapter.number)
+            if chapter.key not in no_hits:
+                candidates.append(_in_context(chapter, (), videos))
     candidates += _video_candidates(connection, videos, covered)
     return sorted(candidates, key=lambda one: (-one.score, one.number, one.start))
 
 
 def clips_saying(connection: sqlite3.Connection, query: Query) -> set[int]:
     """The keys of the clips in which any word of the query is said."""
+    return _matching(connection, "clip_words", query)
+
+
+def _matching(
+    connection: sqlite3.Connection, table: str, query: Query, columns: str = ""
+) -> set[int]:
+    """The ids of the rows that hold any word of the query.
+
+    Args:
+        columns: a column filter of FTS5; '' where any column will do.
+    """
     found: set[int] = set()
     for term in query.terms:
         rows = connection.execute(
-            "SELECT rowid FROM clip_words WHERE clip_words MATCH ?", (_phrase(term),)
+            f"SELECT rowid FROM {table} WHERE {table} MATCH ?",  # noqa: S608
+            (f"{columns}{_phrase(term)}",),
         )
         found.update(row for (row,) in rows)
     return found

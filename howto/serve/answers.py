@@ -25,6 +25,9 @@ from howto.serve.videos import place_of
 __all__ = ["Search", "answer", "by_words_alone", "check_model", "ways_to_search"]
 
 
+_WAIT = 5.0  # seconds for another process that writes an index: others wait for the same thread
+
+
 @dataclass(frozen=True, slots=True)
 class Search:
     """What a client asks for.
@@ -136,6 +139,7 @@ def answer(
         filters=search.filters,
         opened=opened,
         on_progress=on_progress,
+        wait=_WAIT,
     )
     return _as_json(library, settings, found)
 

@@ -25,6 +25,7 @@ def test_the_moment_is_found(cli, videos: Path) -> None:
         "signals",
         "hits",
         "model",
+        "why",
         "confident",
         "notes",
         "refreshed",
@@ -119,6 +120,15 @@ def test_wrong_usage_is_one_line(
     assert ran.err.count("\n") == 1
     if code == 2:
         assert list(empty.iterdir()) == []
+
+
+def test_a_word_among_many_that_nobody_says_is_no_confident_match(cli, videos: Path) -> None:
+    told = cli("search", "repair the nuclear submarine reactor with an iron", videos, "--json").json
+    assert told["hits"]
+    assert max(hit["score"] for hit in told["hits"]) < 0.5
+    assert not told["confident"]
+    assert any("no confident match" in note for note in told["notes"])
+    assert cli("search", "iron", videos, "--json").json["confident"]
 
 
 def test_broken_files_beside_good_hits_are_a_note(cli, videos: Path) -> None:

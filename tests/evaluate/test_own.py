@@ -444,7 +444,8 @@ def test_meaning_is_asked_where_it_is_wanted(
 def test_pictures_that_find_clearly_more_are_taken(
     library: Library, ids: dict[str, str], queries: Path
 ) -> None:
-    choice = best_signals(library, [seeing(ids)], queries=queries)
+    model = seeing(ids)
+    choice = best_signals(library, [model], queries=queries)
     assert choice.measured
     assert choice.model == "sharp"
     assert "pictures" in choice.signals
@@ -454,6 +455,7 @@ def test_pictures_that_find_clearly_more_are_taken(
     kept = remembered(library)
     assert kept is not None
     assert (kept.signals, kept.model, kept.why) == (choice.signals, "sharp", choice.reason)
+    assert kept.recipe == model.recipe.short
 
 
 def test_pictures_that_find_little_are_not(

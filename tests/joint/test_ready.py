@@ -17,6 +17,7 @@ from howto.joint.opened import make_features, missing_features, open_model, plan
 from howto.joint.windows import mean_of_windows, second_spans
 from howto.library import Library
 from howto.media.encode import H264Writer
+from howto.search.pictures import PictureOffer, make_offered
 from howto.search.refresh import refresh
 
 SHADES = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
@@ -47,7 +48,9 @@ def test_what_is_seen_is_found_by_its_name(traffic: Library, colour_words: Path)
     video_id = the_video(traffic)
     assert missing_features(traffic, model) == [video_id]
     assert len(plan_features(traffic, model).jobs) == 1
-    with pytest.raises(ItemError, match="no windows of colour-words") as error:
+    with pytest.raises(
+        ItemError, match=r"light.mp4 has no windows of colour-words yet; make"
+    ) as error:
         model.embed_spans(traffic, video_id, [(0, 1)])
     assert error.value.reason == Reason.NO_FEATURES
     assert make_features(traffic, model).made == 1
@@ -60,6 +63,22 @@ def test_what_is_seen_is_found_by_its_name(traffic: Library, colour_words: Path)
     np.testing.assert_allclose(np.linalg.norm(shown, axis=1), 1, atol=1e-6)
     assert model.known_words(["red", "zzzz"]).tolist() == [True, False]
     assert (model.trained_on, bool(model.trained_on_note)) == (frozenset(), True)
+
+
+def test_only_what_was_offered_is_made(traffic: Library, colour_words: Path) -> None:
+    offered = the_video(traffic)
+    number = traffic.numbers([offered])[offered]
+    with H264Writer(
+        traffic.folder / "dark.mp4", width=16, height=16, frame_rate=Fraction(10)
+    ) as writer:
+        for _ in range(20):
+            writer.write_frame(np.zeros((16, 16, 3), np.uint8))
+    refresh(traffic)
+    model = open_model(traffic, "colour-words")
+    assert len(missing_features(traffic, model)) == 2
+    assert make_offered(traffic, PictureOffer("colour-words", (number,), 6.0, None)) == 1
+    [left] = missing_features(traffic, model)
+    assert traffic.paths_of(traffic.numbers([left])[left]) == ["dark.mp4"]
 
 
 def test_windows_of_several_frames(traffic: Library, colour_words: Path) -> None:

@@ -32,6 +32,15 @@ def test_what_is_meant_is_found_in_other_words(videos: Path) -> None:
     assert manifest.live == 6  # lines; windows in which nothing is said have no meaning
 
 
+@pytest.mark.usefixtures("encoder")
+def test_no_word_that_is_not_wanted_turns_nothing_away(videos: Path) -> None:
+    plain, without = (
+        search("folding a tee", videos, by=("meaning",), without=text) for text in ("", "!!!")
+    )
+    assert without.hits == plain.hits
+    assert "there is no word in --not '!!!': nothing is left out" in without.notes
+
+
 def test_without_an_encoder_it_says_what_to_install(videos: Path, monkeypatch) -> None:
     monkeypatch.setattr(plugins, "installed", lambda kind: [])
     with pytest.raises(PluginError, match="pip install howto-sentence"):

@@ -1,15 +1,21 @@
 """Searching by what is seen, with a model that is worked out by hand."""
 
 import os
+import struct
+import zlib
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from rich.console import Console
 
-from howto.errors import UsageError
+from howto.errors import LibraryBusy, UsageError
 from howto.library import Library
+from howto.media.pictures import read_picture
+from howto.records import FrameSpec
 from howto.search.calibrate import CONFIDENT
 from howto.search.choice import SignalChoice, remember
 from howto.search.filters import Filters
@@ -21,6 +27,8 @@ from howto.search.query import Query
 from howto.search.refresh import refresh
 from howto.search.search import Answer, ask, search
 from howto.search.signals import Opened, choose_signals
+from howto.serve.answers import Search, answer
+from howto.serve.settings import Settings
 
 
 def find(query: str, videos: Path, **options) -> Answer:
@@ -138,6 +146,42 @@ def test_an_index_that_another_process_made_anew_meanwhile_is_not_said_to_be_dam
 
     monkeypatch.setattr(IndexWriter, "__enter__", waited)
     assert open_pictures(library, "main").signal.brought.renewed == ""
+
+
+def test_who_will_not_wait_for_another_process_is_told(seen, library: Library) -> None:
+    seen()
+    query, options = Query.parse("shirt"), {"by": ("words", "pictures"), "model": "main"}
+    busy = FileLock(index_folder(library.state, "main") / "index.lock")
+    index_folder(library.state, "main").mkdir(parents=True)
+    with busy:
+        answer = ask(library, query, library.folder, **options, wait=0.1)
+        with pytest.raises(LibraryBusy):
+            open_pictures(library, "main", wait=0.1)
+    assert (answer.signals, answer.model) == (("words",), None)
+    assert any("pictures did not rank: another howto is writing" in one for one in answer.notes)
+    before = ask(library, query, library.folder, **options)
+    path = library.folder / "pancakes.srt"
+    path.write_text(path.read_text().replace("pan", "pot"))
+    refresh(library)
+    with busy:
+        behind = ask(library, query, library.folder, **options, wait=0.1)
+    assert behind.signals == ("words", "pictures")
+    assert behind.hits[0].video == before.hits[0].video
+    assert any("what is new since it began" in note for note in behind.notes)
+    after = ask(library, query, library.folder, **options)
+    assert not any("another howto" in note for note in after.notes)
+
+
+def test_the_page_does_not_wait_for_another_process(seen, library: Library, monkeypatch) -> None:
+    monkeypatch.setattr("howto.serve.answers._WAIT", 0.1)
+    seen()
+    make_run(library, "main")
+    index_folder(library.state, "main").mkdir(parents=True)
+    asked = Search(Query.parse("shirt"), 10, None, "main", 0.0, "", Filters(), None)
+    with FileLock(index_folder(library.state, "main") / "index.lock"):
+        told = answer(library, Settings(library.folder), asked)
+    assert told["signals"] == ["words"]
+    assert any("pictures did not rank: another howto is writing" in one for one in told["notes"])
 
 
 def test_a_damaged_or_deleted_index_comes_back(seen, videos: Path) -> None:
@@ -402,6 +446,47 @@ def test_words_that_are_not_known_beside_a_picture_are_left_out(seen, videos: Pa
     assert "main knows no word of 'zzzqq': pictures rank by --like alone" in answer.notes
 
 
+def test_the_moment_at_the_very_end_is_left_out_of_the_hits(seen, videos: Path) -> None:
+    seen()
+    exactly, past = (
+        search("", videos, model="main", like=parse_like(f"pancakes.mp4@{at}"), top=100).hits
+        for at in ("20", "20.3")
+    )
+    assert past == exactly
+    assert not any(hit.video == "pancakes.mp4" and hit.end >= 20 for hit in past)
+
+
+def test_a_moment_of_a_video_without_features_is_offered_them(
+    seen, cli: Callable, videos: Path, monkeypatch
+) -> None:
+    model = seen(without=("silent.mp4",))
+    like = parse_like("silent.mp4@12")
+    # Also where the video itself does not pass the filters.
+    answer = search("", videos, model="main", like=like, filters=Filters(video="shirts/*"))
+    assert (answer.signals, answer.hits) == ((), ())
+    assert "silent.mp4 has no features for main: pictures did not rank" in answer.notes
+    assert answer.picture_offer is not None
+    assert len(answer.picture_offer.numbers) == 1
+
+    def make(*_, **__) -> int:
+        model.shown |= seen().shown
+        return 1
+
+    monkeypatch.setattr("howto.cli.search.make_offered", make)
+    ran = cli("search", "--like", "silent.mp4@12", "-L", videos, "--model", "main", "-y", "--json")
+    assert ran.code == 0, ran.err
+    assert (ran.code, ran.json["signals"]) == (0, ["pictures"])
+    assert ran.json["hits"]
+
+
+def test_features_that_are_gone_are_told_of_by_path(seen, videos: Path) -> None:
+    model = seen()
+    find("shirt", videos)
+    del model.shown["silent.mp4"]
+    with pytest.raises(UsageError, match=r"^--like silent.mp4@12: .*silent.mp4 has no features"):
+        search("", videos, model="main", like=parse_like("silent.mp4@12"))
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -424,6 +509,20 @@ def test_a_run_cannot_see_a_picture_by_itself(seen, videos: Path) -> None:
     picture.write_bytes(b"anything")
     with pytest.raises(UsageError, match="cannot see a picture by itself"):
         search("", videos, model="main", like=parse_like(str(picture)))
+
+
+def test_a_picture_of_more_pixels_than_can_be_read_is_refused(tmp_path: Path) -> None:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        checked = kind + data
+        return struct.pack(">I", len(data)) + checked + struct.pack(">I", zlib.crc32(checked))
+
+    rest = chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    path = tmp_path / "huge.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + rest)
+    spec = FrameSpec(Fraction(1), 8)
+    with pytest.raises(UsageError, match=r"huge.png cannot be read as a picture"):
+        read_picture(path, spec)
 
 
 def test_filters_hold_for_every_signal(seen, videos: Path) -> None:
@@ -631,6 +730,34 @@ def test_what_was_measured_to_be_best_is_taken(seen, library: Library) -> None:
     chosen = choose_signals(library, None)
     assert chosen.signals == ("words",)
     assert "is no longer here" in chosen.notes[0]
+
+
+def test_a_measurement_of_another_model_is_not_trusted(seen, library: Library) -> None:
+    measured = seen()
+    make_run(library, "main")
+    signals = ("words", "pictures")
+    with library.writing():
+        chosen = SignalChoice(signals, "main", "it found more", measured.recipe.short)
+        remember(library, chosen)
+    assert ask(library, Query.parse("shirt"), library.folder).signals == signals
+    seen(version=2)
+    answer = ask(library, Query.parse("shirt"), library.folder)
+    assert (answer.signals, answer.model, answer.why) == (("words",), None, "")
+    (note,) = [note for note in answer.notes if "has changed since" in note]
+    assert "Measure again: howto eval --benchmark own" in note
+    # Who names the model has it.
+    named = ask(library, Query.parse("shirt"), library.folder, model="main")
+    assert named.signals == signals
+
+
+def test_why_words_alone_were_chosen_is_said(cli: Callable, library: Library) -> None:
+    with library.writing():
+        remember(library, SignalChoice(("words",), None, "words find more"))
+    assert cli("search", "shirt", library.folder, "--json").json["why"] == "words find more"
+    assert "By words: words find more" in cli("search", "shirt", library.folder).err
+    asked = ("search", "shirt", library.folder, "--by", "words")
+    assert cli(*asked, "--json").json["why"] == ""
+    assert "By words" not in cli(*asked).err
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,33 @@ def test_a_video_is_no_hit_in_place_of_its_line_that_is_left_out() -> None:
     assert rank(connection, Query.parse("shirt"), without=without) == []
 
 
+def test_what_is_named_by_what_is_not_wanted_is_no_hit_and_lines_inside_are() -> None:
+    connection = library_of("hello", title="", path="iron-a-shirt.mp4")
+    add(connection, 2, ["fold the shirt"], path="iron-a-shirt-again.mp4")
+    add(connection, 3, ["hello"], title="Shirts")
+    add(connection, 4, ["hello"], title="Shirts")
+    remove_video(connection, 3)
+    remove_video(connection, 4)
+    for start, title in ((0, "iron the shirt"), (4, "hang the shirt")):
+        connection.execute(
+            "INSERT INTO chapters (number, start, end, title) VALUES (4, ?, ?, ?)",
+            (start, start + 4, title),
+        )
+    connection.execute("UPDATE videos SET description = 'no iron needed' WHERE number = 3")
+    for number, path in ((3, "c.mp4"), (4, "d.mp4")):
+        add_video(connection, number, path)
+    query = Query.parse("shirt")
+    assert {(one.number, one.start) for one in rank(connection, query)} == {
+        *((1, 0), (2, 0), (3, 0), (4, 0), (4, 4))
+    }
+    left = rank(connection, query, unnamed=Query.parse("ironing"))
+    assert {(one.number, one.caption) for one in left} == {
+        (2, "fold the shirt"),
+        (3, "Shirts"),
+        (4, "hang the shirt"),
+    }
+
+
 def test_named_videos_and_chapters_are_looked_at_before_the_cut(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

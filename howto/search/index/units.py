@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from howto.errors import ItemError, LibraryError, RecipeMismatch
+from howto.errors import ItemError, LibraryBusy, LibraryError, RecipeMismatch
 from howto.library import Library
 from howto.recipe import Recipe
 from howto.search.index.manifest import read_manifest
@@ -51,6 +51,8 @@ class Filling:
         embed: number and id of a video, and its clips, to float32 (n, D), n >= 1; an ItemError
             leaves the video out.
         video_ids: the videos that can be embedded; None: all.
+        wait: the most seconds that another process which writes the index is waited for; None: an
+            hour.
     """
 
     folder: Path
@@ -59,6 +61,7 @@ class Filling:
     spoken: bool
     embed: "Callable[[str, Sequence[Candidate]], NDArray[np.float32]]"
     video_ids: Collection[str] | None = None
+    wait: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class Brought:
         failed: id and cause of the videos that could not be embedded.
         renewed: why all of it was made anew: the keys of the recipe that differ, or what was
             damaged; '' where it was not.
+        is_behind: another process is writing the index, so it is as it was before.
     """
 
     index: "VectorIndex | None"
@@ -78,6 +82,7 @@ class Brought:
     removed: int = 0
     failed: tuple[tuple[str, str], ...] = ()
     renewed: str = ""
+    is_behind: bool = False
 
 
 def bring_up_to_date(
@@ -95,6 +100,9 @@ def bring_up_to_date(
     Args:
         on_progress: told of every video embedded.
         on_wait: called once where another process is writing the index and is waited for.
+
+    Raises:
+        LibraryBusy: it was waited for in vain, and there is no older index of the same recipe.
     """
     from howto.search.index.vectors import VectorIndex
 
@@ -108,7 +116,12 @@ def bring_up_to_date(
         there = _stamps(index)
         if there == wanted:
             return Brought(index if wanted else None)
-    return _written(library, filling, wanted, renewed, on_progress, on_wait)
+    try:
+        return _written(library, filling, wanted, renewed, on_progress, on_wait)
+    except LibraryBusy:
+        if filling.wait is None or index is None or not index.manifest.live:
+            raise
+        return Brought(index, is_behind=True)
 
 
 def clips_changed(facts: Mapping[str, str]) -> int:
@@ -163,12 +176,13 @@ def _written(
     on_progress: Callable[[int, int, str], None] | None,
     on_wait: Callable[[], None] | None,
 ) -> Brought:
-    from howto.search.index.writer import IndexWriter
+    from howto.search.index.writer import WAIT_SECONDS, IndexWriter
 
     show = on_progress or (lambda *_: None)
     failed = []
+    wait = WAIT_SECONDS if filling.wait is None else filling.wait
     with IndexWriter(
-        filling.folder, filling.recipe, filling.dim, anew=True, on_wait=on_wait
+        filling.folder, filling.recipe, filling.dim, anew=True, on_wait=on_wait, wait=wait
     ) as writer:
         # Looked at again: another process may have done it all while we waited.
         before = dict(writer.groups)

@@ -36,7 +36,7 @@ from howto.search.index.manifest import (
 )
 from howto.search.index.vectors import VectorIndex, map_vectors
 
-__all__ = ["IndexWriter"]
+__all__ = ["WAIT_SECONDS", "IndexWriter"]
 
 APPROXIMATE_FROM = 50_000
 """Rows from which an approximate index is made: fewer are searched exactly in milliseconds."""
@@ -47,7 +47,9 @@ of all: putting them in costs as much as they are, and a copy of the last shard.
 _MOST_DEAD, _MOST_DEAD_SHARE = 1_000, 0.25
 _TRAINED_FOR = 2.0  # cells are chosen anew when there are so many times the rows
 _LOCK = "index.lock"
-_WAIT_SECONDS = 3600
+WAIT_SECONDS = 3600
+"""The most that another process is waited for, unless told."""
+
 _COPIED_AT_ONCE = 50_000  # rows
 
 
@@ -59,12 +61,13 @@ class IndexWriter:
         recipe, dim: of all vectors.
         anew: begin with nothing where there is an index of another recipe, or a damaged one.
         on_wait: called once where another process is writing and is waited for.
+        wait: the most seconds to wait for it.
         shard_rows: the most in one file of the approximate index.
 
     Raises:
         RecipeMismatch: the index was made by another recipe; the message lists the keys.
         LibraryError: it is damaged.
-        LibraryBusy: another process has been writing for an hour.
+        LibraryBusy: another process has been writing all the while.
     """
 
     def __init__(
@@ -75,12 +78,14 @@ class IndexWriter:
         *,
         anew: bool = False,
         on_wait: Callable[[], None] | None = None,
+        wait: float = WAIT_SECONDS,
         shard_rows: int = SHARD_ROWS,
     ) -> None:
         self._folder = folder
         self._wanted = Manifest(folder, recipe, dim, 0, 0, {}, None, {})
         self._anew = anew
         self._on_wait = on_wait
+        self._wait = wait
         self._shard_rows = shard_rows
 
     def __enter__(self) -> Self:
@@ -115,10 +120,10 @@ class IndexWriter:
             if self._on_wait is not None:
                 self._on_wait()
             try:
-                self._lock.acquire(timeout=_WAIT_SECONDS)
+                self._lock.acquire(timeout=self._wait)
             except Timeout as error:
                 raise LibraryBusy(
-                    f"another howto has been writing {self._folder} for {_WAIT_SECONDS} s. "
+                    f"another howto has been writing {self._folder} for {self._wait:g} s. "
                     "Wait for it, or end it, and run the command again."
                 ) from error
 
