@@ -14,7 +14,7 @@ from howto.errors import UsageError
 from howto.library import Library
 from howto.search.signals import AUTO, Opened
 from howto.serve.answers import Search, answer, by_words_alone, ways_to_search
-from howto.serve.endpoints import Call, Endpoint, Parameter, read_body
+from howto.serve.endpoints import Call, Endpoint, Parameter, read_body, while_there
 from howto.serve.indexing import Building, Indexer, Indexing
 from howto.serve.openapi import description
 from howto.serve.overview import overview
@@ -156,9 +156,8 @@ class Api:
 
     async def picture(self, call: Call) -> Response:
         path, status = await self._file(call)
-        jpeg = await self.studio.picture(
-            path, _version(status), call.values["at"], call.values["side"]
-        )
+        making = self.studio.picture(path, _version(status), call.values["at"], call.values["side"])
+        jpeg = await while_there(call.request, making)
         return Response(jpeg, media_type="image/jpeg", headers=_A_DAY)
 
     async def media(self, call: Call) -> Response:
@@ -173,7 +172,8 @@ class Api:
                 f"a piece of {end - start:g} s; it lasts up to {LONGEST_PIECE:g} s, and not nothing"
             )
         path, status = await self._file(call)
-        piece = await self.studio.piece(path, _version(status), start, end)
+        making = self.studio.piece(path, _version(status), start, end)
+        piece = await while_there(call.request, making)
         return json_response({"address": f"/media/pieces/{piece.name}", "start": start, "end": end})
 
     async def piece(self, call: Call) -> Response:

@@ -16,9 +16,9 @@ from starlette.staticfiles import StaticFiles
 from howto.errors import HowtoError, ItemError, PluginError, UsageError
 from howto.serve.api import Api, endpoints, json_response
 from howto.serve.endpoints import Endpoint, read, read_body
-from howto.serve.guard import BUG, COOKIE, Guard, is_token
+from howto.serve.guard import BUG, COOKIE, Guard, is_token, page_of
 from howto.serve.readers import Busy
-from howto.serve.settings import Settings
+from howto.serve.settings import Settings, without_places
 from howto.serve.videos import NoVideo
 
 __all__ = ["create_app"]
@@ -43,7 +43,7 @@ def create_app(settings: Settings, *, refresh: bool = True) -> Guard:
             Mount("/static", StaticFiles(directory=_STATIC)),
             *(_route(endpoint) for endpoint in endpoints(api)),
         ],
-        exception_handlers=_HANDLERS,
+        exception_handlers=_handlers(settings),
         lifespan=lambda _: api.running(refresh=refresh),
     )
     return Guard(app, settings)  # around all of it: also a bug's reply has the headers
@@ -68,23 +68,27 @@ def _login(settings: Settings) -> Callable[[Request], Awaitable[Response]]:
 
     async def login(request: Request) -> Response:
         if not settings.token:
-            return RedirectResponse("/", 303)
+            return RedirectResponse(page_of(request.query_params.get("next", "/")), 303)
         if request.method in ("GET", "HEAD"):
             return FileResponse(_STATIC / "login.html", media_type="text/html", headers=_NO_STORE)
         form = parse_qs((await read_body(request, _MOST_OF_A_FORM)).decode(errors="replace"))
         token = form.get("token", [""])[0].strip()
         if not is_token(token, settings.token):
             return FileResponse(_STATIC / "login.html", 401, media_type="text/html")
-        reply = RedirectResponse("/", 303)
+        reply = RedirectResponse(page_of(request.query_params.get("next", "/")), 303)
         reply.set_cookie(COOKIE, token, httponly=True, samesite="strict", path="/")
         return reply
 
     return login
 
 
-def _error(status: int) -> Callable[[Request, Exception], Response]:
-    def reply(_: Request, error: Exception) -> Response:
-        body: dict[str, Any] = {"message": str(error)}
+_Handler = Callable[[Request, Exception], Response]
+
+
+def _error(settings: Settings, status: int) -> _Handler:
+    def reply(request: Request, error: Exception) -> Response:
+        said = list(request.query_params.values())
+        body: dict[str, Any] = {"message": without_places(settings, str(error), said)}
         if isinstance(error, ItemError):
             body["reason"] = error.reason.value
         return json_response({"error": body}, status)
@@ -96,9 +100,11 @@ def _no_video(_: Request, __: Exception) -> Response:
     return json_response({"error": {"message": "there is no such video here"}}, 404)
 
 
-def _busy(_: Request, __: Exception) -> Response:
+def _busy(_: Request, error: Exception) -> Response:
+    if not isinstance(error, Busy):
+        raise error
     reply = json_response({"error": {"message": "too much is asked at once; ask again"}}, 503)
-    reply.headers["retry-after"] = "1"
+    reply.headers["retry-after"] = str(error.ask_after)
     return reply
 
 
@@ -116,14 +122,15 @@ def _gone(_: Request, __: Exception) -> Response:
     return Response(status_code=400)  # for nobody: the client left before its request was whole
 
 
-_HANDLERS: Mapping[Any, Callable[[Request, Exception], Response]] = {
-    UsageError: _error(400),
-    ItemError: _error(422),
-    PluginError: _error(422),
-    HowtoError: _error(500),
-    NoVideo: _no_video,
-    Busy: _busy,
-    HTTPException: _http,
-    ClientDisconnect: _gone,
-    Exception: _bug,
-}
+def _handlers(settings: Settings) -> Mapping[Any, _Handler]:
+    return {
+        UsageError: _error(settings, 400),
+        ItemError: _error(settings, 422),
+        PluginError: _error(settings, 422),
+        HowtoError: _error(settings, 500),
+        NoVideo: _no_video,
+        Busy: _busy,
+        HTTPException: _http,
+        ClientDisconnect: _gone,
+        Exception: _bug,
+    }

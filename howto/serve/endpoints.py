@@ -1,19 +1,33 @@
 """What an endpoint of the API is: one record from which its route, the reading of its parameters
 and its part of the OpenAPI description are all made."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any, Literal
+from typing import Any, Literal, Never, TypeVar
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from howto.errors import UsageError
 
-__all__ = ["MOST_CHARACTERS", "Call", "Endpoint", "Parameter", "described", "read", "read_body"]
+__all__ = [
+    "MOST_CHARACTERS",
+    "Call",
+    "Endpoint",
+    "Parameter",
+    "described",
+    "read",
+    "read_body",
+    "while_there",
+]
+
+Result = TypeVar("Result")
+
+_MOST_OF_NO_USE = 64 << 10  # bytes of a body that nobody asked for
 
 MOST_CHARACTERS = 500
 """Of any text that a client sends in an address."""
@@ -129,6 +143,32 @@ async def read_body(request: Request, most: int) -> bytes:
             if len(body) > most:
                 raise HTTPException(413, f"a body of more than {most} bytes; send less")
     return bytes(body)
+
+
+async def while_there(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+    """What work gives, for as long as the client waits; when that goes, the work is cancelled.
+
+    Args:
+        request: one whose body means nothing.
+
+    Raises:
+        ClientDisconnect: the client went.
+        HTTPException: 413, it sends a long body.
+    """
+    working = asyncio.ensure_future(work)
+    going = asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait((working, going), return_when=asyncio.FIRST_COMPLETED)
+        return await (working if working.done() else going)
+    finally:
+        working.cancel()
+        going.cancel()
+
+
+async def _gone(request: Request) -> Never:
+    await read_body(request, _MOST_OF_NO_USE)
+    await request.receive()  # after the body there is only the end of the connection
+    raise ClientDisconnect
 
 
 def described(endpoint: Endpoint) -> dict[str, Any]:

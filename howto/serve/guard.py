@@ -5,7 +5,7 @@ import hmac
 import json
 from collections.abc import Mapping
 from http.cookies import SimpleCookie
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse, Response
@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from howto.serve.settings import Settings
 
-__all__ = ["BUG", "COOKIE", "HEADERS", "PAGES", "Guard", "is_token"]
+__all__ = ["BUG", "COOKIE", "HEADERS", "PAGES", "Guard", "is_token", "page_of"]
 
 BUG = "a bug in howto; the terminal of howto serve says which"
 COOKIE = "howto-token"
@@ -82,7 +82,7 @@ class Guard:
         if not self.settings.token or scope["path"] in _OPEN or self._knows_token(headers):
             return None
         if scope["method"] in ("GET", "HEAD") and scope["path"] in PAGES:
-            return RedirectResponse("/login", 303)
+            return RedirectResponse(_login_for(scope), 303)
         return _refused(401, "show the token, as `Authorization: Bearer TOKEN`")
 
     def _wrong_host(self, scope: Scope, headers: Headers) -> str:
@@ -106,6 +106,22 @@ class Guard:
         # As a browser sends back what the page of the token set.
         _, expected = SimpleCookie().value_encode(self.settings.token)
         return any(is_token(one, expected) for one in _our_cookies(headers))
+
+
+def _login_for(scope: Scope) -> str:
+    """The page that asks for the token, and leads on to what was asked for."""
+    query = scope["query_string"].decode("latin-1")
+    wanted = f"{scope['path']}?{query}" if query else scope["path"]
+    return "/login" if wanted == "/" else f"/login?next={quote(wanted, safe='')}"
+
+
+def page_of(address: str) -> str:
+    """One of our pages, with what its address says besides, such as `/?q=shirt`; `/` where the
+    address is anything else: nobody is led to another place from here."""
+    path, mark, query = address.partition("?")
+    if path not in PAGES - {"/login"} or not query.isascii() or not query.isprintable():
+        return "/"
+    return path + mark + query.partition("#")[0]
 
 
 def _our_cookies(headers: Headers) -> list[str]:

@@ -8,7 +8,7 @@ from howto.errors import HowtoError
 from howto.library import Library
 from howto.search.phrases import named
 from howto.search.refresh import Refreshed, refresh
-from howto.serve.settings import Settings
+from howto.serve.settings import Settings, without_places
 
 __all__ = ["Building", "Indexer", "Indexing"]
 
@@ -117,7 +117,9 @@ class Indexer:
             with Library.open(self._settings.folder, self._settings.state_dir) as library:
                 done = refresh(library, retry=retry, on_progress=self._show)
         except HowtoError as error:
-            self.now = replace(self.now, state="failed", message=str(error))
+            self.now = replace(
+                self.now, state="failed", message=without_places(self._settings, str(error))
+            )
         except _Stopped:
             self.now = replace(self.now, state="failed", message="the server is going down")
         else:

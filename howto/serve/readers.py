@@ -25,7 +25,15 @@ _PATIENCE = 3.0  # seconds that stopping waits for the answers being worked at
 
 
 class Busy(Exception):
-    """More is asked at once than can be answered soon."""
+    """More is asked at once than can be answered soon.
+
+    Attributes:
+        ask_after: seconds after which asking again makes sense.
+    """
+
+    def __init__(self, ask_after: int = 1) -> None:
+        super().__init__(ask_after)
+        self.ask_after = ask_after
 
 
 class Readers:

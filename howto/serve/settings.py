@@ -3,12 +3,15 @@
 import ipaddress
 import secrets
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from howto.errors import UsageError
+from howto.places import STATE_FOLDER, find, kept_in
+from howto.search.phrases import shown
 
-__all__ = ["SHORTEST_TOKEN", "Settings", "check_address"]
+__all__ = ["SHORTEST_TOKEN", "Settings", "check_address", "without_places"]
 
 SHORTEST_TOKEN = 16  # characters: with 62 of them to choose from, nobody guesses that
 
@@ -31,6 +34,25 @@ class Settings:
     names: frozenset[str] = frozenset({"localhost"})
     token: str = ""
     follow_links: bool = False
+
+
+def without_places(settings: Settings, text: str, said: Sequence[str] = ()) -> str:
+    """A text in which the library's folders are called by their names alone: where they lie on
+    this machine is nobody's business who looks from another.
+
+    Args:
+        said: what the client said. Quoted in the text it stays as it is: else who guesses a place
+            would see by the change that the guess is right.
+    """
+    for quoted in map(repr, said):
+        if quoted in text:
+            return quoted.join(without_places(settings, one, said) for one in text.split(quoted))
+    state, folder = settings.state_dir, settings.folder
+    places = {folder, *(kept_in(state.resolve(), folder) if state else find(folder))}
+    for place in sorted(places, key=lambda one: len(one.parts), reverse=True):
+        name = place.relative_to(place.parents[1]) if place.name == STATE_FOLDER else place.name
+        text = text.replace(shown(place), shown(Path(name))).replace(str(place), str(name))
+    return text
 
 
 def check_address(host: str, token: str) -> frozenset[str]:

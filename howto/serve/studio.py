@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from howto.errors import MediaError, Reason
 from howto.serve.readers import Busy
@@ -23,11 +23,14 @@ if TYPE_CHECKING:
 
 __all__ = ["LONGEST_PIECE", "Piece", "Studio"]
 
+Made = TypeVar("Made")
+
 LONGEST_PIECE = 60.0  # seconds; encoding one takes about as long as it lasts on a slow machine
-_WORKERS = 2
-_MOST_WAITING = 200
 _PICTURE_SECONDS = 30
 _PIECE_SECONDS = 300
+_MOST_PICTURES_WAITING = 200
+_MOST_PIECES_WAITING = 3  # the last of them waits minutes already
+_ASK_FOR_PIECES_AFTER = 20  # seconds
 _PICTURES_BYTES = 32 << 20
 _MOST_PIECES = 24
 _JPEG_QUALITY = 82
@@ -42,20 +45,22 @@ class Piece:
 
 
 class Studio:
-    """Makes pictures and pieces, each once however many ask for it, and keeps the latest."""
+    """Makes pictures and pieces, each once however many ask for it, and keeps the latest.
+
+    A piece takes as long as hundreds of pictures: each kind has workers of its own.
+    """
 
     def __init__(self) -> None:
         self._folder: TemporaryDirectory[str] | None = None
-        self._pool: ProcessPool | None = None
-        self._making: dict[str, asyncio.Task[Any]] = {}
+        self._for_pictures = _Workers(2, _PICTURE_SECONDS, _MOST_PICTURES_WAITING)
+        self._for_pieces = _Workers(1, _PIECE_SECONDS, _MOST_PIECES_WAITING, _ASK_FOR_PIECES_AFTER)
         self._pictures: OrderedDict[str, bytes] = OrderedDict()
         self._pieces: OrderedDict[str, Piece] = OrderedDict()
 
     def stop(self) -> None:
         """End the worker processes, and delete the pieces."""
-        if self._pool is not None:
-            self._pool.stop()  # type: ignore[no-untyped-call]
-            self._pool.join()
+        self._for_pictures.stop()
+        self._for_pieces.stop()
         if self._folder is not None:
             self._folder.cleanup()
 
@@ -73,12 +78,14 @@ class Studio:
         if key in self._pictures:
             self._pictures.move_to_end(key)
             return self._pictures[key]
-        arguments = (path, seconds, short_side)
-        picture: bytes = await self._once(key, _picture, arguments, _PICTURE_SECONDS)
+        make = partial(_picture, path, seconds, short_side)
+        picture: bytes = await self._for_pictures.once(key, make, partial(self._keep_picture, key))
+        return picture
+
+    def _keep_picture(self, key: str, picture: bytes) -> None:
         self._pictures[key] = picture
         while sum(map(len, self._pictures.values())) > _PICTURES_BYTES:
             self._pictures.popitem(last=False)
-        return picture
 
     async def piece(self, path: Path, version: str, start: float, end: float) -> Piece:
         """A stretch of a video, encoded anew, to the frame.
@@ -91,54 +98,129 @@ class Studio:
             if self._folder is None:
                 self._folder = TemporaryDirectory(prefix="howto-serve-")
             out = Path(self._folder.name) / f"{key}.mp4"
-            await self._once(key, _cut, (path, start, end, out), _PIECE_SECONDS)
-            self._pieces[key] = Piece(out.name, out)
-            while len(self._pieces) > _MOST_PIECES:
-                _, oldest = self._pieces.popitem(last=False)
-                oldest.path.unlink(missing_ok=True)
+            make = partial(_cut, path, start, end, out)
+            await self._for_pieces.once(key, make, partial(self._keep_piece, key))
         self._pieces.move_to_end(key)
         return self._pieces[key]
+
+    def _keep_piece(self, key: str, path: Path) -> None:
+        self._pieces[key] = Piece(path.name, path)
+        while len(self._pieces) > _MOST_PIECES:
+            _, oldest = self._pieces.popitem(last=False)
+            oldest.path.unlink(missing_ok=True)
 
     def made(self, name: str) -> Piece | None:
         """A piece that was made, by its name, or None."""
         return self._pieces.get(name.removesuffix(".mp4"))
 
-    async def _once(
-        self, key: str, function: Callable[..., Any], arguments: tuple[Any, ...], seconds: float
-    ) -> Any:
-        task = self._making.get(key)
-        if task is None:
-            if len(self._making) >= _MOST_WAITING:
-                raise Busy
-            task = asyncio.create_task(self._run(function, arguments, seconds))
-            self._making[key] = task
-            task.add_done_callback(partial(self._made, key))
-        # Others may wait for the same: whoever goes away takes nothing with them.
-        return await asyncio.shield(task)
 
-    def _made(self, key: str, task: "asyncio.Task[Any]") -> None:
-        del self._making[key]
-        if not task.cancelled():
-            task.exception()  # seen, also where nobody waits for it any more
+@dataclass(slots=True)
+class _Making:
+    """One thing under way.
+
+    Attributes:
+        waiting: how many wait for it.
+        begun: a process is at it.
+    """
+
+    task: asyncio.Task[Any]
+    waiting: int = 0
+    begun: bool = False
+
+
+class _Workers:
+    """Processes that make one thing each at a time.
+
+    Args:
+        processes: how many.
+        seconds: the longest that one thing may take.
+        most_waiting: how many things may wait for a process; one more is refused.
+        ask_after: seconds after which who was refused may ask again.
+    """
+
+    def __init__(self, processes: int, seconds: int, most_waiting: int, ask_after: int = 1) -> None:
+        self._processes, self._seconds = processes, seconds
+        self._most, self._ask_after = processes + most_waiting, ask_after
+        self._free = asyncio.Semaphore(processes)
+        self._making: dict[str, _Making] = {}
+        self._pool: ProcessPool | None = None
+
+    def stop(self) -> None:
+        """End the processes."""
+        if self._pool is not None:
+            self._pool.stop()  # type: ignore[no-untyped-call]
+            self._pool.join()
+
+    async def once(
+        self, key: str, function: Callable[[], Made], keep: Callable[[Made], None]
+    ) -> Made:
+        """What a function gives, called in one of the processes; once for all who wait for the
+        same key. What nobody waits for any more is not begun.
+
+        Args:
+            keep: given what was made, also where everybody went away meanwhile.
+
+        Raises:
+            MediaError: the process ended, or took too long.
+            Busy: too many wait already.
+        """
+        making = self._making.get(key)
+        if making is None:
+            if len(self._making) >= self._most:
+                raise Busy(self._ask_after)
+            making = _Making(asyncio.create_task(self._run(key, function, keep)))
+            self._making[key] = making
+            making.task.add_done_callback(_seen)
+        making.waiting += 1
+        try:
+            # Others may wait for the same: whoever goes away takes nothing with them.
+            made: Made = await asyncio.shield(making.task)
+            return made
+        finally:
+            making.waiting -= 1
+            if not (making.waiting or making.begun):
+                making.task.cancel()
+                self._forget(key, making)
+
+    def _forget(self, key: str, making: _Making) -> None:
+        if self._making.get(key) is making:
+            del self._making[key]
 
     async def _run(
-        self, function: Callable[..., Any], arguments: tuple[Any, ...], seconds: float
-    ) -> Any:
+        self, key: str, function: Callable[[], Made], keep: Callable[[Made], None]
+    ) -> Made:
+        making = self._making[key]
+        async with self._free:
+            making.begun = True
+            try:
+                made = await self._call(function)
+                keep(made)
+                return made
+            finally:
+                self._forget(key, making)
+
+    async def _call(self, function: Callable[[], Made]) -> Made:
         from pebble import ProcessExpired, ProcessPool
 
         if self._pool is None:
             self._pool = ProcessPool(
-                max_workers=_WORKERS,
+                max_workers=self._processes,
                 context=multiprocessing.get_context("spawn"),
                 initializer=_leave_interrupts_to_the_server,
             )
-        future = self._pool.schedule(function, args=arguments, timeout=seconds)
+        future = self._pool.schedule(function, timeout=self._seconds)
         try:
-            return await asyncio.wrap_future(future)
+            made: Made = await asyncio.wrap_future(future)
         except ProcessExpired as error:
             raise MediaError(Reason.DECODER_CRASHED) from error
         except TimeoutError as error:
             raise MediaError(Reason.TIME_LIMIT) from error
+        return made
+
+
+def _seen(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled():
+        task.exception()  # also where nobody waits for it any more
 
 
 def _key(*parts: object) -> str:
@@ -159,7 +241,8 @@ def _picture(path: Path, seconds: float, short_side: int) -> bytes:
     return encoded.tobytes()
 
 
-def _cut(path: Path, start: float, end: float, out: Path) -> None:
+def _cut(path: Path, start: float, end: float, out: Path) -> Path:
     from howto.media.cut import cut
 
     cut(path, start, end, out, exact=True)
+    return out

@@ -328,7 +328,7 @@ def test_a_choice_that_makes_no_sense_is_refused(choice: Choice, said: str) -> N
 def kill_decoders_at_random(stop: threading.Event, chance: random.Random) -> int:
     """Kill one decoder of this process now and then, three in all; returns how many."""
     killed = 0
-    while killed < 3 and not stop.wait(chance.uniform(0.1, 0.5)):
+    while killed < 3 and not stop.wait(chance.uniform(0.05, 0.25)):
         for child in multiprocessing.active_children():
             if child.name == "howto-decoder" and child.pid is not None:
                 with suppress(ProcessLookupError):

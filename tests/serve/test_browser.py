@@ -680,6 +680,108 @@ def test_a_new_file_is_told_of_while_the_page_is_open(
         assert "1 moment" in page.text("#count")
 
 
+def add_video(page: Page, folder: Path, small_video: Callable[..., Path], name: str) -> None:
+    """A new video, seen and told of by the open page."""
+    small_video(folder / f"{name}.mp4", shade=20 + len(list(folder.iterdir())))
+    (folder / f"{name}.vtt").write_text(vtt((1, 3, f"heat the shirt slowly, says {name}")))
+    page.run("document.getElementById('said').textContent = ''")
+    page.run("return fetch('/api/refresh', {method: 'POST'}).then(() => true)")
+    page.until("return document.getElementById('said').textContent.startsWith('Brought up')")
+
+
+def test_what_is_typed_and_what_has_the_focus_stay_when_files_come(
+    driver: webdriver.Chrome, videos: Path, small_video: Callable[..., Path]
+) -> None:
+    with served(driver, videos) as page:
+        page.look("/?q=shirt")
+        box = page.driver.find_element(By.ID, "q")
+        box.clear()
+        box.send_keys("half a que")
+        page.run("document.getElementById('filters').open = true")
+        page.driver.find_element(By.ID, "without").send_keys("iron")
+        add_video(page, videos, small_video, "first")
+        assert any("first" in one.text for one in page.all("#hits .open"))
+        assert page.run("return document.getElementById('q').value") == "half a que"
+        assert page.run("return document.getElementById('without').value") == "iron"
+        assert page.run("return document.activeElement.id") == "without"
+        page.run("document.getElementById('filters').open = false")
+        page.run("(window.card = document.querySelector('#hits .open')).focus()")
+        moment = page.run("return {...card.dataset}")
+        add_video(page, videos, small_video, "second")
+        assert page.run("return !card.isConnected")
+        assert page.run("return {...document.activeElement.dataset}") == moment
+
+
+def test_beside_an_open_player_the_list_waits_until_it_is_closed(
+    driver: webdriver.Chrome, videos: Path, small_video: Callable[..., Path]
+) -> None:
+    with served(driver, videos) as page:
+        page.look("/?q=shirt")
+        shown = len(page.all("#hits .open"))
+        card = page.all("#hits .open")[0]
+        card.click()
+        page.until("return document.querySelector('#around button')")
+        moment = page.run("return {...arguments[0].dataset}", card)
+        add_video(page, videos, small_video, "first")
+        assert len(page.all("#hits .open")) == shown
+        assert page.driver.find_element(By.ID, "player").is_displayed()
+        page.press(Keys.ESCAPE)
+        page.until("return document.querySelectorAll('#hits .open').length > arguments[0]", shown)
+        assert page.run("return {...document.activeElement.dataset}") == moment
+
+
+def test_what_comes_of_looking_is_said_on_the_library_page_as_it_is_then(
+    driver: webdriver.Chrome, videos: Path, small_video: Callable[..., Path]
+) -> None:
+    with served(driver, videos) as page:
+        page.look("/library")
+        page.run("document.getElementById('look-again').focus()")
+        add_video(page, videos, small_video, "first")
+        page.until("return document.getElementById('outcome').textContent.includes('1 new')")
+        assert "first.mp4" in page.text("#library")
+        assert page.run("return document.activeElement.id") == "look-again"
+
+
+LATE_ANSWERS = """
+window.reallyAsk ??= window.fetch;
+window.fetch = async (address, options = {}) => {
+  const late = address.startsWith(arguments[0]);
+  const signal = late ? undefined : options.signal; // what was given up may arrive all the same
+  const reply = await window.reallyAsk(address, {...options, signal});
+  if (late) await new Promise((done) => { window.letCome = done; });
+  return reply;
+};
+"""
+
+
+def test_a_list_that_comes_late_changes_no_newer_one(page: Page) -> None:
+    page.look("/?q=shirt")
+    found = page.text("#count")
+    page.run(LATE_ANSWERS, "/api/videos?")
+    page.driver.find_element(By.CSS_SELECTOR, ".brand").click()
+    page.until("return !!window.letCome")
+    page.driver.back()
+    page.until("return document.getElementById('count').textContent === arguments[0]", found)
+    page.run("letCome(); return new Promise((done) => setTimeout(() => done(1), 300))")
+    assert page.text("#count") == found
+    assert len(page.all("#hits .open")) == len(moments(page))
+
+
+@pytest.mark.parametrize("path", ["/", "/library"])
+def test_what_was_given_up_keeps_nobody_waiting(page: Page, path: str) -> None:
+    page.look("/?q=shirt")
+    page.run(LATE_ANSWERS, "/api/search?")
+    page.driver.find_element(By.ID, "q").send_keys("s", Keys.ENTER)
+    page.until("return !!window.letCome")
+    assert page.run("return document.getElementById('found').ariaBusy") == "true"
+    link = ".brand" if path == "/" else "nav a"
+    page.driver.find_element(By.CSS_SELECTOR, link).click()
+    page.until("return !document.getElementById('found').ariaBusy")
+    said = page.text("#count")
+    page.run("letCome(); return new Promise((done) => setTimeout(() => done(1), 300))")
+    assert page.text("#count") == said
+
+
 SHOWN_IS = """
 Object.defineProperty(document, 'visibilityState', {value: arguments[0], configurable: true});
 document.dispatchEvent(new Event('visibilitychange'));
@@ -707,14 +809,18 @@ def test_a_file_that_came_while_nobody_looked_is_told_of_later(
 def test_the_token_is_asked_for_once(driver: webdriver.Chrome, videos: Path) -> None:
     with served(driver, videos, "--token", TOKEN) as page:
         page.driver.get(f"{page.address}/?q=shirt")
-        assert page.driver.current_url == f"{page.address}/login"
+        assert page.driver.current_url == f"{page.address}/login?next=%2F%3Fq%3Dshirt"
         page.driver.find_element(By.ID, "token").send_keys("wrong", Keys.ENTER)
         page.until("return document.getElementById('token')?.value === ''")
         page.driver.find_element(By.ID, "token").send_keys(TOKEN, Keys.ENTER)
         page.until("return document.documentElement.dataset.ready === 'true'")
-        page.look("/?q=shirt")
+        assert page.driver.current_url == f"{page.address}/?q=shirt"
         assert page.all("#hits .open")
         assert page.run("return document.cookie") == ""
+        page.driver.delete_all_cookies()  # as if the server had another token now
+        page.driver.find_element(By.ID, "q").send_keys("s", Keys.ENTER)
+        page.until("return location.pathname === '/login'")
+        assert page.driver.current_url == f"{page.address}/login?next=%2F%3Fq%3Dshirts"
 
 
 REAL = {
@@ -753,6 +859,9 @@ def test_what_a_browser_cannot_play_is_said_and_a_piece_offered(
     length = probe(shared_data / "videos" / "v_Basketball_g01_c01.avi").duration  # under 5 s
     choose(real, "v_Basketball_g01_c01.avi")
     real.until("return document.getElementById('cannot-why').textContent.includes('.avi')")
+    assert liked(real)["at"] == "2"
+    choose(real, "v_Basketball_g01_c01.avi")
+    real.until("return document.getElementById('cannot-why').textContent.includes('.avi')")
     assert "mpeg4" in real.text("#cannot-why")
     real.driver.find_element(By.ID, "encode").click()
     real.plays_from(0)  # of the piece
@@ -770,6 +879,50 @@ def choose(page: Page, name: str) -> None:
     hits = json.loads(json.dumps(moments(page)))
     place = next(place for place, hit in enumerate(hits) if hit["video"] == name)
     page.all("#hits .open")[place].click()
+
+
+def liked(page: Page) -> dict[str, str]:
+    """What is asked for by the button for moments that look like this one."""
+    said = "Object.fromEntries(new URLSearchParams(location.search))"
+    asked = page.run(f"document.getElementById('like').click(); return {said}")
+    page.until("return !document.getElementById('found').ariaBusy")
+    page.complaints()  # of the 400, where there is no model
+    return asked
+
+
+def test_what_looks_like_a_moment_is_looked_for_with_the_same_filters(page: Page) -> None:
+    page.look("/?q=shirt&video=fold*&min_score=0.1&by=words&model=none")
+    page.all("#hits .open")[0].click()
+    moment = moments(page)[0]
+    page.plays_from(moment["start"])
+    asked = liked(page)
+    assert float(asked.pop("at")) >= int(moment["start"])
+    assert asked == {"like": moment["video_id"], "video": "fold*", "min_score": "0.1"}
+    page.look(f"/?q=shirt&by=words,pictures&model=any&play={moment['video_id']}&from=2")
+    page.plays_from(2)
+    assert {"by": "words,pictures", "model": "any"}.items() <= liked(page).items()
+
+
+def test_of_captions_alone_no_picture_can_be_looked_for(page: Page) -> None:
+    page.look("/?q=shirt")
+    shown = "return !document.getElementById('like').hidden"
+    page.all("#hits .open")[0].click()
+    page.until(shown)
+    page.run(CAPTIONS_ALONE)
+    page.press(Keys.ESCAPE)
+    page.all("#hits .open")[0].click()
+    page.until("return document.getElementById('cannot-why').textContent.startsWith('Only the')")
+    assert not page.run(shown)
+
+
+CAPTIONS_ALONE = """
+const ask = window.fetch;
+window.fetch = async (address, ...rest) => {
+  const reply = await ask(address, ...rest);
+  if (!/^\\/api\\/videos\\/[^/?]+$/.test(address)) return reply;
+  return Response.json({...await reply.json(), has_media: false, address: "https://videos.example/"});
+};
+"""
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])

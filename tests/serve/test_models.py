@@ -209,6 +209,21 @@ def test_a_run_that_was_trained_again_answers_at_once(
     assert not any("made anew" in note for note in notes)  # nobody fights for it
 
 
+def test_an_error_says_not_where_the_folder_lies(
+    drawn: Path,  # noqa: F811
+    tmp_path: Path,
+    small_video: Callable[..., Path],
+    serving: Callable[..., TestClient],
+) -> None:
+    folder = shutil.copytree(drawn, tmp_path / "drawn")
+    small_video(folder / "new.mp4", shade=7)  # without features
+    client = serving(folder)
+    reply = client.post(f"/api/videos/{id_of(client, 'new.mp4')}/steps", json=BODY)
+    assert reply.status_code == 422
+    assert "howto extract drawn --backbone" in reply.json()["error"]["message"]
+    assert str(tmp_path) not in reply.text
+
+
 def train_again(run: Path) -> None:
     """The same run as if by other videos: its weights are others."""
     from safetensors.numpy import load_file, save_file

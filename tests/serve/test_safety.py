@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shlex
 import time
 from collections.abc import Callable
 from http.cookies import SimpleCookie
@@ -18,7 +19,7 @@ from howto.library import Library
 from howto.serve.app import create_app
 from howto.serve.endpoints import read_body
 from howto.serve.guard import COOKIE, HEADERS
-from howto.serve.settings import Settings, check_address
+from howto.serve.settings import Settings, check_address, without_places
 
 from .conftest import TOKEN, id_of, ready
 
@@ -219,6 +220,49 @@ def test_logging_in_gives_a_cookie_that_no_script_reads(guarded: TestClient) -> 
     assert guarded.get("/api/library").status_code == 200
 
 
+@pytest.mark.parametrize(
+    "wanted",
+    ["/?q=fold+a+shirt&play=ab%2Fc&from=3.5", "/library", "/library?play=x", "/?q=gr%C3%BCn"],
+)
+def test_a_link_leads_on_after_the_token(guarded: TestClient, wanted: str) -> None:
+    asked = guarded.get(wanted)
+    assert asked.status_code == 303
+    login = asked.headers["location"]
+    assert login.startswith("/login?next=%2F")
+    assert guarded.get(login).status_code == 200
+    assert guarded.post(login, data={"token": "wrong"}).status_code == 401
+    reply = guarded.post(login, data={"token": TOKEN})
+    assert (reply.status_code, reply.headers["location"]) == (303, wanted)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "https://evil.example/",
+        "//evil.example/",
+        "/\\evil.example/",
+        "\\\\evil.example",
+        "/\t/evil.example/",
+        "\t//evil.example/",
+        " //evil.example/",
+        "javascript:alert(1)",
+        "library",
+        "/login",
+        "/login?next=/",
+        "/api/library",
+        "/media/videos/x",
+        "/?q=a\r\nset-cookie: a=b",
+        "/?q=gr\xfcn",
+        "//",
+        "",
+    ],
+)
+def test_nowhere_else(guarded: TestClient, wanted: str) -> None:
+    reply = guarded.post("/login", params={"next": wanted}, data={"token": TOKEN})
+    assert (reply.status_code, reply.headers["location"]) == (303, "/")
+    assert "set-cookie: a" not in str(reply.headers)
+
+
 def test_a_token_of_signs_comes_back_from_the_cookie(
     videos: Path, serving: Callable[..., TestClient]
 ) -> None:
@@ -370,6 +414,30 @@ def test_nothing_says_where_the_folder_lies(client: TestClient, videos: Path) ->
     assert any("howto status videos says why" in note for note in notes)
     for path in ("/api/search?q=shirt", "/api/library", "/api/videos", f"/api/videos/{video_id}"):
         assert str(videos.parent) not in client.get(path).text
+
+
+@pytest.mark.parametrize("name", ["videos", "my videos", "mother's videos"])
+@pytest.mark.parametrize("inside", ["", "shirts"])
+def test_an_error_names_folders_without_their_place(tmp_path: Path, name: str, inside: str) -> None:
+    root = tmp_path / name
+    (root / "shirts").mkdir(parents=True)
+    with Library.open(root) as library:
+        state = library.state
+    settings = Settings(root / inside)
+    for folder in (root, root / inside, state):
+        said = f"howto extract {shlex.quote(str(folder))} or {folder}: not /elsewhere/{name}"
+        told = without_places(settings, said)
+        assert str(tmp_path) not in told
+        short = f"{name}/.howto" if folder == state else folder.name
+        assert told == f"howto extract {shlex.quote(short)} or {short}: not /elsewhere/{name}"
+
+
+def test_so_does_what_is_kept_elsewhere(videos: Path, tmp_path: Path) -> None:
+    with Library.open(videos, tmp_path / "kept" / "state"):
+        pass
+    settings = Settings(videos, tmp_path / "kept" / "state")
+    said = f"{videos / 'a.mp4'}: {tmp_path / 'kept' / 'state' / 'library.db'} cannot be written"
+    assert without_places(settings, said) == "videos/a.mp4: state/library.db cannot be written"
 
 
 # Ranges

@@ -10,7 +10,8 @@ import * as player from "./player.js";
 const START_WITH = 24; // videos shown before anything is searched for
 
 let chosen = null; // what was clicked, and gets the focus back
-let asked = null; // the search under way, which a newer one ends
+let asked = null; // what is asked for the list of moments, which anything newer ends
+let isStale = false; // files changed while the player was open
 
 // The address is the state: ?q=words&min_score=0.5&top=20&by=words,pictures
 
@@ -32,16 +33,25 @@ function go(address) {
 }
 
 async function show() {
-  const inLibrary = location.pathname === "/library";
   const moment = momentOf(location);
   player.close();
   chosen = null;
-  await showPage(inLibrary);
+  if (location.pathname !== "/library") fill(parameters());
+  await showPage();
   // Meanwhile another address may have been gone to.
   if (moment && momentOf(location)?.address === moment.address) resume(moment);
 }
 
-async function showPage(inLibrary) {
+// Files have changed: what is shown is asked for again. What is being typed stays as it is, and so
+// does a list beside an open player, until that is closed.
+function renew() {
+  isStale = player.isOpen();
+  return isStale ? null : showPage();
+}
+
+async function showPage() {
+  isStale = false;
+  const inLibrary = location.pathname === "/library";
   $("library").hidden = !inLibrary;
   $("found").hidden = inLibrary;
   for (const link of document.querySelectorAll("nav a")) {
@@ -49,10 +59,11 @@ async function showPage(inLibrary) {
   }
   if (inLibrary) {
     document.title = "howto: library";
+    asked?.abort();
+    $("found").removeAttribute("aria-busy");
     return library.show(play);
   }
   const wanted = parameters();
-  fill(wanted);
   $("unlike").hidden = !wanted.like;
   document.title = wanted.q ? `${wanted.q} – howto` : "howto";
   return wanted.q?.trim() || wanted.like ? search(wanted) : start();
@@ -101,7 +112,7 @@ function momentOf({ search, href }) {
 
 function resume(moment) {
   const card = hits.cardOf(moment);
-  if (card) card.click();
+  if (card?.matches("button")) card.click(); // and no link to elsewhere
   else play(moment, null);
 }
 
@@ -115,14 +126,28 @@ function remember(moment) {
   history.replaceState(null, "", said.size ? `${location.pathname}?${said}` : location.pathname);
 }
 
-async function search(wanted) {
+// What was asked for before is waited for no more, and changes nothing when it comes.
+function begin() {
   asked?.abort();
   asked = new AbortController();
-  const { signal } = asked;
   $("found").setAttribute("aria-busy", "true");
+  return asked.signal;
+}
+
+// Of what is newest only.
+function end() {
+  $("found").removeAttribute("aria-busy");
+  if (!chosen) return;
+  chosen = hits.sameAs(chosen); // the player was opened meanwhile, from a list that is gone
+  hits.mark(chosen);
+}
+
+async function search(wanted) {
+  const signal = begin();
   $("count").textContent = "Searching …";
   try {
     const found = await get("/api/search", wanted, signal);
+    if (signal.aborted) return;
     problem("");
     const subject = found.hits.length ? counted(found.hits.length, "moment") : "No moment";
     const relation = wanted.like && !wanted.q ? "like" : "for";
@@ -143,15 +168,16 @@ async function search(wanted) {
     hits.show({ hits: [] }, play);
     $("notes").replaceChildren();
   }
-  $("found").removeAttribute("aria-busy");
+  end();
 }
 
 async function start() {
-  asked?.abort();
+  const signal = begin();
   $("notes").replaceChildren();
   sayNothing();
   try {
-    const found = await get("/api/videos", { count: START_WITH });
+    const found = await get("/api/videos", { count: START_WITH }, signal);
+    if (signal.aborted) return;
     problem("");
     const shown = found.videos.filter((one) => one.readable);
     $("count").textContent = found.readable ? counted(found.readable, "video") : "There are no videos here yet";
@@ -165,8 +191,10 @@ async function start() {
     }
     $("notes").replaceChildren(...notes.map((note) => el("li", {}, note)));
   } catch (error) {
+    if (signal.aborted) return;
     problem(error.message);
   }
+  end();
 }
 
 // What is said about moments, where none were looked for.
@@ -214,8 +242,13 @@ function addressOf(picture) {
   return said.size ? `/?${said}` : "/";
 }
 
+// With the filters of the list it was found in. Left out is what only words have, or keeps pictures out.
 function liked(videoId, at) {
-  go(`/?${new URLSearchParams({ like: videoId, at })}`);
+  const { q, by, model, ...filters } = parameters();
+  const said = new URLSearchParams({ ...filters, like: videoId, at });
+  if (model && model !== "none") said.set("model", model);
+  if (by?.split(",").includes("pictures")) said.set("by", by);
+  go(`/?${said}`);
 }
 
 function followed(event) {
@@ -283,6 +316,7 @@ function closed() {
   chosen?.focus();
   chosen?.scrollIntoView({ block: "nearest" }); // where it had the focus already, that scrolls not
   chosen = null;
+  if (isStale) renew();
 }
 
 function setUpKeys() {
@@ -307,7 +341,7 @@ $("show-keys").addEventListener("click", () => $("keys").showModal());
 for (const link of document.querySelectorAll("a[data-view]")) link.addEventListener("click", followed);
 document.addEventListener("keydown", pressed);
 window.addEventListener("popstate", show);
-await listen(() => (player.isOpen() ? null : show()));
+await listen(renew);
 await offerWays();
 await show();
 document.documentElement.dataset.ready = "true";

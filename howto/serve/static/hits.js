@@ -5,7 +5,15 @@ import { $, clock, el, marked, picture, webLink } from "./dom.js";
 const list = $("hits");
 
 export function show(found, onPlay) {
-  list.replaceChildren(...found.hits.map((hit) => item(hit, found, onPlay)));
+  fill(found.hits.map((hit) => item(hit, found, onPlay)));
+}
+
+// The card that has the focus keeps it, where its moment is still among them.
+function fill(items) {
+  const held = document.activeElement;
+  const isOurs = list.contains(held);
+  list.replaceChildren(...items);
+  if (isOurs) sameAs(held)?.focus({ preventScroll: true });
 }
 
 export function showVideos(videos, onPlay) {
@@ -27,7 +35,7 @@ export function showVideos(videos, onPlay) {
       ),
     );
   };
-  list.replaceChildren(...videos.map(card));
+  fill(videos.map(card));
 }
 
 export const buttons = () => [...list.querySelectorAll(".open")];
@@ -39,6 +47,12 @@ export function cardOf(moment) {
   return buttons().find(
     (one) => one.dataset.video === moment.video_id && Number(one.dataset.start) === moment.start,
   );
+}
+
+// A card itself, or the one that stands for its moment now.
+export function sameAs(card) {
+  if (card.isConnected) return card;
+  return cardOf({ video_id: card.dataset.video, start: Number(card.dataset.start) }) ?? null;
 }
 
 export function mark(button) {
@@ -80,6 +94,7 @@ function item(hit, found, onPlay) {
   if (!hit.has_media) {
     const link = webLink(hit.address, ...inside);
     link.classList.add("open");
+    Object.assign(link.dataset, { video: hit.video_id, start: hit.start });
     return el("li", { class: "hit" }, link);
   }
   const play = (event) => onPlay(hit, event.currentTarget);

@@ -51,10 +51,10 @@ function told(now) {
   if (isNews) tellEnd(now);
 }
 
-function tellEnd(now) {
+async function tellEnd(now) {
+  if (changes(now)) await onDone(); // which shows the page anew: what is told there comes after
   if (now.state === "failed") tellOutcome(`Looking at new files stopped: ${now.message}`);
   else tellOutcome(changes(now) ? `Brought up to date: ${changes(now)}.` : "Nothing is new.");
-  if (changes(now)) onDone();
 }
 
 export function tell(text) {

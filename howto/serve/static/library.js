@@ -7,6 +7,7 @@ import { look, tellOutcome } from "./indexing.js";
 const page = $("library");
 
 export async function show(onPlay) {
+  const held = page.contains(document.activeElement) ? document.activeElement.id : "";
   let found;
   try {
     found = await get("/api/library");
@@ -23,9 +24,9 @@ export async function show(onPlay) {
         "div",
         { class: "buttons" },
         el("span", { id: "outcome", class: "muted" }),
-        el("button", { onclick: () => refresh({}) }, "Look for new files"),
+        el("button", { id: "look-again", onclick: () => refresh({}) }, "Look for new files"),
         found.failures.length
-          ? el("button", { onclick: () => refresh({ retry: true }) }, "Try the failed again")
+          ? el("button", { id: "try-again", onclick: () => refresh({ retry: true }) }, "Try the failed again")
           : null,
       ),
     ),
@@ -38,6 +39,7 @@ export async function show(onPlay) {
     await videos(onPlay),
   ];
   page.replaceChildren(...parts.filter(Boolean));
+  if (held) $(held)?.focus({ preventScroll: true });
 }
 
 async function refresh(parameters) {

@@ -11,6 +11,7 @@ const video = $("video");
 let playing = null; // {video_id, start, end, caption} and, once known, `details`
 let offset = 0; // second of the video at which the clock of what is played shows 0
 let encodes = false; // pieces were asked for, for this video
+let encoding = null; // the piece that is waited for; who waits no more tells the server so
 let onPlay = () => {};
 let onClose = () => {};
 
@@ -52,6 +53,7 @@ export async function play(moment) {
   const details = same ? playing.details : null;
   playing = { ...moment, details };
   encodes = encodes && same;
+  encoding?.abort();
   open();
   describe(moment.video);
   onPlay(moment);
@@ -86,6 +88,7 @@ async function show(same) {
   describe(details.title || details.name);
   chapters(details.chapters);
   steps.of(details.video_id);
+  $("like").hidden = !details.has_media;
   if (!details.has_media) {
     cannot("Only the captions of this video were collected.", false);
     $("cannot-why").append(" ", webLink(details.address, "Watch it where it is"));
@@ -133,9 +136,13 @@ function begin() {
 
 export const again = begin;
 
-// The second of the video that is shown now.
+// The second of the video that is shown now; of one that cannot be played, where its moment begins.
 // Rounded down, so that the end of a video is inside it.
-const here = () => Math.floor(10 * (offset + video.currentTime)) / 10;
+function here() {
+  const isShown = video.readyState > 0 && !video.error;
+  const seconds = isShown ? offset + video.currentTime : playing.start;
+  return Math.max(0, Math.floor(10 * seconds) / 10);
+}
 
 export function toggle() {
   if (video.paused) video.play().catch(() => {});
@@ -147,6 +154,9 @@ export function skip(seconds) {
 }
 
 function empty() {
+  encoding?.abort();
+  offset = 0;
+  $("like").hidden = true;
   video.pause();
   video.removeAttribute("src");
   video.replaceChildren();
@@ -185,13 +195,15 @@ async function playPiece() {
   const wanted = playing;
   const stretch = piece();
   cannot(`Encoding ${clock(stretch.start)} to ${clock(stretch.end)} …`, false);
+  encoding = new AbortController();
+  const { signal } = encoding;
   try {
-    const made = await post(ofVideo(wanted.video_id, "/piece"), stretch);
+    const made = await post(ofVideo(wanted.video_id, "/piece"), stretch, undefined, signal);
     if (playing !== wanted) return;
     load(made.address, made.start, stretch);
     $("playing-when").textContent += ", encoded anew";
   } catch (error) {
-    if (playing === wanted) cannot(`It could not be encoded: ${error.message}`, false);
+    if (playing === wanted && !signal.aborted) cannot(`It could not be encoded: ${error.message}`, true);
   }
 }
 
