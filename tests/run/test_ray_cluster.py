@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from ..conftest import Ran
 # What listens is asked while an actor is there, of this process and all below it.
 HERE = """
 import json, os
+from contextlib import suppress
 from pathlib import Path
 from howto.run.engine import engine_of, run
 
@@ -136,22 +138,29 @@ def test_another_token_is_told(apart: str, howto: Callable[..., Ran], videos: Pa
 def answering() -> Iterator[Callable[[bytes], str]]:
     """The address of a server that says one thing and no more."""
     doors: list[socket.socket] = []
+    talking: list[threading.Thread] = []
 
     def serve(answer: bytes) -> str:
         door = socket.create_server(("127.0.0.1", 0))
         doors.append(door)
 
         def talk() -> None:
-            with door.accept()[0] as one:
+            # Who knocks may have gone before it is heard or answered; a closed door ends the wait.
+            with suppress(OSError), door.accept()[0] as one:
                 one.recv(100)
                 one.sendall(answer)
 
-        threading.Thread(target=talk, daemon=True).start()
+        talking.append(threading.Thread(target=talk, daemon=True))
+        talking[-1].start()
         return f"127.0.0.1:{door.getsockname()[1]}"
 
     yield serve
     for door in doors:
+        with suppress(OSError):
+            door.shutdown(socket.SHUT_RDWR)
         door.close()
+    for thread in talking:
+        thread.join(10)
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0-x\r\n"])
