@@ -6,6 +6,7 @@ gives the gradients of one process with the whole batch, but for the order of su
 """
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ __all__ = ["ALONE", "World", "connected", "own_device"]
 
 TIMEOUT = timedelta(minutes=5)
 """How long a process waits for the others; an evaluation happens in one of them meanwhile."""
+
+_LET_GO_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,3 +134,7 @@ def connected(device: str) -> Iterator[World]:
         yield World(dist.get_rank(), dist.get_world_size())
     finally:
         dist.destroy_process_group()
+        # A thread of gloo lets go of the last tensors a moment after their collective has ended. If
+        # Python ends just then, that aborts the process: "terminate called without an active
+        # exception" (PyTorch's issue 190489). DistributedDataParallel keeps these threads alive.
+        time.sleep(_LET_GO_SECONDS)

@@ -243,21 +243,25 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path: Path, small_video,
     command = [program, "extract", folder, "--backbone", "colour-motion", "--workers", "1"]
     # A terminal sends Ctrl-C to every process of the group, decoders too.
     process = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
-    features = folder / ".howto" / "features"
-    while not list(features.glob("*/*/*.safetensors")):
-        assert process.poll() is None, "it ended before the first file was there"
+    while not extracted(folder):
+        assert process.poll() is None, "it ended before the first video was done"
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)
     told = process.communicate(timeout=60)[1].decode()
     assert process.returncode == 130
     assert told == "Stopped. What is done is kept; run the same command to go on.\n"
-    assert not list(features.glob("*/*/.*"))
-    with Library.open(folder) as library:
-        done = [one for one in library.outcomes() if one.stage == Stage.EXTRACT]
-        assert 0 < len(done) < 6
+    assert not list((folder / ".howto" / "features").glob("*/*/.*"))
+    assert 0 < extracted(folder) < 6
     assert howto(*command[1:]).code == 0
+    assert extracted(folder) == 6
+
+
+def extracted(folder: Path) -> int:
+    """How many videos have an outcome; none where the library is not there yet."""
+    if not (folder / ".howto" / "library.db").is_file():
+        return 0
     with Library.open(folder) as library:
-        assert len([one for one in library.outcomes() if one.stage == Stage.EXTRACT]) == 6
+        return sum(one.stage == Stage.EXTRACT for one in library.outcomes())
 
 
 def test_a_place_whose_client_is_not_here_is_taken_back(cli, films: Path) -> None:
