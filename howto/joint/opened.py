@@ -12,6 +12,7 @@ feature set of the library (`joint:NAME`) and made by the same stage as all feat
 """
 
 from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from howto import plugins
@@ -136,6 +137,15 @@ class OpenedModel(Protocol):
             ItemError: NO_FEATURES: they are missing or damaged; the detail says how to make them.
                 NETWORK or UNREADABLE_FILE: they cannot be read now.
             ValueError: spans of another shape, or times that are not finite.
+        """
+        ...
+
+    def embed_picture(self, path: Path) -> "NDArray[np.float32]":
+        """Map a picture to float32 (D,): as a video that shows nothing else.
+
+        Raises:
+            UsageError: the file is no picture; or this is a run, which sees videos by their
+                features.
         """
         ...
 

@@ -9,6 +9,7 @@ CLIP those before they are normalised).
 import shlex
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -190,6 +191,19 @@ class OpenedReady:
         first_to_last = (self._model.frames_per_window - 1) / float(self._model.frames.rate)
         centres = found.times + first_to_last / 2
         return self.embed_features([mean_of_windows(found.features, centres, checked_spans(spans))])
+
+    def embed_picture(self, path: Path) -> NDArray[np.float32]:
+        """Map a picture to float32 (D,): as a window that shows nothing else."""
+        import torch
+
+        from howto.media.pictures import read_picture
+
+        frame = read_picture(path, self._model.frames)
+        frames = np.repeat(frame[None], self._model.frames_per_window, axis=0)
+        with torch.inference_mode():
+            embedded = self._loaded.embed_frames(torch.from_numpy(frames))
+        found: NDArray[np.float32] = embedded[0].float().cpu().numpy()
+        return found
 
     def windows(self, library: Library, video_id: str) -> Windows:
         """Its windows side by side; the last may reach past the end of the video."""

@@ -167,6 +167,15 @@ class OpenedRun:
         """Map spans of a video to float32 (N, D), as training pooled and saw its clips."""
         return self._embedded(self._features(library, video_id), checked_spans(spans))
 
+    def embed_picture(self, path: Path) -> NDArray[np.float32]:
+        """Refuse: its features are made of videos by `howto extract`."""
+        del path
+        raise UsageError(
+            f"the run {self.name!r} sees videos by their features, and cannot see a picture by "
+            "itself. Name a moment of a video, VIDEO@SECONDS, or a ready model: "
+            "--model clip:ViT-B-32.openai"
+        )
+
     def windows(self, library: Library, video_id: str) -> Windows:
         """Each second of a video that has a feature of some stream."""
         found = self._features(library, video_id)

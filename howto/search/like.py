@@ -93,7 +93,10 @@ def embed_like(
         ItemError: NO_FEATURES: the model has none of that video.
     """
     if moment is None:
-        return _of_picture(model, like)
+        try:
+            return model.embed_picture(like.path)
+        except UsageError as error:
+            raise UsageError(f"--like {like.text}: {error}") from error
     span = [(moment.seconds, moment.seconds)]
     found: NDArray[np.float32] = model.embed_spans(library, library.video_id(moment.number), span)[
         0
@@ -158,33 +161,6 @@ def _of_same_content(library: Library, path: Path) -> int | None:
         return None
     number = library.numbers([video_id]).get(video_id)
     return number if number is not None and library.paths_of(number) else None
-
-
-def _of_picture(model: "OpenedModel", like: Like) -> "NDArray[np.float32]":
-    """Embed a picture as a video that shows nothing else."""
-    if model.kind == "run":
-        raise UsageError(
-            f"--like {like.text}: the run {model.name!r} sees videos by their features, and "
-            "cannot see a picture by itself. Name a moment of a video, VIDEO@SECONDS, or a ready "
-            "model: --model clip:ViT-B-32.openai"
-        )
-    import numpy as np
-    import torch
-
-    from howto import plugins
-    from howto.contracts import JointModel
-    from howto.extract.weights import without_downloads
-    from howto.media.pictures import read_picture
-
-    seeing: JointModel = plugins.create("models", model.name)
-    frame = read_picture(like.path, seeing.frames)
-    with without_downloads():
-        seeing.load("cpu", torch.float32)
-    frames = np.repeat(frame[None], seeing.frames_per_window, axis=0)
-    with torch.inference_mode():
-        embedded = seeing.embed_frames(torch.from_numpy(frames))
-    found: NDArray[np.float32] = embedded[0].float().cpu().numpy()
-    return found
 
 
 def combined(

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from howto.extract.store import READY_SETS
-from howto.joint.checkpoints import model_file
-from howto.joint.places import run_folders, run_named
+from howto.joint.places import run_folders
 from howto.library import Library
 from howto.recipe import Recipe
 from howto.search.index.manifest import index_folder
@@ -20,7 +19,6 @@ from howto.search.phrases import about, counted, shown
 from howto.search.query import Query
 from howto.search.vector_signal import VectorSignal, opened_signal
 from howto.search.words import Candidate
-from howto.train.runs import CONFIG
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +30,6 @@ __all__ = [
     "PictureOffer",
     "Pictures",
     "make_offered",
-    "model_stamp",
     "models_in_use",
     "open_pictures",
 ]
@@ -82,13 +79,11 @@ class Pictures:
 
     Attributes:
         missing: ids of the videos that lack features.
-        stamp: changes when the run has learned anew; None for a ready model.
     """
 
     model: "OpenedModel"
     signal: VectorSignal
     missing: tuple[str, ...]
-    stamp: object = None
 
     def knows(self, text: str) -> bool:
         """Whether the model knows a word of a query that says what is looked for: no stop word."""
@@ -154,8 +149,7 @@ def open_pictures(
     Args:
         name: of a run, or of a ready model.
         model: the same, where it is open already.
-        before: the same as it was opened earlier, for a process that answers many queries; opened
-            anew where the run has another checkpoint by now.
+        before: the same as it was opened earlier, for a process that answers many queries.
         on_progress, on_wait: told of every video embedded, and of another process waited for.
         wait: the most seconds that it is waited for; None: an hour.
 
@@ -165,10 +159,6 @@ def open_pictures(
     """
     from howto.joint.opened import missing_features, open_model
 
-    # Taken before the model is opened: a run that changes meanwhile is opened anew the next time.
-    stamp = model_stamp(library, name)
-    if model is None and before is not None and before.stamp == stamp:
-        model = before.model
     model = model or open_model(library, name, device=device)
     filling = Filling(
         folder=index_folder(library.state, name),
@@ -193,16 +183,7 @@ def open_pictures(
         on_progress=on_progress,
         on_wait=on_wait,
     )
-    return Pictures(model, signal, tuple(missing), stamp)
-
-
-def model_stamp(library: Library, name: str) -> tuple[object, ...] | None:
-    """Path, time and size of what a run is read from; None for a ready model."""
-    folder = run_named(library, name)
-    if folder is None:
-        return None
-    files = (folder / CONFIG, model_file(folder))
-    return tuple((path, at.st_mtime_ns, at.st_size) for path in files for at in (path.stat(),))
+    return Pictures(model, signal, tuple(missing))
 
 
 def _spans(clips: Sequence[Candidate]) -> list[tuple[float, float]]:

@@ -10,7 +10,7 @@ from howto.collect.kept import addresses_of, at_second
 from howto.errors import ItemError, LibraryBusy, UsageError
 from howto.library import Library
 from howto.search import words
-from howto.search.filters import Filters, allowed
+from howto.search.filters import Filters, allowed, matches
 from howto.search.fusion import fuse
 from howto.search.like import Like, LikeMoment, combined, embed_like, moment_of
 from howto.search.listen import Offer, offer
@@ -265,15 +265,16 @@ def ask(
     pictures = meaning = None
     notes = []
     if chosen.model is not None and "pictures" in chosen.signals:
+        # Before its index is made, which may take long.
+        model_now = kept.models.opened(library, chosen.model)
+        chosen = as_measured(library, chosen, model_now.recipe, folder)
+    if chosen.model is not None and "pictures" in chosen.signals:
         try:
             pictures = kept.pictures(library, chosen.model, on_progress, on_wait, wait)
         except LibraryBusy:
             if wait is None:
                 raise
             notes.append(_BUSY.format("pictures"))
-        else:
-            chosen = as_measured(library, chosen, pictures.model.recipe, folder)
-            pictures = pictures if chosen.model is not None else None
     if "meaning" in chosen.signals:
         try:
             meaning = kept.meaning(library, on_progress, on_wait, wait)
@@ -581,19 +582,31 @@ def _signal_notes(ready: _Ready, ranked: Set[str], *, is_picture: bool) -> list[
 
 
 def _looked_at(library: Library, asked: _Asked) -> tuple[dict[int, str], dict[int, str]]:
-    """The name of each video inside the folder searched, and of those that pass the filters."""
-    paths = _names(library, asked.folder)
+    """The name of each video inside the folder searched, and of those that pass the filters: a name
+    that matches their glob, where one does."""
+    inside = PurePosixPath(asked.folder.relative_to(library.folder).as_posix())
+    prefix = "" if inside == PurePosixPath(".") else f"{inside}/"
+    paths, glob = _names(library, prefix), asked.filters.video
     everything = {number: names[0] for number, names in paths.items()}
     if asked.filters.ask_nothing:
         return everything, everything
     passing = allowed(library, asked.filters, paths)
-    return everything, {number: everything[number] for number in everything if number in passing}
+    names = {number: name for number, name in everything.items() if number in passing}
+    if glob is not None:
+        for number in names:
+            of_glob = (
+                one for one in paths[number] if matches(one, glob) or matches(prefix + one, glob)
+            )
+            names[number] = next(of_glob, names[number])
+    return everything, names
 
 
-def _names(library: Library, folder: Path) -> dict[int, list[str]]:
-    """The paths of each video inside the folder, relative to it."""
-    inside = PurePosixPath(folder.relative_to(library.folder).as_posix())
-    prefix = "" if inside == PurePosixPath(".") else f"{inside}/"
+def _names(library: Library, prefix: str) -> dict[int, list[str]]:
+    """The paths of each video inside a folder, relative to it.
+
+    Args:
+        prefix: of these paths in the library: the folder and a slash, or ''.
+    """
     names: dict[int, list[str]] = {}
     for number, paths in library.paths().items():
         within = [path.removeprefix(prefix) for path in paths if path.startswith(prefix)]

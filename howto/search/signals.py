@@ -11,6 +11,7 @@ from pathlib import Path
 from shlex import quote
 
 from howto.errors import UsageError
+from howto.joint.kept import KeptModels
 from howto.library import Library
 from howto.recipe import Recipe
 from howto.search.choice import remembered
@@ -32,8 +33,7 @@ __all__ = [
 SIGNALS = ("words", "meaning", "pictures")
 AUTO, NO_MODEL = "auto", "none"
 
-_MOST_MODELS = 3
-"""Kept open at a time: a network may hold a gigabyte."""
+_MOST_INDEXES = 3  # open at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,15 +191,14 @@ def _the_model(library: Library) -> str:
 class Opened:
     """Signals kept open from one search to the next, for a process that answers many.
 
-    Each call brings them up to date with the library; what did not change stays loaded. Of many
-    models the `_MOST_MODELS` used last are kept. One object serves one library, and one thread at
-    a time.
+    Each call brings them up to date with the library; what did not change stays loaded. One object
+    serves one library, and one thread at a time.
 
     Attributes:
-        device: where networks compute.
+        models: those of pictures.
     """
 
-    device: str = "cpu"
+    models: KeptModels = field(default_factory=KeptModels)
     _pictures: dict[str, Pictures] = field(default_factory=dict)
     _meaning: list[Meaning] = field(default_factory=list)
 
@@ -215,7 +214,7 @@ class Opened:
         found = open_pictures(
             library,
             name,
-            device=self.device,
+            model=self.models.opened(library, name),
             before=self._pictures.get(name),
             on_progress=on_progress,
             on_wait=on_wait,
@@ -223,7 +222,7 @@ class Opened:
         )
         self._pictures.pop(name, None)
         self._pictures[name] = found
-        while len(self._pictures) > _MOST_MODELS:
+        while len(self._pictures) > _MOST_INDEXES:
             del self._pictures[next(iter(self._pictures))]
         return found
 
@@ -237,7 +236,7 @@ class Opened:
         """The meaning signal, up to date; raises as `open_meaning`."""
         found = open_meaning(
             library,
-            device=self.device,
+            device=self.models.device,
             before=self._meaning[0] if self._meaning else None,
             on_progress=on_progress,
             on_wait=on_wait,

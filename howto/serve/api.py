@@ -57,7 +57,8 @@ class Api:
         self.readers = Readers(settings, _READERS)
         # Models are large, and serve one thread: a search by words never waits for them.
         self.models = Readers(settings, 1)
-        self._opened, self._finder = Opened(), StepFinder()
+        self._opened = Opened()
+        self._finder = StepFinder(self._opened.models)
         self.studio = Studio()
         self.indexer = Indexer(settings)
         self._building = Building()  # replaced as a whole, by the one thread of the models

@@ -1,30 +1,24 @@
-"""The steps of a list in one video, as the page draws them: `howto.joint.locate` behind an address.
-
-Models are opened once and kept: one object serves one thread.
-"""
+"""The steps of a list in one video as the page draws them: `howto.joint.locate` at an address."""
 
 import json
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from howto.errors import UsageError
+from howto.joint.kept import KeptModels
 from howto.library import Library
-from howto.search.pictures import model_stamp
 from howto.serve.answers import check_model
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from howto.joint.opened import OpenedModel
 
 __all__ = ["MOST_BYTES", "StepFinder", "read_list"]
 
 MOST_BYTES = 64 << 10
 _MOST_STEPS = 100
 _MOST_CHARACTERS = 300  # of one step
-_MOST_MODELS = 2  # kept open at a time
 _COLUMNS = 160  # of a strip: what a phone can still show
 
 
@@ -50,10 +44,10 @@ def read_list(body: bytes) -> list[str]:
 
 
 class StepFinder:
-    """Finds steps, and keeps the models that it opened for that: the `_MOST_MODELS` used last."""
+    """Finds steps by models that are kept open: one object serves one thread."""
 
-    def __init__(self) -> None:
-        self._models: OrderedDict[str, tuple[object, OpenedModel]] = OrderedDict()
+    def __init__(self, models: KeptModels) -> None:
+        self._models = models
 
     def find(
         self, library: Library, video_id: str, steps: Sequence[str], name: str, *, ordered: bool
@@ -71,7 +65,7 @@ class StepFinder:
         from howto.joint.locate import locate_steps
 
         check_model(library, name)
-        model = self._opened(library, name or only_model(library))
+        model = self._models.opened(library, name or only_model(library))
         found = locate_steps(library, model, video_id, steps, ordered=ordered)
         return {
             "model": found.model,
@@ -91,18 +85,6 @@ class StepFinder:
                 for step, row in zip(found.steps, found.scores, strict=True)
             ],
         }
-
-    def _opened(self, library: Library, name: str) -> "OpenedModel":
-        """The model; opened anew where the run has another checkpoint by now."""
-        from howto.joint.opened import open_model
-
-        stamp = model_stamp(library, name)
-        kept = self._models.pop(name, None)
-        model = kept[1] if kept and kept[0] == stamp else open_model(library, name)
-        self._models[name] = stamp, model
-        while len(self._models) > _MOST_MODELS:
-            self._models.popitem(last=False)
-        return model
 
 
 def _strip(scores: "NDArray[np.float32]") -> list[float]:

@@ -17,7 +17,9 @@ from howto.errors import ItemError, LibraryError, Reason, RecipeMismatch, UsageE
 from howto.extract.features import read
 from howto.joint.opened import make_features, missing_features, open_model
 from howto.library import Library
+from howto.search.like import parse_like
 from howto.search.refresh import refresh
+from howto.search.search import ask
 from howto.train.config import TrainOptions
 from howto.train.opened import OpenRun
 from howto.train.pack import Pack
@@ -58,6 +60,12 @@ def test_what_it_is(library: Library) -> None:
     assert (model.name, model.kind, model.dim, model.normalised) == ("small", "run", 24, True)
     assert model.streams == {"colour-motion": 512}
     assert model.recipe.parts["features"][0]["backbone"] == "colour-motion"
+
+
+def test_a_picture_by_itself_is_refused(library: Library, shared_data: Path) -> None:
+    picture = shared_data / "images" / "bee.jpg"
+    with pytest.raises(UsageError, match=r"bee\.jpg: the run 'small' .* Name a moment of a video"):
+        ask(library, None, library.folder, model="small", like=parse_like(str(picture)))
 
 
 def test_captions_are_embedded_as_torch_does(library: Library) -> None:

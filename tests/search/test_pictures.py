@@ -1,6 +1,7 @@
 """Searching by what is seen, with a model that is worked out by hand."""
 
 import os
+import shutil
 import struct
 import zlib
 from collections.abc import Callable
@@ -503,14 +504,6 @@ def test_what_cannot_be_resembled(seen, videos: Path, text: str, said: str) -> N
         search("", videos, model="main", like=parse_like(text))
 
 
-def test_a_run_cannot_see_a_picture_by_itself(seen, videos: Path) -> None:
-    seen()
-    picture = videos / "a@2.jpg"
-    picture.write_bytes(b"anything")
-    with pytest.raises(UsageError, match="cannot see a picture by itself"):
-        search("", videos, model="main", like=parse_like(str(picture)))
-
-
 def test_a_picture_of_more_pixels_than_can_be_read_is_refused(tmp_path: Path) -> None:
     def chunk(kind: bytes, data: bytes) -> bytes:
         checked = kind + data
@@ -536,6 +529,18 @@ def test_filters_hold_for_every_signal(seen, videos: Path) -> None:
     none = find("shirt", videos, filters=Filters(longer_than=3600))
     assert none.hits == ()
     assert "none of 3 videos passes the filters" in none.notes
+
+
+def test_a_video_goes_by_the_name_that_was_asked_for(videos: Path) -> None:
+    shutil.copy(videos / "shirts" / "fold.mp4", videos / "a.mp4")
+    shutil.copy(videos / "shirts" / "fold.en.vtt", videos / "a.en.vtt")
+    for folder, glob, name in (
+        (videos, "*", "a.mp4"),
+        (videos, "shirts/*", "shirts/fold.mp4"),
+        (videos / "shirts", "shirts/*", "fold.mp4"),
+    ):
+        found = search("sleeve", folder, filters=Filters(video=glob))
+        assert [hit.video for hit in found.hits] == [name]
 
 
 @pytest.mark.parametrize("inside", [False, True])
@@ -711,6 +716,25 @@ def test_without_a_measurement_it_is_words_and_that_is_said(seen, library: Libra
     assert f"own -L {inside} --model" in ask(library, Query.parse("shirt"), inside).notes[0]
 
 
+def test_what_came_while_another_process_was_waited_for_is_in_the_index(
+    seen, library: Library, monkeypatch
+) -> None:
+    model = seen()
+    lock = IndexWriter.__enter__
+
+    def waited(writer: IndexWriter) -> IndexWriter:
+        monkeypatch.setattr(IndexWriter, "__enter__", lock)
+        path = library.folder / "pancakes.srt"
+        path.write_text(path.read_text().replace("pan", "pot"))
+        refresh(library)
+        return lock(writer)
+
+    monkeypatch.setattr(IndexWriter, "__enter__", waited)
+    open_pictures(library, "main")
+    open_pictures(library, "main")
+    assert len(model.embedded) == 3
+
+
 def test_what_was_measured_to_be_best_is_taken(seen, library: Library) -> None:
     seen()
     make_run(library, "main")
@@ -740,8 +764,9 @@ def test_a_measurement_of_another_model_is_not_trusted(seen, library: Library) -
         chosen = SignalChoice(signals, "main", "it found more", measured.recipe.short)
         remember(library, chosen)
     assert ask(library, Query.parse("shirt"), library.folder).signals == signals
-    seen(version=2)
+    learned_anew = seen(version=2)
     answer = ask(library, Query.parse("shirt"), library.folder)
+    assert learned_anew.embedded == []  # no index is made that nobody uses
     assert (answer.signals, answer.model, answer.why) == (("words",), None, "")
     (note,) = [note for note in answer.notes if "has changed since" in note]
     assert "Measure again: howto eval --benchmark own" in note

@@ -117,7 +117,7 @@ def bring_up_to_date(
         if there == wanted:
             return Brought(index if wanted else None)
     try:
-        return _written(library, filling, wanted, renewed, on_progress, on_wait)
+        return _written(library, filling, renewed, on_progress, on_wait)
     except LibraryBusy:
         if filling.wait is None or index is None or not index.manifest.live:
             raise
@@ -171,7 +171,6 @@ def _wanted(library: Library, filling: Filling) -> dict[str, str]:
 def _written(
     library: Library,
     filling: Filling,
-    wanted: Mapping[str, str],
     renewed: str,
     on_progress: Callable[[int, int, str], None] | None,
     on_wait: Callable[[], None] | None,
@@ -184,7 +183,9 @@ def _written(
     with IndexWriter(
         filling.folder, filling.recipe, filling.dim, anew=True, on_wait=on_wait, wait=wait
     ) as writer:
-        # Looked at again: another process may have done it all while we waited.
+        # Looked at again: another process may have done it all while we waited, and the library may
+        # hold others by now.
+        wanted = _wanted(library, filling)
         before = dict(writer.groups)
         there = {name: group.stamp for name, group in before.items()}
         gone = there.keys() - wanted.keys()
