@@ -77,6 +77,8 @@ _RECOUNT_SECONDS = 5.0
 """How often it is asked whether machines have joined."""
 _PATIENT_SECONDS = 5.0
 """So long it is not told that no machine has room yet."""
+_BUSY_SECONDS = 30.0
+"""So long it is not told that no actor has started where there is room: Python starts slowly."""
 _SIGNS = "signs"
 """The actor's thread that answers while the other one works."""
 
@@ -267,15 +269,19 @@ class _Crew(Generic[Item, Result]):
         self._all_handed_out = False
         self._ahead: int | None = None
         self._newest = -1
-        self._began = time.monotonic()
-        self._waiting_for = ""
         there = room(ray, engine)
+        self._waiting_for = (
+            "no actor has started yet, though there is room for one: other jobs may hold it "
+            "(`ray status` says); waiting for it"
+        )
+        self._tell_at = time.monotonic() + _BUSY_SECONDS
         if not there:
             # What is started here cannot grow; elsewhere who says how many may mean machines to
             # come.
             if size is None or not engine.address:
                 raise HowtoError(no_room(ray, engine))
-            self._waiting_for = no_room(ray, engine)
+            self._waiting_for = f"{no_room(ray, engine)}; waiting for a machine that has"
+            self._tell_at = time.monotonic() + _PATIENT_SECONDS
         self._hire(size or there)
 
     def _hire(self, count: int) -> None:
@@ -299,11 +305,11 @@ class _Crew(Generic[Item, Result]):
             self._hire(room(self._ray, self._engine) - len(self._actors))
 
     def _tell_waiting(self) -> None:
-        """Say once that no machine is there yet that could do anything."""
+        """Say once why nothing is done yet."""
         if self._places:
             self._waiting_for = ""
-        elif self._waiting_for and time.monotonic() - self._began > _PATIENT_SECONDS:
-            _log.warning("%s; waiting for a machine that has", self._waiting_for)
+        elif self._waiting_for and time.monotonic() > self._tell_at:
+            _log.warning("%s", self._waiting_for)
             self._waiting_for = ""
 
     def dismiss(self) -> None:

@@ -284,6 +284,37 @@ def test_who_waits_for_a_machine_says_so(
     assert said[0].endswith("waiting for a machine that has")
 
 
+def test_who_waits_for_the_room_of_other_jobs_says_so(
+    cluster: Any, work: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They end when that is said."""
+    import ray
+
+    from howto.run import ray_actors
+
+    class OfOthers:
+        def is_there(self) -> bool:
+            return True
+
+    made = ray.remote(OfOthers).options(num_cpus=1)
+    others, said = [made.remote() for _ in range(2)], []
+    ray.get([one.is_there.remote() for one in others])
+
+    def leave(text: str, *parts: object) -> None:
+        said.append(text % parts)
+        while others:
+            ray.kill(others.pop())
+
+    monkeypatch.setattr(ray_actors, "_BUSY_SECONDS", 1.0)
+    monkeypatch.setattr(ray_actors._log, "warning", leave)
+    try:
+        assert [one.result for one in run(ON_RAY, work.strange, ["a"])] == ["A"]
+    finally:
+        leave("")
+    assert "other jobs may hold it" in said[0]
+    assert len(said) == 2  # the second is this test's own
+
+
 @pytest.mark.long
 def test_an_item_that_kills_every_actor_costs_itself(work: ModuleType) -> None:
     from howto.run.ray_actors import run_ray
