@@ -11,6 +11,7 @@ import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -56,7 +57,7 @@ def run_local(
         function: importable by name; it and the items are pickled. It returns its own failures as
             results.
         items: taken one by one, a few ahead of the workers.
-        workers: processes; by default one for each core.
+        workers: the most processes; by default one for each core. For fewer items, fewer start.
         time_limit: seconds an item may take before its worker is ended, or what gives them for an
             item. What a new worker loads first counts.
 
@@ -69,9 +70,13 @@ def run_local(
         DECODER_CRASHED, or INTERNAL_ERROR for an exception that escaped the function: a bug, and it
         still costs one item only.
     """
-    pool = LocalPool(function, workers or default_workers(), time_limit)
+    source = iter(items)
+    first = list(islice(source, workers or default_workers()))
+    if not first:
+        return
+    pool = LocalPool(function, len(first), time_limit)
     try:
-        yield from pool.run(items)
+        yield from pool.run(chain(first, source))
     finally:
         pool.close()
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from importlib import import_module
+from itertools import islice
+from multiprocessing import active_children
 from types import ModuleType
 
 import pytest
@@ -41,6 +43,17 @@ def decoder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
 def ends(decoder: ModuleType) -> dict[str, object]:
     items = ["a", "crash", "b", "hang", "c", "bug", "d", "e"]
     return {end.item: end for end in run_local(decoder.work, items, workers=2, time_limit=3)}
+
+
+@pytest.mark.parametrize(("items", "processes"), [("", 0), ("a", 1), ("ab", 2), ("abcd", 2)])
+def test_no_more_processes_start_than_there_are_items(
+    decoder: ModuleType, items: str, processes: int
+) -> None:
+    before = set(active_children())
+    ends = run_local(decoder.work, items, workers=2)
+    done = [one.result for one in islice(ends, 1)]
+    assert len(set(active_children()) - before) == processes
+    assert sorted([*done, *(one.result for one in ends)]) == list(items.upper())
 
 
 def test_every_item_ends_once_and_the_good_ones_well(ends) -> None:

@@ -228,7 +228,8 @@ WORKER = """
 """
 
 
-def test_a_kill_at_any_instant_leaves_a_whole_index(tmp_path: Path, monkeypatch) -> None:
+@pytest.mark.parametrize("kills", [5, pytest.param(40, marks=pytest.mark.long)])
+def test_a_kill_at_any_instant_leaves_a_whole_index(tmp_path: Path, monkeypatch, kills) -> None:
     # So few rows would be searched exactly whatever the cells hold.
     monkeypatch.setattr(vectors_module, "_FEW_ROWS", 20)
     monkeypatch.setattr(vectors_module, "_QUICK_VALUES", 0)
@@ -236,7 +237,7 @@ def test_a_kill_at_any_instant_leaves_a_whole_index(tmp_path: Path, monkeypatch)
     folder = tmp_path / "index"
     chance = random.Random(0)
     generations = set()
-    for attempt in range(12):
+    for attempt in range(kills):
         command = [sys.executable, "-c", textwrap.dedent(WORKER)]
         worker = subprocess.Popen(
             [*command, str(Path(__file__).parent), str(folder), str(attempt)],
