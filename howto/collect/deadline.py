@@ -15,6 +15,7 @@ __all__ = ["in_time"]
 Returned = TypeVar("Returned")
 
 _AGAIN = 5.0  # seconds; where Python drops an exception, as in a destructor, another one is raised
+_STEPS = 10  # of Python; an exception that was raised arrives at the first
 
 
 class _TimeIsUp(BaseException):
@@ -36,7 +37,7 @@ def in_time(seconds: float, work: Callable[[], Returned]) -> Returned:
     def end() -> None:
         over.set()
         watcher.join()
-        _raise_in(worker, None)  # what was raised while the work ended, and has not arrived
+        _let_arrive()
 
     # A function and no context manager: there is no step between the work and these lines at which
     # the exception could arrive and be nobody's.
@@ -51,6 +52,17 @@ def in_time(seconds: float, work: Callable[[], Returned]) -> Returned:
         raise ItemError(Reason.TIME_LIMIT, f"not done after {seconds:g} s") from None
 
 
+def _let_arrive() -> None:
+    """Give what was raised while the work ended the steps at which it arrives.
+
+    To take it back, by raising None, leaves CPython (3.11) with a mark that an exception is on its
+    way, for good: it then looks for it at every step, and never ends once somebody traces, such as
+    a debugger.
+    """
+    for _ in range(_STEPS):
+        pass
+
+
 def _watch(worker: int, over: threading.Event, seconds: float) -> None:
     """Raise in the thread that works when the time is up, until that thread says it is over."""
     wait = seconds
@@ -59,7 +71,6 @@ def _watch(worker: int, over: threading.Event, seconds: float) -> None:
         wait = _AGAIN
 
 
-def _raise_in(worker: int, kind: type[BaseException] | None) -> None:
-    """Raise in another thread; None takes back what has not arrived there yet."""
-    raised = None if kind is None else ctypes.py_object(kind)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(worker), raised)
+def _raise_in(worker: int, kind: type[BaseException]) -> None:
+    """Raise in another thread, at its next step."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(worker), ctypes.py_object(kind))

@@ -2,6 +2,8 @@
 
 import contextlib
 import itertools
+import subprocess
+import sys
 import threading
 import time
 
@@ -72,6 +74,38 @@ def test_nothing_arrives_afterwards() -> None:
             assert in_time(0.0002 * (number % 5), lambda: sum(range(3000))) == 4_498_500
         sum(range(1000))
     assert threading.active_count() == running
+
+
+TRACED = """
+import itertools, sys, time
+from howto.collect.deadline import in_time
+from howto.errors import ItemError
+
+def work():
+    {work}
+
+for _ in range(20):
+    try:
+        in_time({seconds}, work)
+    except ItemError:
+        pass
+
+def traced():
+    return 1
+
+sys.settrace(lambda *_: None)
+traced()
+"""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "work"),
+    [(60, "pass"), (0.01, "[time.sleep(0.005) for _ in itertools.count()]"), (0, "pass")],
+)
+def test_python_is_left_as_it_was(seconds: float, work: str) -> None:
+    """An exception that Python still waits for would keep a program that is traced for ever."""
+    program = TRACED.format(seconds=seconds, work=work)
+    subprocess.run([sys.executable, "-c", program], timeout=60, check=True)
 
 
 def test_another_thread_is_not_hit() -> None:
