@@ -354,7 +354,8 @@ def _first(line: bytes) -> bytes:
 
 
 def _split(line: bytes, dim: int, where: str) -> tuple[bytes, list[bytes]]:
-    word, *fields = line.rsplit(None, dim)
+    # A line of white space that is neither blank nor tab has no part at all.
+    word, *fields = line.rsplit(None, dim) or [line]
     if len(fields) != dim:
         raise UsageError(
             f"{where}: cut off or damaged: expected a word and {dim} numbers, found "

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from howto.errors import UsageError
@@ -270,6 +270,7 @@ def test_files_of_other_kinds(data: bytes, match: str, tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=300))
+@example(b"\x0b")
 def test_any_bytes_give_vectors_or_our_error(tmp_path_factory, data: bytes) -> None:
     path = tmp_path_factory.mktemp("bytes") / "v.bin"
     for beginning in (b"", b"2 3\n", b"a 1 2\n"):
