@@ -30,8 +30,10 @@ lint: install   ## ruff, both format and rules
 types: install  ## mypy --strict on the package
 	$(BIN)/mypy
 
+# For two cores: three processes, for some tests wait more than they compute, and none with threads
+# that would fight for the cores. In the order of the files, so that long ones do not come last.
 test: lint types  ## lint, types and tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-long: install  ## fault and load runs of minutes
 	$(BIN)/python -m pytest -m long
