@@ -279,6 +279,7 @@ def test_who_waits_for_a_machine_says_so(
     finally:
         for one in joined:
             cluster.remove_node(one, allow_graceful=False)
+        cluster.wait_for_nodes(timeout=120)  # the next test's actors would be sent to it
     assert len(said) == 1
     assert "has room for one actor of cpu=1, gpu=0, disk=1: it has" in said[0]
     assert said[0].endswith("waiting for a machine that has")
@@ -347,7 +348,7 @@ def test_killed_workers_and_a_lost_machine_cost_nothing(
     tries = Counter(int(path.name.split("-")[0]) for path in tmp_path.iterdir())
     assert max(tries.values()) <= 4
     cluster.second = cluster.add_node(num_cpus=1)
-    cluster.wait_for_nodes()
+    cluster.wait_for_nodes(timeout=120)
 
 
 @pytest.mark.long
@@ -367,7 +368,7 @@ def test_the_last_item_of_a_lost_machine_is_done_elsewhere(
     assert ends == Counter(range(4))
     assert time.monotonic() - began < 120
     cluster.second = cluster.add_node(num_cpus=1)
-    cluster.wait_for_nodes()
+    cluster.wait_for_nodes(timeout=120)
 
 
 def test_new_items_wait_for_the_oldest(cluster: Any, work: ModuleType, tmp_path: Path) -> None:
@@ -567,6 +568,7 @@ def test_machines_that_join_get_actors(
         if len(pids) == 3:
             break
     cluster.remove_node(third, allow_graceful=False)
+    cluster.wait_for_nodes(timeout=120)
     assert len(pids) == 3
 
 
