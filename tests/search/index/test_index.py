@@ -237,7 +237,10 @@ def test_a_kill_at_any_instant_leaves_a_whole_index(tmp_path: Path, monkeypatch,
     folder = tmp_path / "index"
     chance = random.Random(0)
     generations = set()
-    for attempt in range(kills):
+    for attempt in range(60):
+        # On a busy machine the first kills may all come before there is anything to lose.
+        if attempt >= kills and len(generations) > 1 and (by_cells or not is_installed()):
+            break
         command = [sys.executable, "-c", textwrap.dedent(WORKER)]
         worker = subprocess.Popen(
             [*command, str(Path(__file__).parent), str(folder), str(attempt)],
