@@ -14,21 +14,29 @@ CAPTIONS = "WEBVTT\n\n" + "\n".join(
 )
 
 
-def test_three_kills_lose_and_repeat_nothing(tmp_path: Path, small_video) -> None:
+def test_a_few_kills_lose_and_repeat_nothing(tmp_path: Path, small_video) -> None:
     media = padded(small_video(tmp_path / "film.mp4", seconds=60).read_bytes(), 1 << 20)
     folder = tmp_path / "library"
     folder.mkdir()
     with serving_videos(tmp_path, 8, media, CAPTIONS.encode()) as (addresses, site):
         killing = Killing(folder, addresses, site, random.Random(1))
-        for _ in range(3):
+        for kill in range(30):
+            # On a busy machine the first ones may all come before a video is done.
+            if kill >= 3 and any(0 < count < 8 for count in done(killing)):
+                break
             killing.kill_once(most_requests=5)
+        killed = done(killing)
         killing.finish()
         killing.check(media, 8)
         asked = len(site.asked)
         killing.finish()
         assert len(site.asked) == asked
-    whole = [sum("/media/" in path for path in over) for _, over in killing.finished[:3]]
-    assert any(0 < count < 8 for count in whole), "the kills fell into the run"
+    assert any(0 < count < 8 for count in killed), "the kills fell into the run"
+
+
+def done(killing: Killing) -> list[int]:
+    """How many videos were whole after each kill."""
+    return [sum("/media/" in path for path in over) for _, over in killing.finished]
 
 
 def test_a_part_that_was_whole_already_is_no_dead_end(tmp_path: Path, small_video) -> None:
