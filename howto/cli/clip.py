@@ -126,7 +126,7 @@ def clip(
     chosen = _Chosen(only, rank_at_most)
     with opened_library(chosen_folder(folder, library), state_dir, dry_run=dry_run) as opened:
         if opened.is_outside and not dry_run:
-            errors.print(f"{opened.folder} is kept in {opened.state}", style="dim", markup=False)
+            errors.print(f"{opened.folder} is kept in {opened.state}", style="dim")
         if dry_run:
             _show_plan(opened, plan(opened, options, limit=limit, **chosen.as_options), json=json)
             return
@@ -185,8 +185,6 @@ def _realign(
         f"{done.pairs} pairs (set {done.recipe.short}); {done.moved} of {done.lines} lines "
         f"moved in {counted(done.videos, 'video')}, {done.unchanged} unchanged, {done.unseen} "
         "without features left as they are.",
-        markup=False,
-        soft_wrap=True,
     )
 
 
@@ -281,8 +279,6 @@ def _show_plan(library: Library, planned: Plan, *, json: bool) -> None:
     output.print(
         f"Would make the pairs of {counted(len(planned.to_do), 'video')} "
         f"with {planned.lines} lines, in {about(planned.seconds)}{more}.",
-        markup=False,
-        soft_wrap=True,
     )
     _show_reasons(skipped)
 
@@ -291,7 +287,7 @@ def _show_reasons(tally: Mapping[str, int]) -> None:
     for name, count in tally.items():
         if name != State.OK:
             reason = f"{counted(count, 'video')}: {name}, {Reason(name).meaning}"
-            output.print(reason, style="dim", markup=False, soft_wrap=True)
+            output.print(reason, style="dim")
 
 
 def _as_json(
@@ -328,21 +324,19 @@ def _show(clipped: Clipped, exported: "Exported | None", audited: "Audited | Non
     output.print(
         f"{clipped.pairs} pairs by {clipper} (set {clipped.recipe.short}); "
         f"made for {counted(clipped.made, 'video')} now, {clipped.unchanged} unchanged{more}.",
-        markup=False,
-        soft_wrap=True,
     )
     _show_reasons(clipped.tally)
     for one in clipped.outcomes:
         if one.state == State.FAILED:
             what = f"Failed: {one.video_id}: {one.detail or one.reason}"
-            errors.print(what, markup=False, soft_wrap=True)
+            errors.print(what)
     if exported is not None:
         written = f"Exported {exported.pairs} pairs: {exported.path}"
-        output.print(written, markup=False, soft_wrap=True)
+        output.print(written)
         for problem in exported.lost:
-            errors.print(f"Failed: {problem}", markup=False, soft_wrap=True)
+            errors.print(f"Failed: {problem}")
     if audited is not None:
         written = f"Audit sheet of {counted(audited.pairs, 'pair')}: {audited.path}"
-        output.print(written, markup=False, soft_wrap=True)
+        output.print(written)
         for problem in audited.problems:
-            errors.print(f"Note: no pictures of {problem}", markup=False, soft_wrap=True)
+            errors.print(f"Note: no pictures of {problem}")

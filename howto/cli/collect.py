@@ -204,7 +204,7 @@ def collect(
         return
     with Library.open(place, state_dir) as opened:
         if opened.is_outside:
-            errors.print(f"{opened.folder} is kept in {opened.state}", style="dim", markup=False)
+            errors.print(f"{opened.folder} is kept in {opened.state}", style="dim")
         _collect(opened, wanted, asked, limit, wait=wait, json=json)
 
 
@@ -391,12 +391,10 @@ def _show_plan(planned: Plan, rules: Rules) -> None:
         f"Would search for {counted(planned.searches, 'task')}, and look at most at "
         f"{counted(planned.most_videos, 'video')}: {planned.waiting} known, {planned.listed} newly "
         f"listed, up to {planned.searches * rules.top} found.",
-        soft_wrap=True,
     )
     media = "no media" if rules.captions_only else f"about {planned.size / 1e9:.1f} GB of media"
     output.print(
         f"At most {about(planned.seconds)}, and {media}; every video that is left out saves both.",
-        soft_wrap=True,
     )
 
 
@@ -555,13 +553,11 @@ class _Teller:
         if event.what == "parked" and self.wait:
             errors.print(
                 f"Parked: {named(event.name)}: {event.outcome}, {named(event.detail)}",
-                markup=False,
-                soft_wrap=True,
             )
         elif event.what == "waiting":
-            errors.print(f"Waiting until {local_time(event.until)}.", markup=False)
+            errors.print(f"Waiting until {local_time(event.until)}.")
         elif not errors.is_terminal and self.tally.ended % EVERY == 0 and event.state:
-            errors.print(f"{self.tally.ended} videos: {self.tally.line()}", markup=False)
+            errors.print(f"{self.tally.ended} videos: {self.tally.line()}")
 
 
 def _refresh(library: Library) -> None:
@@ -577,7 +573,7 @@ def _tell_before(ledger: Ledger, sources: "Mapping[str, Source]", rules: Rules) 
         from howto.collect.ytdlp import what_is_missing
 
         for missing in what_is_missing():
-            errors.print(f"Note: {missing}", markup=False, soft_wrap=True)
+            errors.print(f"Note: {missing}")
     kept = [one[0] for one in ledger.kept() if is_excluded(one[0], rules.exclude)]
     if kept:
         errors.print(
@@ -585,8 +581,6 @@ def _tell_before(ledger: Ledger, sources: "Mapping[str, Source]", rules: Rules) 
             f"{'is' if len(kept) == 1 else 'are'} in the library already; take "
             f"{'it' if len(kept) == 1 else 'them'} out with: howto forget "
             f"{' '.join(kept[:MOST_SHOWN])}{' ...' if len(kept) > MOST_SHOWN else ''}",
-            markup=False,
-            soft_wrap=True,
         )
 
 
@@ -594,13 +588,11 @@ def _tell_dropped(wanted: _Wanted) -> None:
     dropped = wanted.dropped
     for one in dropped[:MOST_SHOWN]:
         what = f"Not visual: {named(one.task.name)} ({one.verdict.why})"
-        errors.print(what, style="dim", markup=False, soft_wrap=True)
+        errors.print(what, style="dim")
     if dropped:
         errors.print(
             f"{len(dropped)} of {counted(len(wanted.tasks), 'task')} left out as not visual; "
             "--json lists them, --keep-tasks FILE keeps those that you name.",
-            markup=False,
-            soft_wrap=True,
         )
 
 
@@ -643,13 +635,12 @@ def _as_json(
 
 def _show(tally: _Tally, ended: Collected | None) -> None:
     from rich.table import Table
-    from rich.text import Text
 
     if tally.searched:
         output.print(f"Searched for {counted(tally.searched, 'task')}: {tally.hits} hits.")
     for name in tally.empty[:MOST_SHOWN]:
         note = f"Note: nothing was found for {named(name)}; --retry asks again."
-        errors.print(note, markup=False, soft_wrap=True)
+        errors.print(note)
     if tally.outcomes:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         table.add_column("outcome")
@@ -662,7 +653,7 @@ def _show(tally: _Tally, ended: Collected | None) -> None:
         output.print("There was nothing to do.")
     for event in tally.failed[:MOST_SHOWN]:
         what = f"Failed: {event.video_id or event.name}: {event.outcome}: {event.detail}"
-        errors.print(Text(named(what)), soft_wrap=True)
+        errors.print(named(what))
     if len(tally.failed) > MOST_SHOWN:
         errors.print(f"and {len(tally.failed) - MOST_SHOWN} more: howto status --json lists them")
     if ended is not None and (ended.videos or ended.searches):
@@ -675,7 +666,7 @@ def _meaning(outcome: str) -> str:
 
 def _show_left(ended: Collected) -> None:
     searches = "1 search" if ended.searches == 1 else f"{ended.searches} searches"
-    errors.print(f"{counted(ended.videos, 'video')} and {searches} left to do.", soft_wrap=True)
+    errors.print(f"{counted(ended.videos, 'video')} and {searches} left to do.")
     for one in ended.parked[:MOST_SHOWN]:
         tell_parked(one)
     if len(ended.parked) > MOST_SHOWN:
@@ -686,5 +677,5 @@ def _show_left(ended: Collected) -> None:
     when = f"after {local_time(ended.next_time)}" if ended.next_time else "then"
     # Not --retry: it asks sites that are parked, and takes up again what was given up.
     command = shlex.join(["howto", *(one for one in sys.argv[1:] if one != "--retry")])
-    errors.print(f"Go on {when} with:  {command}", markup=False, soft_wrap=True)
+    errors.print(f"Go on {when} with:  {command}")
     errors.print("(--wait sleeps until then by itself.)", style="dim")

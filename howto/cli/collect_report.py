@@ -26,8 +26,6 @@ def tell_parked(parked: Parked) -> None:
     until = f"until {local_time(parked.until)}" if parked.until else "until there is room"
     errors.print(
         f"Parked {until}: {named(parked.site)}: {parked.reason} ({named(parked.detail)}).",
-        markup=False,
-        soft_wrap=True,
     )
 
 
@@ -65,14 +63,13 @@ def _print_report(found: Report) -> None:
         output.print(table)
     output.print()
     for note in _report_notes(found):
-        output.print(note, markup=False, soft_wrap=True)
+        output.print(note)
     for one in found.parked:
         tell_parked(one)
 
 
 def _show_rows(kind: str, rows: tuple[Row, ...], total: Row | None) -> None:
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(kind, overflow="fold")
@@ -81,7 +78,7 @@ def _show_rows(kind: str, rows: tuple[Row, ...], total: Row | None) -> None:
     for row in (*rows, *((total,) if total else ())):
         name = "all" if row is total else row.task or row.category
         counts = (row.tasks, row.videos, row.clips, f"{row.hours:.1f}", row.gone, row.waiting)
-        table.add_row(Text(named(name)), *map(str, counts), style="bold" if row is total else "")
+        table.add_row(named(name), *map(str, counts), style="bold" if row is total else "")
     output.print(table)
 
 

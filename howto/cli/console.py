@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from howto.errors import NoLibrary, UsageError
 from howto.library import Library
@@ -29,8 +30,23 @@ __all__ = [
     "show_outcomes",
 ]
 
-output = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+
+class _Console(Console):
+    """Prints a sentence as one line, however long, so that a path in it can be searched for and
+    copied; only tables and the like are fitted to the width."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        # A file's name may hold [brackets] and :words: between colons, which mean nothing here.
+        super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+    def print(self, *objects: Any, soft_wrap: bool | None = None, **settings: Any) -> None:
+        if soft_wrap is None:
+            soft_wrap = all(isinstance(one, str | Text) for one in objects)
+        super().print(*objects, soft_wrap=soft_wrap, **settings)
+
+
+output = _Console()
+errors = _Console(stderr=True)
 
 
 def chosen_folder(folder: Path | None, library: Path | None) -> Path:
@@ -163,7 +179,6 @@ def show_outcomes(outcomes: Sequence[Outcome], none: str) -> None:
         none: said where there are no outcomes.
     """
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("stage", "ended", "reason", "videos", "which means"):
@@ -175,6 +190,6 @@ def show_outcomes(outcomes: Sequence[Outcome], none: str) -> None:
     for one in outcomes:
         if one.state == State.FAILED:
             why = f"{one.reason}: {one.detail}" if one.detail else f"{one.reason}"
-            errors.print(Text(f"Failed: {one.paths[0]}: {why}"), soft_wrap=True)
+            errors.print(f"Failed: {one.paths[0]}: {why}")
         elif one.state == State.OK and one.detail and one.stage == Stage.TRANSCRIBE:
-            errors.print(Text(f"Note: {one.paths[0]}: {one.detail}"), soft_wrap=True)
+            errors.print(f"Note: {one.paths[0]}: {one.detail}")

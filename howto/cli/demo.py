@@ -114,8 +114,6 @@ def demo(
         f"{counts['narrations']} narrated in {counts['lines']} lines, "
         f"{counts['clips']} clips to search, {clipped.pairs} pairs to train with; "
         f"{BACKBONE} features of {extracted.tally.get('ok', 0)}.",
-        markup=False,
-        soft_wrap=True,
     )
     _show_trained(trained)
     _show(folder, answers)
@@ -170,11 +168,11 @@ def _show_trained(trained: "Done | None") -> None:
     from howto.cli.train import show_evaluation
 
     if trained is None:
-        output.print(f"The run {RUN} is there already: howto runs", markup=False)
+        output.print(f"The run {RUN} is there already: howto runs")
         return
     state = trained.trained.state
     said = f"\nTrained on them in {about(state.seconds)}; what it can do on videos held out:"
-    output.print(said, markup=False, soft_wrap=True)
+    output.print(said)
     if trained.trained.evaluation is not None:
         show_evaluation(trained.trained.evaluation)
 
@@ -182,10 +180,10 @@ def _show_trained(trained: "Done | None") -> None:
 def _show(folder: Path, answers: list[Answer]) -> None:
     for answer in answers:
         command = f'\n$ howto search "{answer.query.text}" {folder} --top {TOP}'
-        output.print(command, style="bold", markup=False, soft_wrap=True)
+        output.print(command, style="bold")
         show_answer(answer, notes=False)
     sheet = f"\nContact sheet of the first search: {folder / SHEET}"
-    output.print(sheet, markup=False, soft_wrap=True)
+    output.print(sheet)
 
 
 def _write_truth(path: Path, videos: "Sequence[DemoVideo]") -> None:
@@ -230,6 +228,6 @@ def _choice(
 def _show_evaluated(folder: Path, by: str, report: "Report") -> None:
     place = f"-L {folder} --queries {folder / TRUTH} --plot {folder / PLOT}"
     command = f"\n$ howto eval --benchmark own{by} {place}"
-    output.print(command, style="bold", markup=False, soft_wrap=True)
+    output.print(command, style="bold")
     report.show()
-    output.print(f"\nPlot of it: {folder / PLOT}", markup=False, soft_wrap=True)
+    output.print(f"\nPlot of it: {folder / PLOT}")

@@ -325,8 +325,6 @@ def _say_missing(library: Library, models: "list[OpenedModel]") -> None:
             errors.print(
                 f"Note: {counted(missing, 'video')} without features for {model.name};"
                 " --extract makes them",
-                markup=False,
-                soft_wrap=True,
             )
 
 

@@ -74,7 +74,7 @@ def scores_report(scores: Path, found: RetrievalResult) -> Report:
     """The report of a matrix of scores."""
 
     def show() -> None:
-        output.print(_sizes(found), markup=False)
+        output.print(_sizes(found))
         print_table(retrieval_table(found))
         _say_counts(found)
 
@@ -117,7 +117,7 @@ def _say_counts(found: RetrievalResult) -> None:
 
 
 def _note(text: str) -> None:
-    errors.print(f"Note: {text}", markup=False, soft_wrap=True)
+    errors.print(f"Note: {text}")
 
 
 def _rank_rows(ranks: Ranks) -> list[dict[str, Any]]:
@@ -163,7 +163,7 @@ def benchmark_report(result: BenchmarkResult, model: "OpenedModel") -> Report:
         seen = "the features in its files" if result.from_features else "the library's features"
         sizes = f", {_sizes(scores)}" if isinstance(scores, RetrievalResult) else ""
         of = counted(result.videos, "video")
-        output.print(f"{title}, by {seen}: {of}{sizes}", markup=False, soft_wrap=True)
+        output.print(f"{title}, by {seen}: {of}{sizes}")
         parts.show()
         _say_left_out(result)
 
@@ -312,7 +312,7 @@ def own_report(found: OwnResult, choice: "Choice | None" = None) -> Report:
     """
 
     def show() -> None:
-        output.print(f"{counted(len(found.videos), 'video')} searched", markup=False)
+        output.print(f"{counted(len(found.videos), 'video')} searched")
         print_table(own_table(*found.table()), lambda: own_table(*found.table(), narrow=True))
         left_out = (
             (found.trained_on, "because a model was trained on them"),
@@ -331,9 +331,7 @@ def own_report(found: OwnResult, choice: "Choice | None" = None) -> Report:
         if choice is not None:
             _note(choice.told)
         for problem in found.problems:
-            errors.print(
-                f"Failed: line {problem.line}: {problem.what}", markup=False, soft_wrap=True
-            )
+            errors.print(f"Failed: line {problem.line}: {problem.what}")
 
     def draw(path: Path) -> None:
         from howto.evaluate.plot import draw_own

@@ -132,7 +132,7 @@ def extract(
         return
     with opened_library(place, state_dir, dry_run=dry_run) as opened:
         if opened.is_outside and not dry_run:
-            errors.print(f"{opened.folder} is kept in {opened.state}", style="dim", markup=False)
+            errors.print(f"{opened.folder} is kept in {opened.state}", style="dim")
         from howto.extract.choice import choose
 
         wanted = choose(choice, download=not dry_run, elsewhere=engine.kind == "ray")
@@ -278,7 +278,7 @@ def _keep_at(library: Library, features_at: str) -> None:
         note = (
             f"Features are kept at {place} from now on; those at {before} stay, and are not used."
         )
-        errors.print(note, markup=False, soft_wrap=True)
+        errors.print(note)
 
 
 def _refresh(library: Library, *, retry: bool) -> None:
@@ -348,9 +348,9 @@ def _finish_check(checked: "Checked", *, json: bool) -> None:
 
 def _show_checked(checked: "Checked") -> None:
     for one in checked.bad:
-        output.print(_told(one), markup=False, soft_wrap=True)
+        output.print(_told(one))
     for one in checked.unreadable:
-        output.print(f"{_told(one)}; left as it is", markup=False, soft_wrap=True)
+        output.print(f"{_told(one)}; left as it is")
     found = [f"{len(checked.bad)} to do again"] if checked.bad else []
     if checked.unreadable:
         found.append(f"{len(checked.unreadable)} that cannot be read")
@@ -368,7 +368,7 @@ def _show_left(left: "tuple[BadFile, ...]", wanted: "tuple[Wanted, ...]") -> Non
             if one.stored.recipe in ours
             else "not made by these options; import it again, or give those it was made with"
         )
-        errors.print(f"Left as it is: {_told(one)}: {why}", markup=False, soft_wrap=True)
+        errors.print(f"Left as it is: {_told(one)}: {why}")
 
 
 def _told(one: "BadFile") -> str:
@@ -436,8 +436,6 @@ def _show_plan(library: Library, planned: "Plan", state_dir: Path | None, *, jso
             errors.print(
                 f"Weights of {one.name} are not here yet: {one.not_here}. A dry run fetches "
                 "nothing, so it cannot tell which of its features are there; all are counted.",
-                markup=False,
-                soft_wrap=True,
             )
     for name in names:
         output.out(name)
@@ -451,8 +449,6 @@ def _show_plan(library: Library, planned: "Plan", state_dir: Path | None, *, jso
         f"Would extract {_names(planned.wanted)} of {counted(len(planned.jobs), 'video')}, "
         f"{clock(length)} long, {time}; "
         f"{planned.size / MIB:.1f} MiB, of {free / MIB:,.0f} free{left}.",
-        markup=False,
-        soft_wrap=True,
     )
 
 
@@ -504,7 +500,5 @@ def _show(wanted: "tuple[Wanted, ...]", done: "Extracted", redone: _Redone | Non
         f"{', '.join(sets)}: "
         f"{counted(done.made, 'feature file')} made{rate}; "
         f"{counted(done.unchanged, 'video')} unchanged.",
-        markup=False,
-        soft_wrap=True,
     )
     show_outcomes(done.outcomes, "No videos to extract features of.")

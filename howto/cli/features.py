@@ -162,8 +162,6 @@ def _export(
     else:
         output.print(
             f"Exported the features of {counted(exported.videos, 'video')}: {exported.folder}",
-            markup=False,
-            soft_wrap=True,
         )
     _name_lost(exported)
 
@@ -222,7 +220,7 @@ def _import(
     else:
         for one, count in imported.sets:
             what = f"{one.backbone} ({one.recipe.short}): {counted(count, 'feature file')}"
-            output.print(what, markup=False, soft_wrap=True)
+            output.print(what)
         output.print(
             f"{imported.by_id} known by id, {imported.by_name} by file name, "
             f"{imported.unknown} without a video here."
@@ -244,6 +242,6 @@ def _fraction(rate: str | None) -> Fraction | None:
 
 def _name_lost(done: "ExportedFeatures | ImportedFeatures") -> None:
     for problem in done.lost:
-        errors.print(f"Failed: {problem}", markup=False, soft_wrap=True)
+        errors.print(f"Failed: {problem}")
     if done.lost:
         raise typer.Exit(EXIT_FAILED)

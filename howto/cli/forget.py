@@ -61,20 +61,17 @@ def _show(forgotten: Forgotten) -> None:
     output.print(
         f"Forgot {counted(len(forgotten.known), 'video')}; "
         f"{counted(len(forgotten.deleted), 'file')} deleted.",
-        soft_wrap=True,
     )
     if forgotten.unknown:
         output.print(
             f"Not in the library, and kept out of it from now on: {', '.join(forgotten.unknown)}",
-            markup=False,
-            soft_wrap=True,
         )
     for path in forgotten.own_files:
         note = f"Note: {named(path)} is your own file and stays; the library passes it over"
-        errors.print(note, markup=False, soft_wrap=True)
+        errors.print(note)
     for name in forgotten.derived:
         note = (
             f"Note: {name} held what was made of it, and is deleted; the command that made it "
             "makes it again"
         )
-        errors.print(note, markup=False, soft_wrap=True)
+        errors.print(note)

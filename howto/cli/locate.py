@@ -78,7 +78,7 @@ def locate(
             _make_features(of_video, opened, video_id, shown)
             found = locate_steps(of_video, opened, video_id, listed, ordered=assign == "ordered")
         except ItemError as error:
-            errors.print(f"Failed: {shown}: {error.reason}: {error}", markup=False, soft_wrap=True)
+            errors.print(f"Failed: {shown}: {error.reason}: {error}")
             raise typer.Exit(EXIT_FAILED) from error
     if plot is not None:
         from howto.joint.timeline import draw_timeline
@@ -108,7 +108,7 @@ def _of_folder(stack: ExitStack, folder: Path, state_dir: Path | None) -> Librar
         return stack.enter_context(Library.open(folder, state_dir, create=False))
     except NoLibrary:
         made = stack.enter_context(Library.open(folder, state_dir))
-        errors.print(f"{folder} is a library now, kept in {made.state}", style="dim", markup=False)
+        errors.print(f"{folder} is a library now, kept in {made.state}", style="dim")
         return made
 
 
@@ -135,7 +135,7 @@ def _opened(
     if name is None:
         chosen = chosen_model(library)
         name = chosen.name
-        errors.print(f"By the model {name}, {chosen.why}.", style="dim", markup=False)
+        errors.print(f"By the model {name}, {chosen.why}.", style="dim")
     return open_model(library, name, device=device, weights=weights)
 
 
@@ -153,7 +153,7 @@ def _make_features(library: Library, model: "OpenedModel", video_id: str, path: 
         return
     what = ", ".join(model.streams)
     told = f"Making the features {what} of {path}, kept in {library.state}"
-    errors.print(told, style="dim", markup=False, soft_wrap=True)
+    errors.print(told, style="dim")
     with _stoppable(), progress("Extracting") as show:
         done = make_features(library, model, only=escape(path), on_progress=show, on_wait=_waiting)
     for outcome in done.outcomes:
@@ -188,7 +188,7 @@ def _show(found: "Located", path: str, plot: Path | None) -> None:
         table.add_row(
             str(step.number),
             clock(step.second),
-            Text(step.text),
+            step.text,
             f"{step.score:.3f}",
             f"{step.share_below:.0%}",
             Text(step.note, style="dim"),
@@ -199,13 +199,11 @@ def _show(found: "Located", path: str, plot: Path | None) -> None:
     output.print(
         f"{counted(len(found.steps), 'step')} in {counted(seconds, 'second')} of {path}, {order}, "
         f"by {found.model}. above: the share of the seconds that score lower for the step.",
-        markup=False,
-        soft_wrap=True,
     )
     if found.was_trained_on:
-        errors.print(f"Note: {found.model} was trained on this video.", markup=False)
+        errors.print(f"Note: {found.model} was trained on this video.")
     if plot is not None:
-        output.print(f"Timeline: {plot}", markup=False, soft_wrap=True)
+        output.print(f"Timeline: {plot}")
 
 
 def _as_json(found: "Located", video: Path, plot: Path | None) -> dict[str, Any]:

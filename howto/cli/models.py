@@ -101,7 +101,6 @@ def _list(library: Library | None, *, json: bool) -> None:
         print_json([_as_json(one) for one in found])
         return
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for title in ("model", "kind", "dim", "MB", "licence", "weights"):
@@ -113,15 +112,13 @@ def _list(library: Library | None, *, json: bool) -> None:
             overflow="fold",
         )
     for one in found:
-        table.add_row(*(Text(cell) for cell in _row(one)))
+        table.add_row(*_row(one))
     output.print(table)
     if library is None:
         errors.print("This folder has no library, so there are no runs; name one: -L DIR")
     output.print(
         "\nGet the weights of a ready model: howto models fetch NAME (--dry-run says what and from "
         "where). Train your own: howto train",
-        markup=False,
-        soft_wrap=True,
     )
 
 
@@ -173,10 +170,10 @@ def _fetch(library: Library | None, name: str, *, dry_run: bool, json: bool) -> 
         if json:
             print_json({**_as_json(info), "would_fetch": info.where is None})
         else:
-            output.print(_told(info), markup=False, soft_wrap=True)
+            output.print(_told(info))
         return
     if info.where is None:
-        errors.print(f"Fetching {name}: {_source(info)}", markup=False, soft_wrap=True)
+        errors.print(f"Fetching {name}: {_source(info)}")
     done = fetch(library, name)
     if json:
         print_json({**_as_json(done.info), "sha256": done.sha256, "fetched": not done.was_here})
@@ -184,9 +181,9 @@ def _fetch(library: Library | None, name: str, *, dry_run: bool, json: bool) -> 
     how = "was here" if done.was_here else "fetched"
     where = f": {done.info.where}" if done.info.where else ""
     said = f"{name} {how}{where} (SHA-256 {done.sha256[:16]}...)."
-    output.print(said, markup=False, soft_wrap=True)
+    output.print(said)
     if done.info.note:
-        output.print(f"It {done.info.note}", markup=False, soft_wrap=True)
+        output.print(f"It {done.info.note}")
 
 
 def _told(info: "ModelInfo") -> str:
@@ -228,6 +225,4 @@ def _add(
         f"The run {name} is in {added.folder}: {added.dim} dimensions, {added.words:,} words "
         f"({added.left_out:,} entries that no caption holds were left out). It sees videos by the "
         "features resnet152 and resnext101-3d (howto extract). It was trained on HowTo100M.",
-        markup=False,
-        soft_wrap=True,
     )

@@ -33,7 +33,7 @@ def plugins(
     else:
         _show(problems, loaded=not no_load)
     for problem in unreadable():
-        errors.print(f"Note: {problem}", markup=False, soft_wrap=True)
+        errors.print(f"Note: {problem}")
     if any(problems.values()):
         raise typer.Exit(EXIT_BROKEN)
 

@@ -47,7 +47,7 @@ def runs(
     elif found:
         output.print(_table(found, differences(found) if names else {}))
     else:
-        output.print("No runs yet. Train one: howto train", markup=False)
+        output.print("No runs yet. Train one: howto train")
 
 
 def _plot(found: Sequence[Run], path: Path) -> None:

@@ -148,7 +148,7 @@ def search(
     place = chosen_folder(folder, library)
     with Library.open(place, state_dir) as opened:
         if opened.is_outside:
-            errors.print(f"{opened.folder} is kept in {opened.state}", style="dim", markup=False)
+            errors.print(f"{opened.folder} is kept in {opened.state}", style="dim")
         refreshed = _refresh(opened, retry=retry)
 
         kept = Opened()
@@ -320,7 +320,7 @@ def _listen(library: Library, offer: Offer, answer: "Callable[[], Answer]") -> N
                 for hit in answer().hits:
                     if (hit.video, hit.start) not in seen:
                         seen.add((hit.video, hit.start))
-                        errors.print(f"{_where(hit)}  {hit.caption}", markup=False)
+                        errors.print(f"{_where(hit)}  {hit.caption}")
     except KeyboardInterrupt:
         errors.print("Stopped listening. What was heard is kept; the same command goes on.")
 
@@ -373,7 +373,7 @@ def _show_stacked(answer: Answer) -> None:
         facts += ranks if len(answer.signals) > 1 else []
         heading = Text(f"{number} ", style="dim", overflow="fold")
         output.print(heading.append_text(_link(hit)))
-        output.print(Padding(Text("  ".join(facts)), (0, 0, 0, 2)))
+        output.print(Padding("  ".join(facts), (0, 0, 0, 2)))
         output.print(Padding(_highlighted(hit, answer.query), (0, 0, 0, 2)))
 
 
@@ -384,11 +384,9 @@ def _show_notes(answer: Answer) -> None:
         errors.print(
             f"{chosen}: {answer.why}" if answer.why else f"{chosen}.",
             style="dim",
-            markup=False,
-            soft_wrap=True,
         )
     for note in answer.notes:
-        errors.print(f"Note: {note}", markup=False, soft_wrap=True)
+        errors.print(f"Note: {note}")
 
 
 def _least_width(names: Sequence[str]) -> int:
@@ -430,9 +428,9 @@ def _highlighted(hit: Hit, query: Query) -> "Text":
 def _say_unused(sheet: Path | None, cut: Path | None, *, open_best: bool) -> None:
     """Say of each thing that was asked for that it was not done, for want of a moment."""
     if sheet is not None:
-        errors.print(f"No moments: {sheet} was not written.", markup=False, soft_wrap=True)
+        errors.print(f"No moments: {sheet} was not written.")
     if cut is not None:
-        errors.print(f"No moments: nothing was cut into {cut}.", markup=False, soft_wrap=True)
+        errors.print(f"No moments: nothing was cut into {cut}.")
     if open_best:
         errors.print("No moments: there is nothing to play.")
 
@@ -451,7 +449,7 @@ def _use(
     problems: list[str] = []
     if sheet is not None:
         problems += write_sheet(answer, sheet)
-        errors.print(f"Contact sheet: {sheet}", markup=False, soft_wrap=True)
+        errors.print(f"Contact sheet: {sheet}")
     if cut is not None:
         if cut.resolve().is_relative_to(answer.folder):
             errors.print("The pieces lie in the library: the next search finds them too.")
@@ -461,9 +459,9 @@ def _use(
                 if piece.path is None:
                     problems.append(piece.problem)
                 else:
-                    errors.print(f"Cut: {named(str(piece.path))}", markup=False, soft_wrap=True)
+                    errors.print(f"Cut: {named(str(piece.path))}")
     if open_best:
         open_hit(answer.hits[0])
     for problem in problems:
-        errors.print(f"Failed: {named(problem)}", markup=False, soft_wrap=True)
+        errors.print(f"Failed: {named(problem)}")
     return not problems

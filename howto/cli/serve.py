@@ -61,7 +61,7 @@ def serve(
     place = chosen_folder(folder, library)
     with Library.open(place, state_dir) as opened:  # what is wrong with it is said here
         if opened.is_outside:
-            errors.print(f"{opened.folder} is kept in {opened.state}", style="dim", markup=False)
+            errors.print(f"{opened.folder} is kept in {opened.state}", style="dim")
     _needs_extra()
     from howto.serve import server
     from howto.serve.app import create_app
@@ -75,7 +75,7 @@ def serve(
             print_json({"address": address, "folder": str(settings.folder)})
             sys.stdout.flush()
         else:
-            output.print(f"{settings.folder} at {address}", markup=False, soft_wrap=True)
+            output.print(f"{settings.folder} at {address}")
             errors.print("Ctrl-C ends it.", style="dim")
         if open_:
             webbrowser.open(address)

@@ -46,16 +46,15 @@ def status(
         if json:
             print_json_lists(_as_json(opened, counts), _lists_as_json(opened))
             return
-        output.print(f"{opened.folder}", style="bold", markup=False, soft_wrap=True)
+        output.print(f"{opened.folder}", style="bold")
         if opened.is_outside:
-            output.print(f"kept in {opened.state}", style="dim", markup=False, soft_wrap=True)
+            output.print(f"kept in {opened.state}", style="dim")
         output.print(
             f"{counted(counts['videos'], 'video')} in {counted(counts['files'], 'file')}, "
             f"{clock(counts['seconds'])} long; "
             f"{counts['narrations']} narrated in {counted(counts['lines'], 'line')}; "
             f"{counted(counts['chapters'], 'chapter')}; "
             f"{counted(counts['clips'], 'clip')} to search.",
-            soft_wrap=True,
         )
         _show_quality(opened)
         _show_features(opened)
@@ -124,7 +123,7 @@ def _show_quality(library: Library) -> None:
         parts.append(f"{median(languages):.0%} common words of the language")
     if outside:
         parts.append(f"{counted(outside, 'line')} after the end of the video")
-    output.print(f"Narration: {', '.join(parts)} (medians).", soft_wrap=True)
+    output.print(f"Narration: {', '.join(parts)} (medians).")
 
 
 def _show_features(library: Library) -> None:
@@ -133,8 +132,6 @@ def _show_features(library: Library) -> None:
         output.print(
             f"Features by {one.backbone} ({one.recipe.short}): "
             f"{counted(tally.get(State.OK, 0), 'video')}{lacking}.",
-            markup=False,
-            soft_wrap=True,
         )
 
 
@@ -147,7 +144,6 @@ def _show_collecting(library: Library) -> None:
     output.print(
         f"Collecting: {states.get('done', 0)} kept, {states.get('rejected', 0)} left out, "
         f"{states.get('failed', 0)} given up, {waiting} waiting (howto collect --report).",
-        soft_wrap=True,
     )
 
 
@@ -174,7 +170,6 @@ def _show_stages(library: Library) -> None:
 
 def _show_videos(outcomes: Iterator[Outcome]) -> None:
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("video", overflow="fold")
@@ -183,10 +178,10 @@ def _show_videos(outcomes: Iterator[Outcome]) -> None:
     table.add_column("found", overflow="fold")
     for one in outcomes:
         table.add_row(
-            Text(named(one.paths[0])),
+            named(one.paths[0]),
             one.stage,
             one.reason or "ok",
-            Text(one.detail),
+            one.detail,
             style=_style(one.state),
         )
     if table.row_count:
@@ -196,7 +191,6 @@ def _show_videos(outcomes: Iterator[Outcome]) -> None:
 
 def _show_problems(problems: list[tuple[str, str, Problem]]) -> None:
     from rich.table import Table
-    from rich.text import Text
 
     if not problems:
         return
@@ -206,7 +200,7 @@ def _show_problems(problems: list[tuple[str, str, Problem]]) -> None:
     table.add_column("could not be read", overflow="fold")
     for _, source, problem in problems[:MOST_PROBLEMS]:
         line = "" if problem.line is None else str(problem.line)
-        table.add_row(Text(named(source)), line, Text(problem.what))
+        table.add_row(named(source), line, problem.what)
     output.print()
     output.print(table)
     if len(problems) > MOST_PROBLEMS:

@@ -195,13 +195,13 @@ def train(
         )
     with Library.open(chosen_folder(folder, library), state_dir) as opened:
         if opened.is_outside:
-            errors.print(f"{opened.folder} is kept in {opened.state}", style="dim", markup=False)
+            errors.print(f"{opened.folder} is kept in {opened.state}", style="dim")
         options = _options(opened, name, given, config, resume=resume)
         is_main = int(os.environ.get("RANK", "0")) == 0
         ready = _prepare(opened, options, name, from_authors, engine, resume=resume)
         if is_main:
             for note in (*ready.notes, *_seen_before(ready, opened)):
-                errors.print(f"Note: {note}", style="dim", markup=False, soft_wrap=True)
+                errors.print(f"Note: {note}", style="dim")
         if dry_run:
             if is_main:
                 _show_plan(ready, json=json)
@@ -219,7 +219,7 @@ def train(
         where = ["--state-dir", str(state_dir)] if state_dir else []
         command = ["howto", "train", str(opened.folder), "--name", name, "--resume", *where]
         said = f"Stopped at step {done.trained.state.step}. To go on: {shlex.join(command)}"
-        errors.print(said, markup=False, soft_wrap=True)
+        errors.print(said)
         raise typer.Exit(EXIT_STOPPED)
     if json:
         print_json({**_as_json(ready, done), "benchmark": report and report.json})
@@ -365,7 +365,7 @@ def _board(ready: "Prepared") -> list[Callable[["Event"], None]]:
     writer = board(ready.folder, after_step=after)
     if writer is None:
         what = "Note: no TensorBoard events are written; for them: pip install 'howto[tensorboard]'"
-        errors.print(what, style="dim", markup=False, soft_wrap=True)
+        errors.print(what, style="dim")
         return []
     return [writer]
 
@@ -433,7 +433,7 @@ def _show_plan(ready: "Prepared", *, json: bool) -> None:
         )
         return
     for key, value in config["options"].items():
-        output.print(f"{key.replace('_', '-')} = {value}", markup=False, soft_wrap=True)
+        output.print(f"{key.replace('_', '-')} = {value}")
     parts = ", ".join(f"{name} {count:,}" for name, count in cost.parameters.items())
     frozen = f"; {cost.frozen:,} stay as they are" if cost.frozen else ""
     output.print(
@@ -442,8 +442,6 @@ def _show_plan(ready: "Prepared", *, json: bool) -> None:
         f"{config['held_out']} held out, in {cost.steps} steps, {config['precision']} on "
         f"{config['device']}:\n{about(cost.seconds)}, by the speed of matrix products here, and "
         f"{cost.memory / MIB:,.0f} MiB of memory.",
-        markup=False,
-        soft_wrap=True,
     )
 
 
@@ -457,7 +455,7 @@ def _show_finished(ready: "Prepared", run: "Run", *, json: bool) -> None:
     said = f"The run {run.name} is finished with these options already: {run.folder}"
     if completed:
         said += ". What it had not written when it was killed is there now"
-    output.print(said, markup=False, soft_wrap=True)
+    output.print(said)
 
 
 def _as_json(ready: "Prepared", done: "Done") -> dict[str, Any]:
@@ -486,14 +484,12 @@ def _show(ready: "Prepared", done: "Done") -> None:
         f"{about(trained.state.seconds)}, {trained.pairs_per_second:,.0f} pairs/s, "
         f"{trained.waiting:.1%} of it waiting for data; {config['pairs']} pairs of "
         f"{counted(config['videos'], 'video')}, {config['dim']} dimensions.",
-        markup=False,
-        soft_wrap=True,
     )
     if trained.evaluation is not None:
         show_evaluation(trained.evaluation)
     if done.gain is not None and ready.start is not None:
-        output.print(_verdict(ready.start.name, done), markup=False, soft_wrap=True)
-    output.print(f"Kept in {done.folder}", style="dim", markup=False, soft_wrap=True)
+        output.print(_verdict(ready.start.name, done))
+    output.print(f"Kept in {done.folder}", style="dim")
 
 
 def _verdict(start: str, done: "Done") -> str:

@@ -235,7 +235,7 @@ def _print_files(
                 _print_one(path, read, "json-line" if form == "json" and files[1:] else form)
         except CaptionError as error:
             failed = True
-            errors.print(f"Error: {path}: {error}", markup=False, soft_wrap=True)
+            errors.print(f"Error: {path}: {error}")
     if failed:
         raise typer.Exit(EXIT_FAILED)
 
@@ -274,7 +274,7 @@ def _print_aligned(
         reading = sound
         samples = all_sound(sound)
     except ItemError as error:
-        errors.print(f"Error: {reading}: {error}", markup=False, soft_wrap=True)
+        errors.print(f"Error: {reading}: {error}")
         raise typer.Exit(EXIT_FAILED) from None
     _print_one(path, align_narration(narration, samples, made), form)
 
@@ -292,9 +292,9 @@ def _print_one(path: Path, narration: Narration, form: str) -> None:
         sys.stdout.write(WRITERS[form](narration))
     for problem in narration.problems[:MOST_PROBLEMS]:
         where = f", line {problem.line}" if problem.line is not None else ""
-        errors.print(f"Note: {path}{where}: {problem.what}", markup=False, soft_wrap=True)
+        errors.print(f"Note: {path}{where}: {problem.what}")
     if more := len(narration.problems[MOST_PROBLEMS:]):
-        errors.print(f"Note: {path}: and {more} more; --json has all", markup=False, soft_wrap=True)
+        errors.print(f"Note: {path}: and {more} more; --json has all")
 
 
 def _print_many(path: Path, form: str, ends: Ends | None, only: str | None) -> None:
@@ -327,7 +327,6 @@ def _ended(narration: Narration, ends: Ends | None) -> Narration:
 
 def _show(narration: Narration) -> None:
     from rich.table import Table
-    from rich.text import Text
 
     words = sum(len(line.words) for line in narration.lines)
     language = narration.language or "language not stated"
@@ -335,14 +334,13 @@ def _show(narration: Narration) -> None:
     output.print(
         f"{counted(len(narration.lines), 'line')}, {language}, {narration.kind}{timed}",
         style="dim",
-        markup=False,
     )
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("start", justify="right")
     table.add_column("end", justify="right")
     table.add_column("text", overflow="fold")
     for line in narration.lines:
-        table.add_row(f"{line.start:.3f}", f"{line.end:.3f}", Text(line.text))
+        table.add_row(f"{line.start:.3f}", f"{line.end:.3f}", line.text)
     output.print(table)
 
 
@@ -462,7 +460,7 @@ def _align(
             show(done, total, outcome.paths[0])
     for path, _, problem in library.problems():
         if path in planned.videos.values() and problem.what.startswith(NO_TIMES):
-            errors.print(f"Note: {path}: {problem.what}", markup=False, soft_wrap=True)
+            errors.print(f"Note: {path}: {problem.what}")
 
 
 def _refresh(library: Library) -> None:
@@ -523,8 +521,6 @@ def _say_plan(what: str, videos: int, seconds: float, done: int, left: int) -> N
     more = f"; {left} more past the limit" if left else ""
     output.print(
         f"{counted(videos, 'video')} to {what}, {about(seconds)}; {done} done already{more}.",
-        markup=False,
-        soft_wrap=True,
     )
 
 
