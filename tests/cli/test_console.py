@@ -1,6 +1,7 @@
 """What howto prints: sentences whole, names as they are."""
 
 import pytest
+from rich.padding import Padding
 from rich.table import Table
 
 from howto.cli.console import errors, output
@@ -16,13 +17,15 @@ def test_a_sentence_is_one_line_however_long(capsys: pytest.CaptureFixture[str])
     assert printed.out == printed.err == f"{folder} is kept in {folder}.howto\n"
 
 
-def test_a_table_keeps_to_the_width(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_laid_out_keeps_to_the_width(capsys: pytest.CaptureFixture[str]) -> None:
+    words = " ".join(map(str, range(100)))
     table = Table(box=None, show_header=False)
-    table.add_row("many words " * 40)
-    output.print(table)
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) > 1
-    assert max(map(len, lines)) <= output.width
+    table.add_row(words)
+    for laid_out in (table, Padding(words, (0, 0, 0, 2))):
+        output.print(laid_out)
+        lines = capsys.readouterr().out.splitlines()
+        assert max(map(len, lines)) <= output.width
+        assert " ".join(" ".join(lines).split()) == words
 
 
 def test_brackets_and_colons_in_a_name_mean_nothing(capsys: pytest.CaptureFixture[str]) -> None:
