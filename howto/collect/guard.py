@@ -9,6 +9,7 @@ the same.
 Needs yt-dlp.
 """
 
+import contextlib
 import functools
 import http.client
 import io
@@ -21,12 +22,12 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from yt_dlp import YoutubeDL
 from yt_dlp.networking._urllib import UrllibRH
 from yt_dlp.networking.common import Request, RequestDirector
 from yt_dlp.networking.exceptions import RequestError
 
 from howto.collect.addresses import check_address, public_addresses
+from howto.collect.closing import ClosingYoutubeDL
 from howto.errors import ItemError, Reason
 
 __all__ = ["GuardedYoutubeDL", "RefusedRequest"]
@@ -46,7 +47,7 @@ class RefusedRequest(RequestError):  # type: ignore[misc]  # yt-dlp has no types
         self.refusal = refusal
 
 
-class GuardedYoutubeDL(YoutubeDL):  # type: ignore[misc]
+class GuardedYoutubeDL(ClosingYoutubeDL):
     """A YoutubeDL that asks over http and https only, through one handler of requests.
 
     Args:
@@ -157,16 +158,17 @@ def _goes_through_proxy(request: urllib.request.Request) -> bool:
 
 
 def _bounded(response: Any, read: Callable[..., bytes], amount: int | None = None) -> bytes:
-    """As the `read` of an answer; one that is read as a whole must have an end."""
+    """As the `read` of an answer; one that is read as a whole must have an end, and is closed."""
     if amount is not None:
         return read(amount)
-    body = read(_LARGEST_ANSWER + 1)
-    if len(body) > _LARGEST_ANSWER:
-        raise _too_large()
-    missing = getattr(response, "length", None)  # which reading it whole would have seen
-    if missing:
-        raise http.client.IncompleteRead(body, missing)
-    return body
+    with contextlib.closing(response):
+        body = read(_LARGEST_ANSWER + 1)
+        if len(body) > _LARGEST_ANSWER:
+            raise _too_large()
+        missing = getattr(response, "length", None)  # which reading it whole would have seen
+        if missing:
+            raise http.client.IncompleteRead(body, missing)
+        return body
 
 
 def _unpacked(body: bytes, name: str) -> bytes:

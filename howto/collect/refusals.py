@@ -25,7 +25,7 @@ from howto.collect.faults import fault_of, is_full
 from howto.collect.guard import RefusedRequest
 from howto.errors import ItemError, Reason, RetryLater
 
-__all__ = ["let_go", "refusal_of", "retry_after"]
+__all__ = ["refusal_of", "retry_after"]
 
 _LONGEST_DETAIL = 300  # characters
 _LONGEST_WAIT = 7 * 86400.0  # seconds; who asks for more made a mistake, or mocks us
@@ -116,13 +116,6 @@ def refusal_of(error: BaseException) -> ItemError:
             return RetryLater(reason, detail, seconds)
     reason = reason or _of_class(chain) or _in_words(_SAID, chain) or _of_the_network(chain)
     return ItemError(reason or _otherwise(chain), detail)
-
-
-def let_go(error: BaseException) -> None:
-    """Close the connections that an error of yt-dlp's keeps open with the answers in it."""
-    for each in _chain(error):
-        if isinstance(each, HTTPError):
-            each.close()
 
 
 def retry_after(value: str | None, now: datetime | None = None) -> float | None:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from yt_dlp import YoutubeDL
 from yt_dlp.cookies import CookieLoadError
 from yt_dlp.networking.common import Request
 from yt_dlp.networking.exceptions import HTTPError
@@ -24,6 +23,7 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 from yt_dlp.utils import DownloadError
 
 from howto.collect.apart import join_apart, suffix_of_whole
+from howto.collect.closing import ClosingYoutubeDL
 from howto.collect.deadline import in_time
 from howto.collect.faults import on_disk
 from howto.collect.fetched import Candidate, CaptionTrack, Described
@@ -31,7 +31,7 @@ from howto.collect.formats import choose_formats
 from howto.collect.guard import GuardedYoutubeDL
 from howto.collect.infos import described, entry_of
 from howto.collect.place import Places, check_room, most_bytes
-from howto.collect.refusals import let_go, refusal_of
+from howto.collect.refusals import refusal_of
 from howto.errors import HowtoError, ItemError, Reason, UsageError
 
 __all__ = ["Asking", "Site", "what_is_missing"]
@@ -103,7 +103,7 @@ class Site:
         self._cookies = _cookies(asking.cookies)
         self._keeping: tuple[Path, int, float] | None = None
         self._heard = _Heard()
-        self._ydl: YoutubeDL | None = None
+        self._ydl: ClosingYoutubeDL | None = None
         self._videos = 0
 
     def search(self, query: str) -> Iterator[Mapping[str, Any]]:
@@ -203,12 +203,17 @@ class Site:
     def _downloaded(self, part: Path, info: Mapping[str, Any], seconds: float) -> bool:
         ydl = self._opened()
         with _no_such_file(), _no_programs():
-            done, _ = in_time(seconds, _theirs()(lambda: ydl.dl(str(part), dict(info))))
+            done, _ = self._ask(lambda: ydl.dl(str(part), dict(info)), seconds)
         return bool(done)
 
-    def _ask(self, work: Callable[[], Returned]) -> Returned:
-        """Let nothing out of yt-dlp but as an error of ours, and not later than is allowed."""
-        return in_time(self._asking.longest, _theirs()(work))
+    def _ask(self, work: Callable[[], Returned], seconds: float | None = None) -> Returned:
+        """Let nothing out of yt-dlp but as an error of ours, and not later than is allowed; leave
+        no connection open."""
+        try:
+            return in_time(seconds or self._asking.longest, _theirs()(work))
+        finally:
+            if self._ydl is not None:
+                self._ydl.close_answers()
 
     def _check_room(self, status: Mapping[str, Any]) -> None:
         """Called by yt-dlp with every block of a file."""
@@ -242,7 +247,7 @@ class Site:
             raise ItemError(reason, "a web page in place of captions")
         return body
 
-    def _opened(self) -> YoutubeDL:
+    def _opened(self) -> ClosingYoutubeDL:
         if self._videos > _RENEW_AFTER and self._ydl is not None:
             self._ydl.close()
             self._ydl, self._videos = None, 0
@@ -250,7 +255,7 @@ class Site:
             self._ydl = self._made()
         return self._ydl
 
-    def _made(self) -> YoutubeDL:
+    def _made(self) -> ClosingYoutubeDL:
         asking = self._asking
         parameters = _parameters(asking, self._heard)
         parameters["progress_hooks"] = [self._check_room]
@@ -260,7 +265,7 @@ class Site:
             if asking.guarded:
                 ydl = GuardedYoutubeDL(parameters, allow_private=asking.allow_private)
             else:
-                ydl = YoutubeDL(parameters)
+                ydl = ClosingYoutubeDL(parameters)
             _ = ydl.cookiejar  # read now, so that a bad file is told before the work
         except (CookieLoadError, DownloadError) as error:
             raise UsageError(f"the cookies in {asking.cookies} cannot be used: {error}") from error
@@ -453,7 +458,6 @@ def _theirs() -> Iterator[None]:
     # Broad, because yt-dlp reads what any of two thousand sites answers: whatever is raised there
     # costs one video, and is INTERNAL_ERROR where it is no refusal.
     except Exception as error:
-        let_go(error)
         raise refusal_of(error) from error
 
 

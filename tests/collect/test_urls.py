@@ -27,12 +27,6 @@ from howto.media.probe import probe
 from howto.records import Kind
 from tests.collect.site import Answer, Site, carrying, serving, video_page
 
-# yt-dlp leaves a connection that broke off to the garbage collector.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:unclosed:ResourceWarning",
-    "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning",
-)
-
 HEIGHT = 360
 MP4, VTT = "video/mp4", "text/vtt"
 

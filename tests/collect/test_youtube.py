@@ -263,13 +263,15 @@ class FakeYoutubeDL:
             raise self.answer
         return self.answer
 
-    def close(self) -> None:
+    def close_answers(self) -> None:
         """Nothing is open."""
+
+    close = close_answers
 
 
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> type[FakeYoutubeDL]:
-    monkeypatch.setattr(ytdlp, "YoutubeDL", FakeYoutubeDL)
+    monkeypatch.setattr(ytdlp, "ClosingYoutubeDL", FakeYoutubeDL)
     FakeYoutubeDL.answer, FakeYoutubeDL.warnings = None, ()
     return FakeYoutubeDL
 
