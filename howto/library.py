@@ -531,6 +531,15 @@ class Library:
             (number, outcome.stage, outcome.state, outcome.reason, storable(outcome.detail)),
         )
 
+    def outcome(self, video_id: str, stage: Stage) -> Outcome | None:
+        """How a stage ended for a video, or None."""
+        row = self.connection.execute(
+            f"SELECT number, {_OUTCOME} FROM outcomes JOIN videos USING (number)"  # noqa: S608
+            " WHERE video_id = ? AND stage = ?",
+            (video_id, stage),
+        ).fetchone()
+        return _outcome(row[1:], tuple(self.paths_of(row[0]))) if row else None
+
     def outcomes(self, stage: Stage | None = None) -> list[Outcome]:
         """The outcomes of all videos that have a file, by first path and stage.
 

@@ -17,6 +17,7 @@ from rich.text import Text
 from howto.errors import NoLibrary, UsageError
 from howto.library import Library
 from howto.records import Outcome, Stage, State
+from howto.search.phrases import in_one_line
 
 __all__ = [
     "check_outputs",
@@ -32,8 +33,8 @@ __all__ = [
 
 
 class _Console(Console):
-    """Prints a sentence as one line, however long, so that a path in it can be searched for and
-    copied; only tables and the like are fitted to the width."""
+    """Prints a text as one line, however long, so that a path in it can be searched for and copied;
+    only tables and the like are fitted to the width."""
 
     def __init__(self, *, stderr: bool = False) -> None:
         # A file's name may hold [brackets] and :words: between colons, which mean nothing here.
@@ -42,7 +43,12 @@ class _Console(Console):
     def print(self, *objects: Any, soft_wrap: bool | None = None, **settings: Any) -> None:
         if soft_wrap is None:
             soft_wrap = all(isinstance(one, str | Text) for one in objects)
-        super().print(*objects, soft_wrap=soft_wrap, **settings)
+        lines = [in_one_line(one) if isinstance(one, str) else one for one in objects]
+        super().print(*lines, soft_wrap=soft_wrap, **settings)
+
+    def render_str(self, text: str, **settings: Any) -> Text:
+        """Of a cell of a table: its lines are ours, what is in them need not be."""
+        return super().render_str("\n".join(map(in_one_line, text.split("\n"))), **settings)
 
 
 output = _Console()
@@ -153,21 +159,21 @@ def progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
     )
 
     columns = (
-        TextColumn(what),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
-        # A file name may hold square brackets, which are no markup.
         TextColumn("{task.fields[item]}", style="dim", markup=False),
     )
     began = time.monotonic()
     with Progress(*columns, console=errors, transient=True) as bar:
-        task = bar.add_task(what, total=None, rate="", item="")
+        task = bar.add_task(in_one_line(what), total=None, rate="", item="")
 
         def show(done: int, total: int, item: str) -> None:
             rate = done / max(time.monotonic() - began, 1e-3)
-            bar.update(task, completed=done, total=total, rate=f"{rate:.1f}/s", item=item)
+            shown = in_one_line(item)
+            bar.update(task, completed=done, total=total, rate=f"{rate:.1f}/s", item=shown)
 
         yield show
 

@@ -171,19 +171,20 @@ def _show_trained(trained: "Done | None") -> None:
         output.print(f"The run {RUN} is there already: howto runs")
         return
     state = trained.trained.state
-    said = f"\nTrained on them in {about(state.seconds)}; what it can do on videos held out:"
-    output.print(said)
+    output.print()
+    output.print(f"Trained on them in {about(state.seconds)}; what it can do on videos held out:")
     if trained.trained.evaluation is not None:
         show_evaluation(trained.trained.evaluation)
 
 
 def _show(folder: Path, answers: list[Answer]) -> None:
     for answer in answers:
-        command = f'\n$ howto search "{answer.query.text}" {folder} --top {TOP}'
+        output.print()
+        command = f'$ howto search "{answer.query.text}" {folder} --top {TOP}'
         output.print(command, style="bold")
         show_answer(answer, notes=False)
-    sheet = f"\nContact sheet of the first search: {folder / SHEET}"
-    output.print(sheet)
+    output.print()
+    output.print(f"Contact sheet of the first search: {folder / SHEET}")
 
 
 def _write_truth(path: Path, videos: "Sequence[DemoVideo]") -> None:
@@ -227,7 +228,8 @@ def _choice(
 
 def _show_evaluated(folder: Path, by: str, report: "Report") -> None:
     place = f"-L {folder} --queries {folder / TRUTH} --plot {folder / PLOT}"
-    command = f"\n$ howto eval --benchmark own{by} {place}"
-    output.print(command, style="bold")
+    output.print()
+    output.print(f"$ howto eval --benchmark own{by} {place}", style="bold")
     report.show()
-    output.print(f"\nPlot of it: {folder / PLOT}")
+    output.print()
+    output.print(f"Plot of it: {folder / PLOT}")

@@ -10,7 +10,7 @@ import typer
 from howto.cli.console import check_outputs, errors, output, print_json, progress
 from howto.errors import ItemError, NoLibrary, UsageError
 from howto.library import Library
-from howto.records import State
+from howto.records import Stage, State
 from howto.search.phrases import clock, counted
 
 if TYPE_CHECKING:
@@ -143,12 +143,15 @@ def _make_features(library: Library, model: "OpenedModel", video_id: str, path: 
     """Make what the model sees the video by, where it is missing.
 
     Raises:
-        ItemError: it cannot be made.
+        ItemError: the video could not be looked at, or they cannot be made.
     """
     from glob import escape
 
     from howto.joint.opened import make_features, missing_features
 
+    looked_at = library.outcome(video_id, Stage.PROBE)
+    if looked_at is not None and looked_at.state == State.FAILED and looked_at.reason is not None:
+        raise ItemError(looked_at.reason, looked_at.detail)
     if video_id not in missing_features(library, model):
         return
     what = ", ".join(model.streams)

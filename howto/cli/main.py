@@ -119,5 +119,7 @@ def main() -> None:
 
 
 def _tell(problem: object, code: int) -> int:
-    print(f"Error: {problem}", file=sys.stderr)
+    from howto.search.phrases import in_one_line
+
+    print(f"Error: {in_one_line(str(problem))}", file=sys.stderr)
     return code

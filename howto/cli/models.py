@@ -116,8 +116,9 @@ def _list(library: Library | None, *, json: bool) -> None:
     output.print(table)
     if library is None:
         errors.print("This folder has no library, so there are no runs; name one: -L DIR")
+    output.print()
     output.print(
-        "\nGet the weights of a ready model: howto models fetch NAME (--dry-run says what and from "
+        "Get the weights of a ready model: howto models fetch NAME (--dry-run says what and from "
         "where). Train your own: howto train",
     )
 

@@ -16,7 +16,7 @@ from howto.library import Library
 from howto.search.filters import Filters, parse_date, parse_seconds
 from howto.search.like import Like, parse_like
 from howto.search.listen import Offer, listen
-from howto.search.phrases import clock, named
+from howto.search.phrases import clock, in_one_line, named
 from howto.search.pictures import PictureOffer, make_offered
 from howto.search.query import Query
 from howto.search.refresh import Refreshed, refresh
@@ -341,12 +341,14 @@ def show_answer(answer: Answer, *, notes: bool = True) -> None:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         table.add_column("", justify="right", style="dim")
         table.add_column("score", justify="right")
-        table.add_column("video", overflow="fold", min_width=_least_width(names))
+        # A fixed width: a least one is not counted when the columns are fitted, and what is then
+        # too long for the terminal is cut off.
+        table.add_column("video", overflow="fold", width=_width_of(names))
         table.add_column("moment", no_wrap=True)
         ranked = len(answer.signals) > 1
         if ranked and is_wide:
             table.add_column("ranks", no_wrap=True)
-        table.add_column("said or named", overflow="fold", ratio=1)
+        table.add_column("said or named", overflow="fold")
         for number, hit in enumerate(answer.hits, start=1):
             video = _link(hit)
             moment = f"{clock(hit.start)} - {clock(hit.end)}"
@@ -371,7 +373,7 @@ def _show_stacked(answer: Answer) -> None:
         ranks = [f"{signal} {rank}" for signal, rank in hit.ranks.items()]
         facts = [f"{hit.score:.2f}", f"{clock(hit.start)} - {clock(hit.end)}"]
         facts += ranks if len(answer.signals) > 1 else []
-        heading = Text(f"{number} ", style="dim", overflow="fold")
+        heading = Text(f"{number} ", style="dim")
         output.print(heading.append_text(_link(hit)))
         output.print(Padding("  ".join(facts), (0, 0, 0, 2)))
         output.print(Padding(_highlighted(hit, answer.query), (0, 0, 0, 2)))
@@ -389,11 +391,11 @@ def _show_notes(answer: Answer) -> None:
         errors.print(f"Note: {note}")
 
 
-def _least_width(names: Sequence[str]) -> int:
-    """So many columns that names are whole, up to a half of the terminal."""
+def _width_of(names: Sequence[str]) -> int:
+    """So many columns that names are whole, up to two fifths of the terminal."""
     from rich.cells import cell_len
 
-    return min(max(map(cell_len, names)), output.width // 2)
+    return min(max(cell_len("video"), *map(cell_len, names)), output.width * 2 // 5)
 
 
 def _name(hit: Hit) -> str:
@@ -416,7 +418,8 @@ def _is_text(hit: Hit) -> bool:
 def _highlighted(hit: Hit, query: Query) -> "Text":
     from rich.text import Text
 
-    caption = Text(textwrap.shorten(hit.caption, MOST_CHARACTERS, placeholder=" …"))
+    shortened = textwrap.shorten(hit.caption, MOST_CHARACTERS, placeholder=" …")
+    caption = Text(in_one_line(shortened))
     caption.highlight_words(query.terms, style="bold", case_sensitive=False)
     if not caption.plain:
         caption.append("nothing is said", style="dim")

@@ -436,13 +436,16 @@ def _show_plan(ready: "Prepared", *, json: bool) -> None:
         output.print(f"{key.replace('_', '-')} = {value}")
     parts = ", ".join(f"{name} {count:,}" for name, count in cost.parameters.items())
     frozen = f"; {cost.frozen:,} stay as they are" if cost.frozen else ""
-    output.print(
-        f"\nWould train {sum(cost.parameters.values()):,} parameters ({parts}){frozen}\n"
+    output.print()
+    for line in (
+        f"Would train {sum(cost.parameters.values()):,} parameters ({parts}){frozen}",
         f"on {config['pairs']:,} pairs of {counted(config['videos'], 'video')}, "
         f"{config['held_out']} held out, in {cost.steps} steps, {config['precision']} on "
-        f"{config['device']}:\n{about(cost.seconds)}, by the speed of matrix products here, and "
+        f"{config['device']}:",
+        f"{about(cost.seconds)}, by the speed of matrix products here, and "
         f"{cost.memory / MIB:,.0f} MiB of memory.",
-    )
+    ):
+        output.print(line)
 
 
 def _show_finished(ready: "Prepared", run: "Run", *, json: bool) -> None:

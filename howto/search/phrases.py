@@ -1,9 +1,12 @@
 """Times, counts and folders as a person reads and types them."""
 
+import re
 import shlex
 from pathlib import Path
 
-__all__ = ["about", "clock", "counted", "named", "shown"]
+__all__ = ["about", "clock", "counted", "in_one_line", "named", "shown"]
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def clock(seconds: float) -> str:
@@ -33,6 +36,11 @@ def named(path: str) -> str:
     if path.isprintable():
         return path
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in path)
+
+
+def in_one_line(text: str) -> str:
+    """A text without what moves a terminal's cursor or colours it, each written as an escape."""
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def shown(folder: Path) -> str:

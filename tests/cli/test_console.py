@@ -1,10 +1,13 @@
 """What howto prints: sentences whole, names as they are."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 from rich.padding import Padding
 from rich.table import Table
 
-from howto.cli.console import errors, output
+from howto.cli.console import errors, output, progress
 
 NAME = "[red]a[/red] :key: [/] [link=x]"
 
@@ -34,3 +37,37 @@ def test_brackets_and_colons_in_a_name_mean_nothing(capsys: pytest.CaptureFixtur
     output.print(NAME)
     output.print(table)
     assert [line.strip() for line in capsys.readouterr().out.splitlines()] == [NAME, NAME]
+
+
+def test_what_moves_the_cursor_is_shown_as_an_escape(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table(box=None, show_header=False)
+    table.add_row("two lines\nof ours, \x1b[31mnot red")
+    output.print(table)
+    errors.print("a\nname\x1b[2J\tof a file\x9b")
+    printed = capsys.readouterr()
+    assert [line.strip() for line in printed.out.splitlines()] == [
+        "two lines",
+        "of ours, \\x1b[31mnot red",
+    ]
+    assert printed.err == "a\\nname\\x1b[2J\\tof a file\\x9b\n"
+
+
+def test_an_error_is_one_line(cli: Callable, tmp_path: Path) -> None:
+    ran = cli("status", tmp_path / "no\nsuch\x1b[31m folder")
+    assert ran.code == 2
+    assert ran.err.count("\n") == 1
+    assert "no\\nsuch\\x1b[31m folder" in ran.err
+
+
+def test_a_progress_bar_shows_names_as_they_are(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(errors), "is_terminal", property(lambda _: True))
+    monkeypatch.setattr(errors, "is_interactive", True)
+    monkeypatch.setattr(errors, "_width", 200)
+    monkeypatch.setenv("TERM", "xterm")
+    with progress("Evaluating runs/{x}/[/][bold]") as show:
+        show(1, 2, "a\nfilm [red].mp4")
+    printed = capsys.readouterr().err
+    assert "Evaluating runs/{x}/[/][bold]" in printed
+    assert "a\\nfilm [red].mp4" in printed
