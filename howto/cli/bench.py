@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from howto.bench import measure
-from howto.cli.console import output, print_json, progress
+from howto.cli.console import output, plain_table, print_json, progress
 
 __all__ = ["bench"]
 
@@ -33,16 +33,12 @@ def bench(
     if json:
         print_json({"machine": machine, "rates": [asdict(rate) for rate in rates]})
         return
-    from rich.table import Table
 
     output.print(
         f"{machine['cores']} cores, {machine['machine']}, {machine['system']}, "
         f"Python {machine['python']}"
     )
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
-    table.add_column("work")
-    table.add_column("rate", justify="right")
-    table.add_column("unit")
+    table = plain_table("work", "rate", "unit", right=("rate",), header=False)
     for rate in rates:
         table.add_row(rate.work, f"{rate.value:,.1f}", rate.unit)
     output.print(table)

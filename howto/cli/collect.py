@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from howto.cli.collect_report import local_time, show_report, tell_parked
-from howto.cli.console import errors, output, print_json, progress
+from howto.cli.console import errors, output, plain_table, print_json, progress
 from howto.collect.ledger import Ledger, Parked, Step
 from howto.collect.place import measured
 from howto.collect.plan import Plan, plan
@@ -634,7 +634,6 @@ def _as_json(
 
 
 def _show(tally: _Tally, ended: Collected | None) -> None:
-    from rich.table import Table
 
     if tally.searched:
         output.print(f"Searched for {counted(tally.searched, 'task')}: {tally.hits} hits.")
@@ -642,10 +641,7 @@ def _show(tally: _Tally, ended: Collected | None) -> None:
         note = f"Note: nothing was found for {named(name)}; --retry asks again."
         errors.print(note)
     if tally.outcomes:
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        table.add_column("outcome")
-        table.add_column("videos", justify="right")
-        table.add_column("which means")
+        table = plain_table("outcome", "videos", "which means", right=("videos",))
         for outcome, count in tally.outcomes.most_common():
             table.add_row(outcome, str(count), _meaning(outcome))
         output.print(table)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
 
-from howto.cli.console import errors, output, print_json
+from howto.cli.console import errors, output, plain_table, print_json
 from howto.collect.ledger import Parked
 from howto.collect.report import Report, Row, as_rows, report
 from howto.errors import Reason, UsageError
@@ -47,16 +47,13 @@ def show_report(library: Library, *, json: bool, as_csv: bool) -> None:
 
 
 def _print_report(found: Report) -> None:
-    from rich.table import Table
 
     _show_rows("category", found.categories, found.total)
     if found.tasks:
         output.print()
         _show_rows("task", found.tasks, None)
     if found.outcomes:
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        for name in ("state", "reason", "videos", "which means"):
-            table.add_column(name, justify="right" if name == "videos" else "left")
+        table = plain_table("state", "reason", "videos", "which means", right=("videos",))
         for state, reason, count in found.outcomes:
             table.add_row(state, reason, str(count), Reason(reason).meaning if reason else "")
         output.print()
@@ -69,12 +66,9 @@ def _print_report(found: Report) -> None:
 
 
 def _show_rows(kind: str, rows: tuple[Row, ...], total: Row | None) -> None:
-    from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(kind, overflow="fold")
-    for name in ("tasks", "videos", "clips", "hours", "gone", "waiting"):
-        table.add_column(name, justify="right")
+    numbers = ("tasks", "videos", "clips", "hours", "gone", "waiting")
+    table = plain_table(kind, *numbers, right=numbers)
     for row in (*rows, *((total,) if total else ())):
         name = "all" if row is total else row.task or row.category
         counts = (row.tasks, row.videos, row.clips, f"{row.hours:.1f}", row.gone, row.waiting)

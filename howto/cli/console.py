@@ -5,11 +5,11 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
@@ -19,16 +19,21 @@ from howto.library import Library
 from howto.records import Outcome, Stage, State
 from howto.search.phrases import in_one_line
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
 __all__ = [
     "check_outputs",
     "chosen_folder",
     "errors",
     "opened_library",
     "output",
+    "plain_table",
     "print_json",
     "print_json_lists",
     "progress",
     "show_outcomes",
+    "tally_table",
 ]
 
 
@@ -178,17 +183,33 @@ def progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
         yield show
 
 
+def plain_table(*names: str, right: Collection[str] = (), header: bool = True) -> "Table":
+    """A table without lines. What has no room in it is folded, never cut off.
+
+    Args:
+        names: of its columns.
+        right: those of numbers.
+    """
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=header)
+    for name in names:
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    return table
+
+
+def tally_table() -> "Table":
+    """How many videos ended in each way, by stage: without rows."""
+    return plain_table("stage", "ended", "reason", "videos", "which means", right=("videos",))
+
+
 def show_outcomes(outcomes: Sequence[Outcome], none: str) -> None:
     """Print how many videos ended in each way; those that failed, and notes, are named on stderr.
 
     Args:
         none: said where there are no outcomes.
     """
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("stage", "ended", "reason", "videos", "which means"):
-        table.add_column(name, justify="right" if name == "videos" else "left")
+    table = tally_table()
     tally = Counter((one.stage, one.state, one.reason) for one in outcomes)
     for (stage, state, reason), count in tally.items():
         table.add_row(stage, state, reason or "", str(count), reason.meaning if reason else "")

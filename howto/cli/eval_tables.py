@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from rich.table import Table
 
-from howto.cli.console import output
+from howto.cli.console import output, plain_table
 from howto.evaluate.benchmarks.score import StepScores
 from howto.evaluate.localise import Localisation
 from howto.evaluate.moments import KS, Found, MomentScores
@@ -50,14 +50,10 @@ def _table(*names: str, left: int = 1, folded: int | None = None) -> Table:
         left: how many.
         folded: how many of them may be folded; None: all.
     """
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for place, name in enumerate(names):
-        table.add_column(
-            name,
-            justify="left" if place < left else "right",
-            no_wrap=place >= (left if folded is None else folded),
-            overflow="fold",
-        )
+    table = plain_table(*names)
+    for place, column in enumerate(table.columns):
+        column.justify = "left" if place < left else "right"
+        column.no_wrap = place >= (left if folded is None else folded)
     return table
 
 

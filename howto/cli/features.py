@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from howto.cli.console import errors, output, print_json
+from howto.cli.console import errors, output, plain_table, print_json
 from howto.errors import UsageError
 from howto.extract.store import StoredFeatures, feature_sets
 from howto.library import Library
@@ -111,11 +111,9 @@ def _list(library: Library, *, json: bool) -> None:
     if not rows:
         output.print("No features yet. Make some: howto extract --backbone NAME")
         return
-    from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("backbone", "set", "D", "files", "MiB", "not there"):
-        table.add_column(name, justify="right" if name in ("D", "files", "MiB") else "left")
+    names = ("backbone", "set", "D", "files", "MiB", "not there")
+    table = plain_table(*names, right=("D", "files", "MiB"))
     for stored, tally, files in rows:
         lacking = ", ".join(f"{count} {name}" for name, count in tally.items() if name != "ok")
         table.add_row(

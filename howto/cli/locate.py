@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from howto.cli.console import check_outputs, errors, output, print_json, progress
+from howto.cli.console import check_outputs, errors, output, plain_table, print_json, progress
 from howto.errors import ItemError, NoLibrary, UsageError
 from howto.library import Library
 from howto.records import Stage, State
@@ -181,12 +181,10 @@ def _stoppable() -> Iterator[None]:
 
 
 def _show(found: "Located", path: str, plot: Path | None) -> None:
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for title in ("", "time", "step", "score", "above", "note"):
-        table.add_column(title, justify="right" if title in ("", "score", "above") else "left")
+    names = ("", "time", "step", "score", "above", "note")
+    table = plain_table(*names, right=("", "score", "above"))
     for step in found.steps:
         table.add_row(
             str(step.number),

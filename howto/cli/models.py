@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from howto.cli.console import errors, output, print_json
+from howto.cli.console import errors, output, plain_table, print_json
 from howto.errors import NoLibrary, UsageError
 from howto.library import Library
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from howto.joint.known import ModelInfo
 
 __all__ = ["models"]
+
+_ROOMY = 60  # columns of a terminal
 
 MB = 1_000_000
 
@@ -100,17 +102,11 @@ def _list(library: Library | None, *, json: bool) -> None:
     if json:
         print_json([_as_json(one) for one in found])
         return
-    from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for title in ("model", "kind", "dim", "MB", "licence", "weights"):
-        # A name is what is copied from here: it stays in one piece.
-        table.add_column(
-            title,
-            justify="right" if title in ("dim", "MB") else "left",
-            no_wrap=title in ("model", "kind"),
-            overflow="fold",
-        )
+    table = plain_table("model", "kind", "dim", "MB", "licence", "weights", right=("dim", "MB"))
+    for column in table.columns[:2]:
+        # A name is what is copied from here: it stays in one piece wherever that leaves room.
+        column.no_wrap = output.width >= _ROOMY
     for one in found:
         table.add_row(*_row(one))
     output.print(table)

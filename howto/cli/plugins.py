@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from howto.cli.console import errors, output, print_json
+from howto.cli.console import errors, output, plain_table, print_json
 from howto.contracts import GROUPS
 from howto.plugins import Plugin, check, installed, unreadable
 
@@ -50,12 +50,9 @@ def _as_json(plugin: Plugin, problem: str | None) -> dict[str, object]:
 
 
 def _show(problems: dict[Plugin, str | None], *, loaded: bool) -> None:
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ("kind", "name", "from", *(("loads",) if loaded else ())):
-        table.add_column(column, overflow="fold")
+    table = plain_table("kind", "name", "from", *(("loads",) if loaded else ()))
     for plugin, problem in problems.items():
         row = [plugin.kind, plugin.name, plugin.origin]
         if loaded:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from howto.cli.console import chosen_folder, output, print_json
+from howto.cli.console import chosen_folder, output, plain_table, print_json
 from howto.errors import UsageError
 from howto.library import Library
 from howto.train.runs import Run, differences, open_run, read_metrics, run_folder, runs_of
@@ -76,12 +76,9 @@ def _as_json(run: Run) -> dict[str, Any]:
 
 
 def _table(found: Sequence[Run], different: dict[str, list[Any]]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("run")
-    for title in ("epochs", "steps", "pairs", "dim", "loss", "R@10", "chance", "within R@1"):
-        table.add_column(title, justify="right")
-    for option in different:
-        table.add_column(option.replace("_", "-"))
+    numbers = ("epochs", "steps", "pairs", "dim", "loss", "R@10", "chance", "within R@1")
+    options = [option.replace("_", "-") for option in different]
+    table = plain_table("run", *numbers, *options, right=numbers)
     for place, run in enumerate(found):
         values = [_short(row[place]) for row in different.values()]
         table.add_row(*_row(run), *values)

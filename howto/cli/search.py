@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from howto.cli.console import chosen_folder, errors, output, print_json, progress
+from howto.cli.console import chosen_folder, errors, output, plain_table, print_json, progress
 from howto.errors import UsageError
 from howto.library import Library
 from howto.search.filters import Filters, parse_date, parse_seconds
@@ -331,16 +331,14 @@ def _where(hit: Hit) -> str:
 
 def show_answer(answer: Answer, *, notes: bool = True) -> None:
     """Show the hits as a table on stdout, and the notes on stderr."""
-    from rich.table import Table
 
     if answer.hits and output.width < _NARROW:
         _show_stacked(answer)
     elif answer.hits:
         is_wide = output.width >= _WIDE
         names = [_name(hit) for hit in answer.hits]
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        table.add_column("", justify="right", style="dim")
-        table.add_column("score", justify="right")
+        table = plain_table("", "score", right=("", "score"))
+        table.columns[0].style = "dim"
         # A fixed width: a least one is not counted when the columns are fitted, and what is then
         # too long for the terminal is cut off.
         table.add_column("video", overflow="fold", width=_width_of(names))

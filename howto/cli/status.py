@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from howto.cli.console import chosen_folder, output, print_json_lists
+from howto.cli.console import chosen_folder, output, plain_table, print_json_lists, tally_table
 from howto.extract.store import feature_sets
 from howto.library import Library
 from howto.records import Outcome, Problem, State
@@ -148,11 +148,8 @@ def _show_collecting(library: Library) -> None:
 
 
 def _show_stages(library: Library) -> None:
-    from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left")
-    for name in ("stage", "ended", "reason", "videos", "which means"):
-        table.add_column(name, justify="right" if name == "videos" else "left")
+    table = tally_table()
     tally = library.tally()
     for (stage, state, reason), count in tally.items():
         table.add_row(
@@ -169,13 +166,8 @@ def _show_stages(library: Library) -> None:
 
 
 def _show_videos(outcomes: Iterator[Outcome]) -> None:
-    from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("video", overflow="fold")
-    for name in ("stage", "reason"):
-        table.add_column(name)
-    table.add_column("found", overflow="fold")
+    table = plain_table("video", "stage", "reason", "found")
     for one in outcomes:
         table.add_row(
             named(one.paths[0]),
@@ -190,14 +182,10 @@ def _show_videos(outcomes: Iterator[Outcome]) -> None:
 
 
 def _show_problems(problems: list[tuple[str, str, Problem]]) -> None:
-    from rich.table import Table
 
     if not problems:
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("captions", overflow="fold")
-    table.add_column("line", justify="right")
-    table.add_column("could not be read", overflow="fold")
+    table = plain_table("captions", "line", "could not be read", right=("line",))
     for _, source, problem in problems[:MOST_PROBLEMS]:
         line = "" if problem.line is None else str(problem.line)
         table.add_row(named(source), line, problem.what)

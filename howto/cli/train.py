@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from howto.cli.console import chosen_folder, errors, output, print_json, progress
+from howto.cli.console import chosen_folder, errors, output, plain_table, print_json, progress
 from howto.cli.engines import OnOption, ResourcesOption, stdout_to_ourselves
 from howto.errors import UsageError
 from howto.library import Library
@@ -508,12 +508,9 @@ def _verdict(start: str, done: "Done") -> str:
 
 def show_evaluation(found: "Evaluation") -> None:
     """Print recalls with intervals, and chance beside them."""
-    from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for title in (f"{counted(found.videos, 'held-out video')}", "queries", "R@1", "R@5", "R@10"):
-        table.add_column(title, justify="left" if title.endswith(("video", "videos")) else "right")
-    table.add_column("MedR", justify="right")
+    numbers = ("queries", "R@1", "R@5", "R@10", "MedR")
+    table = plain_table(counted(found.videos, "held-out video"), *numbers, right=numbers)
     for title, one in (("among all their clips", found.coarse), ("within a video", found.fine)):
         if one is None:
             continue

@@ -14,6 +14,7 @@ from howto.cli.console import (
     errors,
     opened_library,
     output,
+    plain_table,
     print_json,
     progress,
     show_outcomes,
@@ -326,7 +327,6 @@ def _ended(narration: Narration, ends: Ends | None) -> Narration:
 
 
 def _show(narration: Narration) -> None:
-    from rich.table import Table
 
     words = sum(len(line.words) for line in narration.lines)
     language = narration.language or "language not stated"
@@ -335,10 +335,7 @@ def _show(narration: Narration) -> None:
         f"{counted(len(narration.lines), 'line')}, {language}, {narration.kind}{timed}",
         style="dim",
     )
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("start", justify="right")
-    table.add_column("end", justify="right")
-    table.add_column("text", overflow="fold")
+    table = plain_table("start", "end", "text", right=("start", "end"))
     for line in narration.lines:
         table.add_row(f"{line.start:.3f}", f"{line.end:.3f}", line.text)
     output.print(table)

@@ -7,7 +7,7 @@ import pytest
 from rich.padding import Padding
 from rich.table import Table
 
-from howto.cli.console import errors, output, progress
+from howto.cli.console import errors, output, plain_table, progress
 
 NAME = "[red]a[/red] :key: [/] [link=x]"
 
@@ -71,3 +71,16 @@ def test_a_progress_bar_shows_names_as_they_are(
     printed = capsys.readouterr().err
     assert "Evaluating runs/{x}/[/][bold]" in printed
     assert "a\\nfilm [red].mp4" in printed
+
+
+def test_a_table_without_room_folds_and_loses_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "_width", 40)
+    table = plain_table("a", "b", "c", right=("b",))
+    table.add_row("x" * 31, "12345", "unreadable_captions")
+    output.print(table)
+    printed = capsys.readouterr().out
+    assert max(len(line.rstrip()) for line in printed.splitlines()) <= 40
+    letters = "".join(printed.split())
+    assert sorted(letters) == sorted("abc" + "x" * 31 + "12345" + "unreadable_captions")
