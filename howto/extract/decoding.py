@@ -13,7 +13,6 @@ import math
 import multiprocessing
 import os
 import queue
-import signal
 import threading
 import time
 import traceback
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from howto.errors import HowtoError, ItemError, Reason, UsageError
 from howto.records import FrameSpec
+from howto.run import interrupts
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
@@ -348,7 +348,8 @@ def _start() -> _Decoder:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs,), name="howto-decoder", daemon=True)
-    process.start()
+    with interrupts.held_back():
+        process.start()
     theirs.close()
     return _Decoder(process, ours)
 
@@ -358,7 +359,7 @@ def _start() -> _Decoder:
 
 def _serve(connection: Connection) -> None:
     """Decode what is asked for until the driver is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver alone decides what Ctrl-C means
+    interrupts.leave_to_the_driver()
     threading.Thread(target=_end_with_driver, daemon=True).start()
     from howto.media import decode  # noqa: F401 loaded before the first video's time runs
 

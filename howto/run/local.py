@@ -7,7 +7,6 @@ goes on with the next item; a worker that crashed or ran out of time is replaced
 import multiprocessing
 import os
 import re
-import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from howto.errors import HowtoError, ItemError, Reason
+from howto.run import interrupts
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -102,7 +102,7 @@ class LocalPool(Generic[Item, Result]):
         self._pool = ProcessPool(
             max_workers=workers,
             context=multiprocessing.get_context("spawn"),
-            initializer=_leave_interrupts_to_the_driver,
+            initializer=interrupts.leave_to_the_driver,
         )
 
     def close(self) -> None:
@@ -120,9 +120,11 @@ class LocalPool(Generic[Item, Result]):
                     item = next(source)
                 except StopIteration:
                     break
-                future: Future[Any] = self._pool.schedule(
-                    self._function, args=[item], timeout=self._seconds(item)
-                )
+                seconds = self._seconds(item)
+                with interrupts.held_back():  # the first item starts the workers
+                    future: Future[Any] = self._pool.schedule(
+                        self._function, args=[item], timeout=seconds
+                    )
                 pending[future] = item
             if not pending:
                 return
@@ -155,11 +157,6 @@ def _ended(future: "Future[Result]", item: Item, time_limit: float) -> Ended[Ite
         raise
     except Exception as error:  # noqa: BLE001 whatever it is came out of one item's worker
         return Ended(item, None, Reason.INTERNAL_ERROR, _told(error))
-
-
-def _leave_interrupts_to_the_driver() -> None:
-    """Ctrl-C reaches every process of the terminal; the driver alone decides what it means."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _told(error: Exception) -> str:

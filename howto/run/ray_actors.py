@@ -270,10 +270,8 @@ class _Crew(Generic[Item, Result]):
         self._ahead: int | None = None
         self._newest = -1
         there = room(ray, engine)
-        self._waiting_for = (
-            "no actor has started yet, though there is room for one: other jobs may hold it "
-            "(`ray status` says); waiting for it"
-        )
+        held = ": other jobs may hold it (`ray status` says)" if engine.address else ""
+        self._waiting_for = f"no actor has started yet, though there is room for one{held}; waiting"
         self._tell_at = time.monotonic() + _BUSY_SECONDS
         if not there:
             # What is started here cannot grow; elsewhere who says how many may mean machines to

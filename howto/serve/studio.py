@@ -6,7 +6,6 @@ A decoder that crashes or hangs on a file costs that picture and not the server.
 import asyncio
 import hashlib
 import multiprocessing
-import signal
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from howto.errors import MediaError, Reason
+from howto.run import interrupts
 from howto.serve.readers import Busy
 
 if TYPE_CHECKING:
@@ -206,9 +206,10 @@ class _Workers:
             self._pool = ProcessPool(
                 max_workers=self._processes,
                 context=multiprocessing.get_context("spawn"),
-                initializer=_leave_interrupts_to_the_server,
+                initializer=interrupts.leave_to_the_driver,
             )
-        future = self._pool.schedule(function, timeout=self._seconds)
+        with interrupts.held_back():  # the first one starts the workers
+            future = self._pool.schedule(function, timeout=self._seconds)
         try:
             made: Made = await asyncio.wrap_future(future)
         except ProcessExpired as error:
@@ -225,10 +226,6 @@ def _seen(task: asyncio.Task[Any]) -> None:
 
 def _key(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
-
-
-def _leave_interrupts_to_the_server() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _picture(path: Path, seconds: float, short_side: int) -> bytes:

@@ -1,5 +1,6 @@
 """The local engine: an item that crashes or hangs its process costs itself alone."""
 
+import signal
 from collections.abc import Iterator
 from importlib import import_module
 from itertools import islice
@@ -26,6 +27,9 @@ def work(item):
 
 def return_error(reason):
     return MediaError(Reason(reason), "told by the worker")
+
+def lets_through(one):
+    return one not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 """
 
 
@@ -94,3 +98,10 @@ def test_our_errors_cross_processes_whole(decoder) -> None:
     (end,) = run_local(decoder.return_error, ["truncated"], workers=1)
     assert isinstance(end.result, MediaError)
     assert (end.result.reason, end.result.detail) == (Reason.TRUNCATED, "told by the worker")
+
+
+def test_a_worker_never_sees_ctrl_c(decoder: ModuleType) -> None:
+    """Not even while it starts, where a mask is all that keeps it away."""
+    (end,) = run_local(decoder.lets_through, [signal.SIGINT], workers=1)
+    assert end.result is False
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
