@@ -33,7 +33,7 @@ types: install  ## mypy --strict on the package
 # For two cores: three processes, for some tests wait more than they compute, and none with threads
 # that would fight for the cores. In the order of the files, so that long ones do not come last.
 test: lint types  ## lint, types and tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -rs
 
 test-long: install  ## fault and load runs of minutes
 	$(BIN)/python -m pytest -m long
