@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from howto.errors import LibraryError
 
-__all__ = ["Gate", "read_tensors", "side_by_side", "unit_length"]
+__all__ = ["Gate", "Tensors", "side_by_side", "unit_length"]
 
 _LEAST_LENGTH = np.float32(1e-12)  # as the gated unit has it
 _AT_ONCE = 4096  # rows
@@ -32,11 +32,11 @@ class Gate:
     normalised: bool
 
     @classmethod
-    def read(cls, checkpoint: Path, unit: str, *, normalised: bool) -> "Gate":
+    def read(cls, tensors: "Tensors", unit: str, *, normalised: bool) -> "Gate":
         """Read one unit of a checkpoint.
 
         Args:
-            checkpoint: a model.safetensors.
+            tensors: of a checkpoint.
             unit: `video_gate` or `text_gate`.
 
         Raises:
@@ -45,7 +45,7 @@ class Gate:
         names = [
             f"{unit}.{layer}.{part}" for layer in ("fc", "gate") for part in ("weight", "bias")
         ]
-        fc_weight, fc_bias, gate_weight, gate_bias = read_tensors(checkpoint, names)
+        fc_weight, fc_bias, gate_weight, gate_bias = tensors.read(names)
         return cls(fc_weight, fc_bias, gate_weight, gate_bias, normalised)
 
     def __call__(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -75,19 +75,43 @@ def side_by_side(streams: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
     return np.concatenate([unit_length(stream) for stream in streams], axis=1)
 
 
-def read_tensors(checkpoint: Path, names: Sequence[str]) -> list[NDArray[np.float32]]:
-    """Read some tensors of a safetensors file as float32.
+class Tensors:
+    """The tensors of a checkpoint, which stay readable where a run that trains removes its file.
+
+    Args:
+        checkpoint: a model.safetensors.
 
     Raises:
-        LibraryError: the file is missing or damaged, or lacks one of them.
+        LibraryError: the file is missing or damaged.
     """
-    from safetensors import SafetensorError, safe_open
 
-    try:
-        with safe_open(checkpoint, framework="numpy") as file:
-            return [np.asarray(file.get_tensor(name), np.float32) for name in names]
-    except (OSError, SafetensorError) as error:
-        raise LibraryError(
-            f"the checkpoint {checkpoint} cannot be read ({error}). Train again under another "
-            f"--name, or remove {checkpoint.parent.parent.parent}"
-        ) from error
+    def __init__(self, checkpoint: Path) -> None:
+        from safetensors import SafetensorError, safe_open
+
+        self._checkpoint = checkpoint
+        try:
+            self._file: Any = safe_open(checkpoint, framework="numpy")
+        except (OSError, SafetensorError) as error:
+            raise self._unreadable(error) from error
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._file.keys()  # noqa: SIM118 it is no mapping
+
+    def read(self, names: Sequence[str]) -> list[NDArray[np.float32]]:
+        """Read some of them as float32.
+
+        Raises:
+            LibraryError: the file is damaged, or lacks one of them.
+        """
+        from safetensors import SafetensorError
+
+        try:
+            return [np.asarray(self._file.get_tensor(name), np.float32) for name in names]
+        except SafetensorError as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> LibraryError:
+        return LibraryError(
+            f"the checkpoint {self._checkpoint} cannot be read ({error}). Train again under "
+            f"another --name, or remove {self._checkpoint.parent.parent.parent}"
+        )

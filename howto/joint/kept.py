@@ -1,9 +1,10 @@
 """Models kept open from one question to the next, for a process that answers many."""
 
 from collections import OrderedDict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from howto.joint.checkpoints import model_file
+from howto.joint.checkpoints import read_model
 from howto.joint.places import run_named
 from howto.library import Library
 from howto.train.runs import CONFIG
@@ -51,5 +52,9 @@ def _stamp(library: Library, name: str) -> tuple[object, ...] | None:
     folder = run_named(library, name)
     if folder is None:
         return None
-    files = (folder / CONFIG, model_file(folder))
-    return tuple((path, at.st_mtime_ns, at.st_size) for path in files for at in (path.stat(),))
+    return read_model(folder, lambda model: (*_state(folder / CONFIG), *_state(model)))
+
+
+def _state(path: Path) -> tuple[Path, int, int]:
+    at = path.stat()
+    return path, at.st_mtime_ns, at.st_size

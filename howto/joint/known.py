@@ -13,7 +13,7 @@ from howto import plugins
 from howto.errors import BrokenPlugin, HowtoError
 from howto.extract.known_weights import KNOWN_WEIGHTS
 from howto.extract.weights import weights_folder
-from howto.joint.checkpoints import model_file
+from howto.joint.checkpoints import read_model
 from howto.joint.places import run_folders
 from howto.joint.published import PublishedModel
 from howto.joint.text import QUERY_FOLDER
@@ -78,18 +78,18 @@ def known_models(library: Library | None) -> list[ModelInfo]:
 def _of_run(folder: Path) -> ModelInfo:
     try:
         run = open_run(folder)
-        checkpoint = model_file(folder)
+        size = read_model(folder, lambda model: model.stat().st_size)
         note = "" if run.is_finished else "not finished; its best checkpoint so far is used"
         dim = int(run.config["dim"])
     except (HowtoError, KeyError) as error:
         return ModelInfo(folder.name, "run", None, None, "", None, folder, note=str(error))
-    parts = [checkpoint, *(folder / QUERY_FOLDER).glob("*"), *folder.glob("*.npy")]
+    parts = [*(folder / QUERY_FOLDER).glob("*"), *folder.glob("*.npy")]
     added = run.config.get("added") or {}
     return ModelInfo(
         folder.name,
         "run",
         dim,
-        sum(path.stat().st_size for path in parts),
+        size + sum(path.stat().st_size for path in parts),
         str(added.get("licence", "")),
         folder,
         page=str(added.get("page", "")),

@@ -72,7 +72,7 @@ class OpenedModel(Protocol):
     @property
     def recipe(self) -> Recipe:
         """All that determines the embeddings of a library's videos and of captions: the hash of the
-        checkpoint or of the weights, and the recipes of the features. Computed once.
+        checkpoint or of the weights, and the recipes of the features.
         """
         ...
 

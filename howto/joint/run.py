@@ -15,8 +15,8 @@ from howto.clip.words import WORD_OPTIONS
 from howto.errors import ItemError, LibraryError, Reason, UsageError
 from howto.extract.features import Features, read_of_item
 from howto.extract.store import StoredFeatures, feature_sets
-from howto.joint.checkpoints import is_best, model_file, model_hash
-from howto.joint.gate import Gate, side_by_side
+from howto.joint.checkpoints import is_best, model_hash, read_model
+from howto.joint.gate import Gate, Tensors, side_by_side
 from howto.joint.text import QUERY_FOLDER, WordText, holds_words, open_word_text
 from howto.joint.trained import Selected, TrainedOn, trained_on
 from howto.joint.windows import Windows, checked_spans, second_spans
@@ -43,7 +43,7 @@ class OpenedRun:
 
     Raises:
         UsageError: it has no checkpoint yet.
-        LibraryError: its config is damaged.
+        LibraryError: its config or its checkpoint is damaged.
     """
 
     kind: Literal["run"] = "run"
@@ -53,7 +53,10 @@ class OpenedRun:
         self.folder = folder
         self._library, self._device = library, device
         self.config: Mapping[str, Any] = _config(folder)
-        self.checkpoint = model_file(folder)
+        # Opened and hashed at once: a run that trains may remove it while this is in use.
+        self.checkpoint, self._hash, self._tensors = read_model(
+            folder, lambda model: (model, model_hash(model), Tensors(model))
+        )
         self.dim = int(self.config["dim"])
         self.streams: dict[str, int] = dict(self.config["streams"])
 
@@ -70,14 +73,17 @@ class OpenedRun:
 
         return bool(plugins.load("losses", self.config["options"]["loss"]).normalised)
 
-    @cached_property
+    @property
     def recipe(self) -> Recipe:
-        """The checkpoint's hash, what its words are, and the features that it sees."""
+        """The checkpoint's hash, what its words are, and the features that it sees.
+
+        Told anew each time: of features that are not recorded, the library may have others by now.
+        """
         sets = self.feature_sets(self._library) if self._library else ()
         recorded = [Recipe.of(**parts) for parts in self._recorded]
         return Recipe.of(
             kind="run",
-            checkpoint=model_hash(self.checkpoint),
+            checkpoint=self._hash,
             text=self.config["recipe"].get("text"),
             rows=self.config["rows"],
             streams=self.streams,
@@ -117,7 +123,7 @@ class OpenedRun:
         options = WORD_OPTIONS.get(pairs.get("words", ""))
         return open_word_text(
             self.folder,
-            self.checkpoint,
+            self._tensors,
             normalised=self.normalised,
             drop_stop_words=options is not None and options.drop_stop_words,
         )
@@ -128,7 +134,8 @@ class OpenedRun:
         from howto.extract.device import chosen_device
         from howto.train.opened import OpenRun
 
-        return OpenRun.open(self.folder, chosen_device(self._device))
+        device = chosen_device(self._device)
+        return read_model(self.folder, lambda _: OpenRun.open(self.folder, device))
 
     def embed_text(self, captions: Sequence[str], *, as_query: bool = False) -> NDArray[np.float32]:
         """Map captions to float32 (B, D)."""
@@ -150,7 +157,7 @@ class OpenedRun:
 
     @cached_property
     def _gate(self) -> Gate:
-        return Gate.read(self.checkpoint, "video_gate", normalised=self.normalised)
+        return Gate.read(self._tensors, "video_gate", normalised=self.normalised)
 
     def embed_features(self, streams: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
         """Map clips to float32 (B, D) by the un-normalised maximum (B, d) of each stream."""
@@ -169,10 +176,9 @@ class OpenedRun:
 
     def embed_picture(self, path: Path) -> NDArray[np.float32]:
         """Refuse: its features are made of videos by `howto extract`."""
-        del path
         raise UsageError(
-            f"the run {self.name!r} sees videos by their features, and cannot see a picture by "
-            "itself. Name a moment of a video, VIDEO@SECONDS, or a ready model: "
+            f"{path}: the run {self.name!r} sees videos by their features, and cannot see a "
+            "picture by itself. Name a moment of a video, VIDEO@SECONDS, or a ready model: "
             "--model clip:ViT-B-32.openai"
         )
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from howto import plugins
 from howto.clip.words import PAPER
 from howto.errors import LibraryError
-from howto.joint.gate import Gate, read_tensors
+from howto.joint.gate import Gate, Tensors
 from howto.train.encoders.words import tokens_of
 from howto.train.query_side import QuerySide
 from howto.train.vocabulary import Vocabulary
@@ -96,13 +96,13 @@ def holds_words(run: Path) -> bool:
 
 
 def open_word_text(
-    run: Path, checkpoint: Path, *, normalised: bool, drop_stop_words: bool
+    run: Path, tensors: Tensors, *, normalised: bool, drop_stop_words: bool
 ) -> WordText:
     """Read the text side of a run whose encoder is over words.
 
     Args:
         run: its folder.
-        checkpoint: the model.safetensors in use.
+        tensors: of the checkpoint in use.
 
     Raises:
         LibraryError: a file of it is missing or damaged.
@@ -114,7 +114,7 @@ def open_word_text(
     if (exported / "meta.json").is_file():
         query = QuerySide.open(exported)
     else:
-        query = _from_checkpoint(run / note["kept"], checkpoint, encoder.max_words, normalised)
+        query = _from_checkpoint(run / note["kept"], tensors, encoder.max_words, normalised)
     return WordText(query, Vocabulary(query.words[1:]), encoder.lower_case, drop_stop_words)
 
 
@@ -127,26 +127,19 @@ def _note(run: Path) -> dict[str, Any]:
     return note
 
 
-def _from_checkpoint(kept: Path, checkpoint: Path, max_words: int, normalised: bool) -> QuerySide:
+def _from_checkpoint(kept: Path, tensors: Tensors, max_words: int, normalised: bool) -> QuerySide:
     """The query side of a checkpoint that has none written out."""
     from howto.train.word_vectors import open_word_vectors
 
     vectors = open_word_vectors(kept)
     matrix: NDArray[Any] = vectors.matrix
-    if _has(checkpoint, "text.table"):  # learned with everything else
-        matrix = read_tensors(checkpoint, ["text.table"])[0][1:]
-    weight, bias = read_tensors(checkpoint, ["text.fc.weight", "text.fc.bias"])
-    unit = Gate.read(checkpoint, "text_gate", normalised=normalised)
+    if "text.table" in tensors:  # learned with everything else
+        matrix = tensors.read(["text.table"])[0][1:]
+    weight, bias = tensors.read(["text.fc.weight", "text.fc.bias"])
+    unit = Gate.read(tensors, "text_gate", normalised=normalised)
     words = ("", *vectors.words)
     # It answers to rows, which is all that is asked of a table.
     table = cast("NDArray[Any]", _Projected(matrix, weight, bias))
     ids = {word: number for number, word in enumerate(words) if number}
     matrices = {name: getattr(unit, name) for name in _UNIT}
     return QuerySide(words, ids, table, matrices, max_words, normalised)
-
-
-def _has(checkpoint: Path, tensor: str) -> bool:
-    from safetensors import safe_open
-
-    with safe_open(checkpoint, framework="numpy") as file:
-        return tensor in file.keys()  # noqa: SIM118 it is no mapping

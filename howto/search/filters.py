@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from howto.errors import UsageError
 from howto.library import Library
 
-__all__ = ["Filters", "allowed", "matches", "parse_date", "parse_seconds"]
+__all__ = ["Filters", "allowed", "parse_date", "parse_seconds"]
 
 _CLOCK = re.compile(r"(?:(?:(\d+):)?([0-5]?\d):)?(\d+(?:\.\d+)?)")
 _NANOSECONDS = 1_000_000_000
@@ -72,11 +72,6 @@ def parse_seconds(text: str) -> float:
     return found
 
 
-def matches(path: str, glob: str) -> bool:
-    """Whether a path is of such a form; upper and lower case differ."""
-    return fnmatchcase(path, glob)
-
-
 def allowed(
     library: Library, filters: Filters, names: Mapping[int, Sequence[str]] | None = None
 ) -> set[int]:
@@ -92,7 +87,7 @@ def allowed(
             number
             for number in numbers
             for path in (*paths[number], *(names or {}).get(number, ()))
-            if matches(path, filters.video)
+            if fnmatchcase(path, filters.video)
         }
     if filters.after is not None:
         days = _days(library)

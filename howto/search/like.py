@@ -93,10 +93,7 @@ def embed_like(
         ItemError: NO_FEATURES: the model has none of that video.
     """
     if moment is None:
-        try:
-            return model.embed_picture(like.path)
-        except UsageError as error:
-            raise UsageError(f"--like {like.text}: {error}") from error
+        return model.embed_picture(like.path)
     span = [(moment.seconds, moment.seconds)]
     found: NDArray[np.float32] = model.embed_spans(library, library.video_id(moment.number), span)[
         0

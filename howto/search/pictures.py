@@ -137,49 +137,50 @@ def open_pictures(
     library: Library,
     name: str,
     *,
-    device: str = "cpu",
-    model: "OpenedModel | None" = None,
-    before: Pictures | None = None,
+    model: "OpenedModel",
+    before: VectorSignal | None = None,
     on_progress: Callable[[int, int, str], None] | None = None,
     on_wait: Callable[[], None] | None = None,
     wait: float | None = None,
 ) -> Pictures:
-    """Open a model and bring its index up to date.
+    """Bring the index of a model up to date.
 
     Args:
         name: of a run, or of a ready model.
-        model: the same, where it is open already.
-        before: the same as it was opened earlier, for a process that answers many queries.
+        model: the same, opened.
+        before: its signal as it was opened earlier, for a process that answers many queries.
         on_progress, on_wait: told of every video embedded, and of another process waited for.
         wait: the most seconds that it is waited for; None: an hour.
 
     Raises:
-        UsageError, PluginError, LibraryError: as `howto.joint.opened.open_model`.
+        LibraryError: it cannot be told which features of the library the model sees.
         LibraryBusy: as `howto.search.index.units.bring_up_to_date`.
     """
-    from howto.joint.opened import missing_features, open_model
+    from howto.joint.opened import missing_features
 
-    model = model or open_model(library, name, device=device)
+    missing: list[str] = []
+
+    def seen() -> set[str]:
+        missing[:] = missing_features(library, model)
+        return _with_pictures(library, _failed(library, model)) - set(missing)
+
     filling = Filling(
         folder=index_folder(library.state, name),
         recipe=model.recipe,
         dim=model.dim,
         spoken=False,
         embed=lambda video_id, clips: model.embed_spans(library, video_id, _spans(clips)),
-        video_ids=_with_pictures(library),
+        video_ids=lambda: _with_pictures(library),
         wait=wait,
     )
-    missing: list[str] = []
     if not is_up_to_date(library, filling):
-        missing = missing_features(library, model)
-        seen = _with_pictures(library, _failed(library, model)) - set(missing)
         filling = replace(filling, video_ids=seen)
     signal = opened_signal(
         "pictures",
         library,
         filling,
         model,
-        before=before.signal if before else None,
+        before=before,
         on_progress=on_progress,
         on_wait=on_wait,
     )

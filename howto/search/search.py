@@ -3,6 +3,7 @@ stands."""
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from howto.collect.kept import addresses_of, at_second
 from howto.errors import ItemError, LibraryBusy, UsageError
 from howto.library import Library
 from howto.search import words
-from howto.search.filters import Filters, allowed, matches
+from howto.search.filters import Filters, allowed
 from howto.search.fusion import fuse
 from howto.search.like import Like, LikeMoment, combined, embed_like, moment_of
 from howto.search.listen import Offer, offer
@@ -265,16 +266,16 @@ def ask(
     pictures = meaning = None
     notes = []
     if chosen.model is not None and "pictures" in chosen.signals:
+        seer = kept.models.opened(library, chosen.model)
         # Before its index is made, which may take long.
-        model_now = kept.models.opened(library, chosen.model)
-        chosen = as_measured(library, chosen, model_now.recipe, folder)
-    if chosen.model is not None and "pictures" in chosen.signals:
-        try:
-            pictures = kept.pictures(library, chosen.model, on_progress, on_wait, wait)
-        except LibraryBusy:
-            if wait is None:
-                raise
-            notes.append(_BUSY.format("pictures"))
+        chosen = as_measured(library, chosen, seer.recipe, folder)
+        if "pictures" in chosen.signals:
+            try:
+                pictures = kept.pictures(library, seer, on_progress, on_wait, wait)
+            except LibraryBusy:
+                if wait is None:
+                    raise
+                notes.append(_BUSY.format("pictures"))
     if "meaning" in chosen.signals:
         try:
             meaning = kept.meaning(library, on_progress, on_wait, wait)
@@ -595,7 +596,9 @@ def _looked_at(library: Library, asked: _Asked) -> tuple[dict[int, str], dict[in
     if glob is not None:
         for number in names:
             of_glob = (
-                one for one in paths[number] if matches(one, glob) or matches(prefix + one, glob)
+                one
+                for one in paths[number]
+                if fnmatchcase(one, glob) or fnmatchcase(prefix + one, glob)
             )
             names[number] = next(of_glob, names[number])
     return everything, names

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from howto.errors import UsageError
 from howto.joint.kept import KeptModels
@@ -18,6 +20,10 @@ from howto.search.choice import remembered
 from howto.search.meaning import Meaning, open_meaning
 from howto.search.phrases import shown
 from howto.search.pictures import Pictures, models_in_use, open_pictures
+from howto.search.vector_signal import VectorSignal
+
+if TYPE_CHECKING:
+    from howto.joint.opened import OpenedModel
 
 __all__ = [
     "AUTO",
@@ -32,8 +38,6 @@ __all__ = [
 
 SIGNALS = ("words", "meaning", "pictures")
 AUTO, NO_MODEL = "auto", "none"
-
-_MOST_INDEXES = 3  # open at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,31 +203,31 @@ class Opened:
     """
 
     models: KeptModels = field(default_factory=KeptModels)
-    _pictures: dict[str, Pictures] = field(default_factory=dict)
+    # Of the models that are kept: an index goes when its model does.
+    _pictures: WeakKeyDictionary["OpenedModel", VectorSignal] = field(
+        default_factory=WeakKeyDictionary
+    )
     _meaning: list[Meaning] = field(default_factory=list)
 
     def pictures(
         self,
         library: Library,
-        name: str,
+        model: "OpenedModel",
         on_progress: Callable[[int, int, str], None] | None = None,
         on_wait: Callable[[], None] | None = None,
         wait: float | None = None,
     ) -> Pictures:
-        """The pictures signal of a model, up to date; raises as `open_pictures`."""
+        """The pictures signal of one of `models`, up to date; raises as `open_pictures`."""
         found = open_pictures(
             library,
-            name,
-            model=self.models.opened(library, name),
-            before=self._pictures.get(name),
+            model.name,
+            model=model,
+            before=self._pictures.get(model),
             on_progress=on_progress,
             on_wait=on_wait,
             wait=wait,
         )
-        self._pictures.pop(name, None)
-        self._pictures[name] = found
-        while len(self._pictures) > _MOST_INDEXES:
-            del self._pictures[next(iter(self._pictures))]
+        self._pictures[model] = found.signal
         return found
 
     def meaning(

@@ -13,6 +13,7 @@ from howto.errors import PluginError, UsageError
 from howto.extract.features import Features, write
 from howto.extract.store import SetEnd, StoredFeatures
 from howto.joint.added import add_authors, words_of_captions
+from howto.joint.kept import KeptModels
 from howto.joint.opened import missing_features, open_model
 from howto.library import Library
 from howto.recipe import Recipe
@@ -110,8 +111,10 @@ def test_it_sees_a_library_by_its_features(empty: Library, checkpoint: Path, vec
     add_authors(empty, checkpoint, vectors, "howto100m")
     with empty.writing():
         number = empty.number_of("a")
-    model = open_model(empty, "howto100m")
+    kept = KeptModels()
+    model = kept.opened(empty, "howto100m")
     assert model.feature_sets(empty) == (None, None)
+    assert model.recipe.parts["features"] == []
     rng = np.random.default_rng(2)
     rows = {}
     for name, count, rate in (("resnet152", 8, "1"), ("resnext101-3d", 12, "3/2")):
@@ -128,6 +131,8 @@ def test_it_sees_a_library_by_its_features(empty: Library, checkpoint: Path, vec
         ours, model.embed_features([one[None] for one in pooled]), rtol=0, atol=1e-6
     )
     assert missing_features(empty, model) == []  # nothing that has a file
+    # As a process knows it that opens it only now: both write the same index.
+    assert kept.opened(empty, "howto100m").recipe == open_model(empty, "howto100m").recipe
 
 
 def test_what_it_was_trained_on_is_not_told(

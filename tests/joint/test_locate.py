@@ -292,7 +292,7 @@ def test_what_cannot_be_located(
     steps.write_text("red\n")
     (films / "broken.mp4").write_bytes(b"no video at all")
     broken = cli("locate", steps, films / "broken.mp4", "--model", "colour-words")
-    assert (broken.code, "unreadable_file" in broken.err) == (1, True)
+    assert (broken.code, "not_media" in broken.err) == (1, True)
     (films / "note.txt").write_text("no video")
     assert cli("locate", steps, films / "note.txt", "--model", "colour-words").code == 2
     assert cli("locate", steps, films / "none.mp4").code == 2

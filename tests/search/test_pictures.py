@@ -23,17 +23,21 @@ from howto.search.filters import Filters
 from howto.search.index.manifest import index_folder, read_manifest
 from howto.search.index.writer import IndexWriter
 from howto.search.like import parse_like
-from howto.search.pictures import models_in_use, open_pictures
+from howto.search.pictures import Pictures, models_in_use, open_pictures
 from howto.search.query import Query
 from howto.search.refresh import refresh
 from howto.search.search import Answer, ask, search
-from howto.search.signals import Opened, choose_signals
+from howto.search.signals import Chosen, Opened, as_measured, choose_signals
 from howto.serve.answers import Search, answer
 from howto.serve.settings import Settings
 
 
 def find(query: str, videos: Path, **options) -> Answer:
     return search(query, videos, **{"by": ("pictures",), "model": "main", **options})
+
+
+def kept_pictures(opened: Opened, library: Library) -> Pictures:
+    return opened.pictures(library, opened.models.opened(library, "main"))
 
 
 def test_what_is_shown_is_found_where_nobody_says_it(seen, videos: Path) -> None:
@@ -101,14 +105,14 @@ def test_a_model_kept_open_is_opened_anew_when_its_run_has_learned_more(
     opened = Opened()
     make_run(library, "main")
     old = seen()
-    assert opened.pictures(library, "main").model is old
+    assert kept_pictures(opened, library).model is old
     new = seen(version=2)
-    assert opened.pictures(library, "main").model is old
+    assert kept_pictures(opened, library).model is old
     make_run(library, "main", checkpoint="2")
-    brought = opened.pictures(library, "main")
+    brought = kept_pictures(opened, library)
     assert brought.model is new
     assert "version: 1 | 2" in brought.signal.brought.renewed
-    assert opened.pictures(library, "main").signal.brought.renewed == ""
+    assert kept_pictures(opened, library).signal.brought.renewed == ""
 
 
 def test_the_null_is_measured_again_when_what_is_shown_was_replaced(
@@ -120,22 +124,22 @@ def test_the_null_is_measured_again_when_what_is_shown_was_replaced(
         measured.append(1)
 
     monkeypatch.setattr("howto.search.calibrate.measure_null", measure)
-    seen()
-    open_pictures(library, "main")
-    open_pictures(library, "main")
+    model = seen()
+    open_pictures(library, "main", model=model)
+    open_pictures(library, "main", model=model)
     assert len(measured) == 1
     path = library.folder / "pancakes.srt"
     path.write_text(path.read_text().replace("pan", "pot"))
     refresh(library)
-    open_pictures(library, "main")
+    open_pictures(library, "main", model=model)
     assert len(measured) == 2
 
 
 def test_an_index_that_another_process_made_anew_meanwhile_is_not_said_to_be_damaged(
     seen, library: Library, monkeypatch
 ) -> None:
-    seen()
-    open_pictures(library, "main")
+    model = seen()
+    open_pictures(library, "main", model=model)
     vectors = index_folder(library.state, "main") / "vectors-0.f16"
     whole = vectors.read_bytes()
     vectors.write_bytes(whole[:10])
@@ -146,18 +150,18 @@ def test_an_index_that_another_process_made_anew_meanwhile_is_not_said_to_be_dam
         return lock(writer)
 
     monkeypatch.setattr(IndexWriter, "__enter__", waited)
-    assert open_pictures(library, "main").signal.brought.renewed == ""
+    assert open_pictures(library, "main", model=model).signal.brought.renewed == ""
 
 
 def test_who_will_not_wait_for_another_process_is_told(seen, library: Library) -> None:
-    seen()
+    model = seen()
     query, options = Query.parse("shirt"), {"by": ("words", "pictures"), "model": "main"}
     busy = FileLock(index_folder(library.state, "main") / "index.lock")
     index_folder(library.state, "main").mkdir(parents=True)
     with busy:
         answer = ask(library, query, library.folder, **options, wait=0.1)
         with pytest.raises(LibraryBusy):
-            open_pictures(library, "main", wait=0.1)
+            open_pictures(library, "main", model=model, wait=0.1)
     assert (answer.signals, answer.model) == (("words",), None)
     assert any("pictures did not rank: another howto is writing" in one for one in answer.notes)
     before = ask(library, query, library.folder, **options)
@@ -480,6 +484,29 @@ def test_a_moment_of_a_video_without_features_is_offered_them(
     assert ran.json["hits"]
 
 
+def test_a_file_that_is_no_picture_is_named_once(seen, videos: Path) -> None:
+    model = seen()
+    steps = videos / "steps.txt"
+    steps.write_text("fold it")
+    model.embed_picture = lambda path: read_picture(path, FrameSpec(Fraction(1), 8))
+    with pytest.raises(UsageError) as refused:
+        find("", videos, like=parse_like(str(steps)))
+    assert str(refused.value).startswith(f"{steps} is no picture that can be read")
+    assert str(refused.value).count(steps.name) == 1
+
+
+def test_what_is_wrong_with_the_model_is_not_said_of_the_picture(seen, videos: Path) -> None:
+    model = seen()
+    (videos / "pan.jpg").write_bytes(b"a picture")
+
+    def embed_picture(_path: Path) -> None:
+        raise UsageError("no device named 'cuda'")
+
+    model.embed_picture = embed_picture
+    with pytest.raises(UsageError, match=r"^no device named 'cuda'$"):
+        find("", videos, like=parse_like(str(videos / "pan.jpg")))
+
+
 def test_features_that_are_gone_are_told_of_by_path(seen, videos: Path) -> None:
     model = seen()
     find("shirt", videos)
@@ -730,9 +757,33 @@ def test_what_came_while_another_process_was_waited_for_is_in_the_index(
         return lock(writer)
 
     monkeypatch.setattr(IndexWriter, "__enter__", waited)
-    open_pictures(library, "main")
-    open_pictures(library, "main")
+    open_pictures(library, "main", model=model)
+    open_pictures(library, "main", model=model)
     assert len(model.embedded) == 3
+
+
+def test_what_another_process_put_in_while_it_was_waited_for_stays_there(
+    seen, library: Library, small_video, monkeypatch
+) -> None:
+    model = seen()
+    open_pictures(library, "main", model=model)
+    path = library.folder / "pancakes.srt"
+    path.write_text(path.read_text().replace("pan", "pot"))
+    refresh(library)
+    lock = IndexWriter.__enter__
+
+    def waited(writer: IndexWriter) -> IndexWriter:
+        monkeypatch.setattr(IndexWriter, "__enter__", lock)
+        small_video(library.folder / "zz.mp4", shade=7)
+        model.shown["zz.mp4"] = []
+        refresh(library)
+        assert open_pictures(library, "main", model=model).signal.brought.added == 2
+        return lock(writer)
+
+    monkeypatch.setattr(IndexWriter, "__enter__", waited)
+    brought = open_pictures(library, "main", model=model).signal.brought
+    assert (brought.added, brought.removed) == (0, 0)
+    assert len(read_manifest(index_folder(library.state, "main")).groups) == 4
 
 
 def test_what_was_measured_to_be_best_is_taken(seen, library: Library) -> None:
@@ -775,6 +826,29 @@ def test_a_measurement_of_another_model_is_not_trusted(seen, library: Library) -
     assert named.signals == signals
 
 
+def test_the_model_that_was_measured_is_the_one_that_ranks(
+    seen, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is trained again once it was compared with what was measured waits its turn."""
+    measured = seen()
+    make_run(library, "main")
+    with library.writing():
+        signals = ("words", "pictures")
+        remember(library, SignalChoice(signals, "main", "it found more", measured.recipe.short))
+    trained_again = []
+
+    def compared(*arguments) -> Chosen:
+        found = as_measured(*arguments)
+        trained_again.append(seen(version=2))
+        make_run(library, "main", checkpoint="2")
+        return found
+
+    monkeypatch.setattr("howto.search.search.as_measured", compared)
+    answer = ask(library, Query.parse("shirt"), library.folder)
+    assert answer.signals == signals
+    assert (len(measured.embedded), trained_again[0].embedded) == (3, [])
+
+
 def test_why_words_alone_were_chosen_is_said(cli: Callable, library: Library) -> None:
     with library.writing():
         remember(library, SignalChoice(("words",), None, "words find more"))
@@ -807,12 +881,12 @@ def test_what_is_kept_open_stays_loaded_and_sees_changes(seen, library: Library)
     opened = Opened()
     query, options = Query.parse("pan"), {"by": ("pictures",), "model": "main", "opened": opened}
     ask(library, query, library.folder, **options)
-    first = opened.pictures(library, "main").signal.index
-    assert opened.pictures(library, "main").signal.index is first
+    first = kept_pictures(opened, library).signal.index
+    assert kept_pictures(opened, library).signal.index is first
     (library.folder / "pancakes.mp4").unlink()
     refresh(library)
     answer = ask(library, query, library.folder, **options)
-    assert opened.pictures(library, "main").signal.index is not first
+    assert kept_pictures(opened, library).signal.index is not first
     assert all(hit.video != "pancakes.mp4" for hit in answer.hits)
 
 

@@ -50,7 +50,8 @@ class Filling:
         spoken: only clips in which something is said have a vector.
         embed: number and id of a video, and its clips, to float32 (n, D), n >= 1; an ItemError
             leaves the video out.
-        video_ids: the videos that can be embedded; None: all.
+        video_ids: tells the videos that can be embedded; None: all. Asked anew when the index is
+            locked, for another process may have put in more meanwhile.
         wait: the most seconds that another process which writes the index is waited for; None: an
             hour.
     """
@@ -60,7 +61,7 @@ class Filling:
     dim: int
     spoken: bool
     embed: "Callable[[str, Sequence[Candidate]], NDArray[np.float32]]"
-    video_ids: Collection[str] | None = None
+    video_ids: Callable[[], Collection[str]] | None = None
     wait: float | None = None
 
 
@@ -164,7 +165,7 @@ def _wanted(library: Library, filling: Filling) -> dict[str, str]:
         " WHERE number IN (SELECT number FROM files)"
         f" AND EXISTS (SELECT 1 FROM clips WHERE clips.number = videos.number{spoken})"
     )
-    able = filling.video_ids
+    able = filling.video_ids() if filling.video_ids is not None else None
     return {name: stamp for name, stamp in rows if able is None or name in able}
 
 
