@@ -49,6 +49,10 @@ class Offer:
         return f"{counted(len(self.numbers), 'video')} with sound {verb} no narration"
 
     @property
+    def _it(self) -> str:
+        return "it" if len(self.numbers) == 1 else "them"
+
+    @property
     def estimate(self) -> str:
         """Such as 'about 14 min'."""
         return about(self.work_seconds or 0.0)
@@ -57,11 +61,11 @@ class Offer:
         """One sentence with the one command that mends it."""
         if self.recogniser is None:
             return (
-                f"{self.subject}. Put captions beside them (VIDEO.en.vtt), or have them "
-                f"recognised: pip install {MENDING_PACKAGE}, then run this search again"
+                f"{self.subject}. Put captions beside {self._it} (VIDEO.en.vtt), or have "
+                f"{self._it} recognised: pip install {MENDING_PACKAGE}, then run this search again"
             )
         return (
-            f"{self.subject}. To listen to them with {self.recogniser} ({self.estimate}): "
+            f"{self.subject}. To listen to {self._it} with {self.recogniser} ({self.estimate}): "
             f"howto search QUERY {shown(folder)} --yes"
         )
 

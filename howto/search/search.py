@@ -677,7 +677,7 @@ def _notes(
     if mute and not found:
         notes.append(
             f"{counted(mute, 'video')} without sound cannot be listened to: "
-            "put captions beside them (VIDEO.en.vtt)"
+            f"put captions beside {'it' if mute == 1 else 'them'} (VIDEO.en.vtt)"
         )
     return notes
 

@@ -159,7 +159,8 @@ def _remove_others(run: Path) -> None:
     wanted = {folder.name for folder in (pointed(run, LAST), pointed(run, BEST)) if folder}
     for folder in (run / _FOLDER).iterdir():
         if folder.name not in wanted:
-            shutil.rmtree(folder)
+            # A search may be writing the checkpoint's hash into it: then the next save removes it.
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def pointed(run: Path, which: str) -> Path | None:

@@ -83,7 +83,7 @@ def test_no_hit_is_no_failure_and_says_what_would_help(cli, videos: Path) -> Non
     assert "no moment matches 'submarine'" in ran.err
     assert "1 video with sound has no narration" in ran.err
     # Listening is offered where a recogniser is installed, and how to get one where none is.
-    assert "pip install howto-whisper" in ran.err or "To listen to them with" in ran.err
+    assert "pip install howto-whisper" in ran.err or "To listen to it with" in ran.err
 
 
 @pytest.mark.parametrize(

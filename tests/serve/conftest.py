@@ -9,7 +9,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from http.client import HTTPResponse
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Timer
+from typing import Any, Self
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
@@ -23,6 +28,7 @@ from howto.serve.settings import Settings
 from ..conftest import write_videos
 
 TOKEN = "a-token-that-nobody-guesses"
+PATIENCE = 120  # seconds; a busy machine is no failure, but nothing is waited for without end
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +48,9 @@ def videos(indexed: Path, tmp_path: Path) -> Path:
 
 def ready(client: TestClient) -> TestClient:
     """Wait until the library is up to date."""
+    until = time.monotonic() + PATIENCE
     while (now := client.get("/api/indexing").json())["state"] == "looking":
+        assert time.monotonic() < until, "it is still looking at the files"
         time.sleep(0.05)
     assert now["state"] == "ready", now["message"]
     return client
@@ -80,8 +88,20 @@ def id_of(client: TestClient, name: str) -> str:
     return next(one["video_id"] for one in listed if one["name"].endswith(name))
 
 
+def told(stream: HTTPResponse, kind: str, wanted: Callable[[dict], bool]) -> dict[str, Any]:
+    """The first event of a kind that is as wanted, from a stream of events."""
+    until, last = time.monotonic() + PATIENCE, None
+    while time.monotonic() < until and (row := stream.readline()):
+        # Any other row, such as that it is still there, comes at least now and then.
+        if row == f"event: {kind}\n".encode():
+            last = json.loads(stream.readline().removeprefix(b"data: "))
+            if wanted(last):
+                return last
+    pytest.fail(f"it was not told; the last of its kind was {last}")
+
+
 class Live:
-    """`howto serve` as a process of its own.
+    """`howto serve` as a process of its own; it ends where its `with` does.
 
     Attributes:
         address: such as `http://127.0.0.1:40123`.
@@ -90,44 +110,80 @@ class Live:
 
     def __init__(self, folder: Path, *options: str, errors: Path | None = None) -> None:
         program = Path(sys.executable).with_name("howto")
-        with (errors or Path(os.devnull)).open("wb") as stderr:
-            self.process = subprocess.Popen(
-                [program, "serve", folder, "--port", "0", "--json", *options],
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                stdin=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            )
-        assert self.process.stdout is not None
-        said = b"".join(iter(self.process.stdout.readline, b"}\n")) + b"}"
-        self.address: str = json.loads(said)["address"].rstrip("/")
-        self.port = int(self.address.rpartition(":")[2])
-        self._wait_until_ready()
+        with ExitStack() as open_ones:
+            place = errors or Path(open_ones.enter_context(TemporaryDirectory())) / "errors"
+            with place.open("wb") as stderr:
+                self.process = open_ones.enter_context(
+                    subprocess.Popen(
+                        [program, "serve", folder, "--port", "0", "--json", *options],
+                        stdout=subprocess.PIPE,
+                        stderr=stderr,
+                        stdin=subprocess.DEVNULL,
+                        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                    )
+                )
+            self._errors = place
+            open_ones.callback(self.process.kill)  # which does nothing to one that has ended
+            self.address: str = self._said()["address"].rstrip("/")
+            self.port = int(self.address.rpartition(":")[2])
+            self.wait_until(self._is_ready, "it is still looking at the files")
+            self._open = open_ones.pop_all()
 
-    def _wait_until_ready(self) -> None:
-        headers = {"Authorization": f"Bearer {TOKEN}"}
-        while True:
-            asked = Request(f"{self.address}/api/indexing", headers=headers)
-            with urlopen(asked, timeout=30) as reply:
-                if json.load(reply)["state"] != "looking":
-                    return
+    def _said(self) -> dict[str, Any]:
+        """What it says once it listens. One that says nothing is killed, which ends the reading."""
+        assert self.process.stdout is not None
+        said = b""
+        killing = Timer(PATIENCE, self.process.kill)
+        killing.start()
+        try:
+            for row in self.process.stdout:
+                said += row
+                if row == b"}\n":
+                    return json.loads(said)
+            self.process.wait()
+        finally:
+            killing.cancel()
+        raise self._trouble(f"it said {said!r} and no more")
+
+    def wait_until(self, holds: Callable[[], bool], otherwise: str) -> None:
+        """Wait until something holds; fail where the process ends before, or it takes too long."""
+        until = time.monotonic() + PATIENCE
+        while not holds():
+            if self.process.poll() is not None or time.monotonic() > until:
+                raise self._trouble(otherwise)
             time.sleep(0.1)
+
+    def _is_ready(self) -> bool:
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        asked = Request(f"{self.address}/api/indexing", headers=headers)
+        try:
+            with urlopen(asked, timeout=PATIENCE) as reply:
+                return json.load(reply)["state"] != "looking"
+        except HTTPError:
+            raise
+        except OSError:  # it may have ended, with an exit code that says more
+            return False
+
+    def _trouble(self, why: str) -> AssertionError:
+        """What to fail with: also how the process ended, if it did, and what it complained of."""
+        errors = self._errors.read_text(errors="replace")
+        return AssertionError(f"{why}; exit code {self.process.poll()}, and on stderr:\n{errors}")
 
     def stop(self) -> int:
         """As Ctrl-C does; its exit code."""
-        self.process.send_signal(signal.SIGINT)
-        code = self.process.wait(timeout=30)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        return code
+        with self._open:
+            self.process.send_signal(signal.SIGINT)
+            return self.process.wait(timeout=PATIENCE)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
 
 @pytest.fixture
 def live(videos: Path) -> Iterator[Live]:
     """The three small videos of `videos`, served by a process of its own."""
-    server = Live(videos)
-    try:
+    with Live(videos) as server:
         yield server
-    finally:
-        if server.process.poll() is None:
-            server.stop()

@@ -25,7 +25,7 @@ from howto.serve.endpoints import MOST_CHARACTERS, read
 from howto.serve.settings import Settings
 from howto.transcribe.vtt import read_vtt
 
-from .conftest import id_of, ready
+from .conftest import PATIENCE, id_of, ready
 
 
 def matches(value: Any, schema: dict[str, Any], schemas: dict[str, Any]) -> None:
@@ -263,7 +263,7 @@ def test_vectors_that_fail_half_way_are_not_waited_for(
         api = Api(Settings(videos))
         search = next(one for one in endpoints(api) if one.path == "/api/search")
         asked = Request({"type": "http", "query_string": b"q=shirt", "headers": []})
-        async with api.running(refresh=False):
+        async with asyncio.timeout(PATIENCE), api.running(refresh=False):
             with pytest.raises(ItemError):
                 await search.answer(read(search, asked))
             async for event in (await api.events(read(search, asked))).body_iterator:

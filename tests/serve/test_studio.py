@@ -15,7 +15,7 @@ from howto.serve.endpoints import while_there
 from howto.serve.readers import Busy
 from howto.serve.studio import Studio
 
-from .conftest import id_of
+from .conftest import PATIENCE, id_of
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_pictures_do_not_wait_for_pieces(path: Path, monkeypatch: pytest.MonkeyP
     async def beside(studio: Studio) -> bytes:
         pieces = [a_piece(studio, path, 4 + number) for number in range(3)]
         await asyncio.sleep(0.1)
-        picture = await asyncio.wait_for(studio.picture(path, "1", 1.0, 90), 60)
+        picture = await asyncio.wait_for(studio.picture(path, "1", 1.0, 90), PATIENCE)
         assert not any(one.done() for one in pieces)
         for one in pieces:
             one.cancel()

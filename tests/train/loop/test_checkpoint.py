@@ -1,7 +1,9 @@
 """Checkpoints on the disk: whole or absent, and damaged ones named."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -67,6 +69,28 @@ def test_what_a_kill_left_is_removed_later(trained: tuple[Problem, Path]) -> Non
     checkpoint.save(run, before.state, problem.model.state_dict(), adam(problem))
     assert not part.exists()
     assert not lost.exists()
+
+
+def test_a_search_that_reads_what_is_removed_ends_no_training(
+    trained: tuple[Problem, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It writes the checkpoint's hash beside it, which then is not empty when it is removed."""
+    problem, run = trained
+    before = checkpoint.load(run)
+    old = run / "checkpoints" / "step-00000001"
+    old.mkdir()
+    remove = os.rmdir
+
+    def read_meanwhile(path: str, **settings: Any) -> None:
+        (old / "model.sha256").touch()
+        remove(path, **settings)
+
+    monkeypatch.setattr("os.rmdir", read_meanwhile)
+    checkpoint.save(run, before.state, problem.model.state_dict(), adam(problem))
+    assert old.exists()
+    monkeypatch.setattr("os.rmdir", remove)
+    checkpoint.save(run, before.state, problem.model.state_dict(), adam(problem))
+    assert not old.exists()
 
 
 def test_a_run_without_a_checkpoint_has_none(tmp_path: Path) -> None:
