@@ -1,12 +1,38 @@
 """What many tests share: small videos made on the spot, the shared real files, and the command
 line."""
 
+import os
+
+# What the caller's terminal or continuous integration sets changes what is printed: colours, widths
+# and whether there is a terminal at all. Some of it is read when rich, typer or howto is imported.
+for _name in (
+    "COLUMNS",
+    "FORCE_COLOR",
+    "GITHUB_ACTIONS",
+    "JUPYTER_COLUMNS",
+    "JUPYTER_LINES",
+    "LINES",
+    "NO_COLOR",
+    "PY_COLORS",
+    "TERMINAL_WIDTH",
+    "TTY_COMPATIBLE",
+    "TTY_INTERACTIVE",
+    "TYPER_STANDARD_TRACEBACK",
+    "TYPER_USE_RICH",
+    "UNICODE_VERSION",
+    "_TYPER_FORCE_DISABLE_TERMINAL",
+    "_TYPER_STANDARD_TRACEBACK",
+):
+    os.environ.pop(_name, None)
+
+# ruff: noqa: E402 - after what they read
 import http.client
 import json
-import os
+import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -33,6 +59,24 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"the shared data is not at {SHARED}")
     return SHARED
+
+
+def until(is_so: Callable[[], object], seconds: float = 120.0) -> None:
+    """Wait for what has to come about, however long a busy machine takes for it."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        if time.monotonic() > deadline:
+            pytest.fail(f"it did not come about within {seconds:g} s")
+        time.sleep(0.02)
+
+
+def is_running(process: int) -> bool:
+    """Whether a process is there and no zombie, which its parent may be slow to wait for."""
+    try:
+        status = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
 
 
 @pytest.fixture(autouse=True)
@@ -173,21 +217,40 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        # What else fills the memory and the disk of this machine ends no actor.
+        patch.setenv("RAY_memory_monitor_refresh_ms", "0")
+        patch.setenv("RAY_local_fs_capacity_threshold", "1")
         import ray
         from ray.cluster_utils import Cluster
 
-        made = Cluster(
-            initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
-        )
+        made = Cluster()
         made.folder = folder
-        made.second = made.add_node(num_cpus=1)
-        ray.init(address=made.address, log_to_driver=False, logging_level="error")
-        made.wait_for_nodes()
         try:
+            join(made, num_cpus=1, include_dashboard=False)
+            made.second = join(made, num_cpus=1)
+            ray.init(address=made.address, log_to_driver=False, logging_level="error")
             yield made
         finally:
             ray.shutdown()
+            session = made.head_node and Path(made.head_node.get_session_dir_path())
             made.shutdown()
+            if session:
+                remove_session(session)
+
+
+def join(cluster: Any, **shares: Any) -> Any:
+    """Add a machine to a cluster and wait for it longer than Ray itself would."""
+    node = cluster.add_node(wait=False, **shares)
+    cluster.wait_for_nodes(timeout=120)
+    return node
+
+
+def remove_session(folder: Path) -> None:
+    """Remove what one cluster of Ray left in the folder for temporary files: its own alone."""
+    latest = folder.with_name("session_latest")
+    if latest.is_symlink() and latest.readlink() == folder:
+        latest.unlink(missing_ok=True)  # Ray replaces no link to a folder that is gone
+    shutil.rmtree(folder, ignore_errors=True)  # processes that end now may still write there
 
 
 @dataclass

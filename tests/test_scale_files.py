@@ -28,11 +28,13 @@ COMMAND = re.compile(rf"\bhowto ({'|'.join(COMMANDS)}) ([^#`&]*)")
 def commands_in(path: Path) -> list[list[str]]:
     """The commands of a file, each as `howto` would get its words."""
     if path.suffix == ".yaml":
-        texts = [yaml.safe_load(path.read_text())["spec"]["entrypoint"]]
+        texts = [yaml.safe_load(path.read_text(encoding="utf-8"))["spec"]["entrypoint"]]
     elif path.suffix == ".md":
-        texts = [one for one in path.read_text().splitlines() if one.startswith("    ")]
+        texts = [
+            one for one in path.read_text(encoding="utf-8").splitlines() if one.startswith("    ")
+        ]
     else:
-        lines = path.read_text().replace("\\\n", " ").splitlines()
+        lines = path.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
         texts = [one for one in lines if not one.startswith("#")]
     found = [COMMAND.search(text) for text in texts]
     return [[one[1], *(_word(word) for word in shlex.split(one[2]))] for one in found if one]
@@ -47,7 +49,7 @@ def _word(word: str) -> str:
 @pytest.mark.parametrize("path", SHELL, ids=lambda path: path.name)
 def test_shell_parses(path: Path) -> None:
     subprocess.run(["bash", "-n", path], check=True)
-    assert path.read_text().startswith("#!/bin/bash\n")
+    assert path.read_text(encoding="utf-8").startswith("#!/bin/bash\n")
 
 
 SRUN = """#!/bin/bash
@@ -59,9 +61,10 @@ import os, signal, time
 from pathlib import Path
 assert len(os.environ["RAY_AUTH_TOKEN"]) == 64
 signal.signal(signal.SIGINT, signal.default_int_handler)
-Path("howto.pid").write_text(str(os.getpid()))
+Path("howto.pid.part").write_text(str(os.getpid()))
+Path("howto.pid.part").rename("howto.pid")  # it is read as soon as it is there
 try:
-    time.sleep(60)
+    time.sleep(600)
 except KeyboardInterrupt:
     time.sleep(0.5)
     Path("stopped").touch()
@@ -96,7 +99,7 @@ def test_the_signal_before_the_time_limit_reaches_howto(tmp_path: Path) -> None:
             assert job.poll() is None
             time.sleep(0.05)
         os.kill(job.pid, signal.SIGINT)
-        assert job.wait(30) == 130
+        assert job.wait(120) == 130
         assert (tmp_path / "stopped").exists()
         said = (tmp_path / "ray.said").read_text().splitlines()
         assert len(said) == 2
@@ -109,7 +112,7 @@ def test_the_signal_before_the_time_limit_reaches_howto(tmp_path: Path) -> None:
 
 
 def test_the_ray_cluster_is_whole() -> None:
-    told = yaml.safe_load(KUBERAY.read_text())
+    told = yaml.safe_load(KUBERAY.read_text(encoding="utf-8"))
     assert told["kind"] == "RayJob"
     cluster = told["spec"]["rayClusterSpec"]
     (workers,) = cluster["workerGroupSpecs"]

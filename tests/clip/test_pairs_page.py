@@ -38,5 +38,6 @@ def _rows(clips: list[Clip]) -> list[str]:
 
 
 def test_the_page_shows_what_the_clippers_give() -> None:
-    inside = PAGE.read_text().split("<!-- clippers -->\n")[1].split("<!-- end of clippers -->")[0]
+    page = PAGE.read_text(encoding="utf-8")
+    inside = page.split("<!-- clippers -->\n")[1].split("<!-- end of clippers -->")[0]
     assert inside == f"```\n{example()}\n```\n"

@@ -597,7 +597,7 @@ def test_sources_that_are_not_at_hand_are_left_alone(desk) -> None:
 
 
 def test_the_page_tells_every_policy() -> None:
-    page = (Path(__file__).resolve().parents[2] / "docs" / "collect.md").read_text()
+    page = (Path(__file__).resolve().parents[2] / "docs" / "collect.md").read_text(encoding="utf-8")
     rows = {row[0]: row[1:] for row in re.findall(r"\| `(\w+)` \| ([\w ]+) \| ?(.*?) ?\|", page)}
     assert {reason: row[0] for reason, row in rows.items()} == {
         reason: policy.then for reason, policy in POLICIES.items()

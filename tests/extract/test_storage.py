@@ -34,13 +34,9 @@ def some(video_id: str = "abc", seed: int = 0) -> Features:
 @pytest.fixture(params=["no server", "no credentials"])
 def shut(
     request: pytest.FixtureRequest, s3_site: S3Site, tmp_path: Path
-) -> Callable[[], AbstractContextManager[None]]:
+) -> Iterator[Callable[[], AbstractContextManager[None]]]:
     """Nothing at an address can be reached inside of it."""
     import s3fs
-
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
 
     @contextmanager
     def closed() -> Iterator[None]:
@@ -59,7 +55,11 @@ def shut(
             finally:
                 s3fs.S3FileSystem.clear_instance_cache()
 
-    return closed
+    # A port that is taken and not listened at: nobody else can come to answer there meanwhile.
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        yield closed
 
 
 def test_what_is_written_is_read(s3_site: S3Site) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -81,9 +82,7 @@ def test_a_cluster_of_this_machine_joins_nobody_and_listens_on_loopback() -> Non
 def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a cluster of one core that processes of their own make up, with a token."""
     pytest.importorskip("ray", reason="needs howto[ray]")
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+    port = free_port()
     folder = Path(tempfile.mkdtemp(prefix="ray-"))  # names of its sockets may not be long
     command = [Path(sys.executable).with_name("ray"), "start", "--head", "--block"]
     options = ["--port", port, "--num-cpus", 1, "--include-dashboard=false", "--temp-dir", folder]
@@ -107,6 +106,15 @@ def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         running.terminate()
         running.wait(60)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def free_port() -> int:
+    """A port that stays free for a while: below those that connections are given by chance."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with suppress(OSError), socket.socket() as taken:
+            taken.bind(("127.0.0.1", port))
+            return port
 
 
 TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef0123456789abcdef"}

@@ -241,6 +241,12 @@ def test_a_machine_without_the_folder_does_not_call_features_damaged(filled) -> 
     assert build(filled).made == 1
 
 
+def which_file(path: Path) -> tuple[int, int]:
+    """What another file in its place has not: a file system gives out an inode's number anew."""
+    status = path.stat()
+    return status.st_ino, status.st_mtime_ns
+
+
 def test_what_stays_unreadable_does_not_have_the_pack_written_anew(filled) -> None:
     for name in "abc":
         filled.whole(name)
@@ -248,11 +254,11 @@ def test_what_stays_unreadable_does_not_have_the_pack_written_anew(filled) -> No
     path.unlink()
     path.symlink_to("/proc/self/mem")  # as above
     pack = build(filled).pack.folder
-    before = (pack.stat().st_ino, (pack / "clips.npy").stat().st_ino)
+    before = [which_file(one) for one in (pack, pack / "clips.npy")]
     built = build(filled)
     assert (built.made, built.kept, built.gone) == (0, 2, 0)
     assert [(one.video_id, one.reason) for one in built.lost] == [("b", Reason.UNREADABLE_FILE)]
-    assert (pack.stat().st_ino, (pack / "clips.npy").stat().st_ino) == before
+    assert [which_file(one) for one in (pack, pack / "clips.npy")] == before
     filled.whole("d")
     built = build(filled)
     assert (built.pack.video_ids, built.made) == (("a", "c", "d"), 1)
@@ -426,7 +432,10 @@ def test_an_open_pack_stays_as_it_is_while_another_takes_its_place(three) -> Non
 
 
 def steps_until_killed(folder: Path, step: int) -> int | None:
-    """Build in a forked process that kills itself at a step; None where it was, else all steps."""
+    """Build in a forked process that kills itself at a step; None where it was, else all steps.
+
+    One that ends in any other way, such as by an error of its own, fails the test.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
@@ -446,16 +455,19 @@ def steps_until_killed(folder: Path, step: int) -> int | None:
         for owner, name in ((GrowingArray, "add"), (os, "fsync"), (Path, "rename")):
             setattr(owner, name, counted(getattr(owner, name)))
         shutil.rmtree = counted(shutil.rmtree)
+        code = 1
         try:
             with Library.open(folder) as library:
                 pack_library(library, LEARNED)
             os.write(writing, str(calls).encode())
+            code = 0
         finally:
-            os._exit(0)
+            os._exit(code)
     os.close(writing)
     said = os.read(reading, 100)
     os.close(reading)
-    os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert (code, said) == (-signal.SIGKILL, b"") or (code == 0 and said)
     return int(said) if said else None
 
 
