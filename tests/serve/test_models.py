@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
+from weakref import WeakSet
 
 import pytest
 from starlette.testclient import TestClient
@@ -162,6 +163,7 @@ def test_a_client_names_no_folder_as_a_model(
 def test_only_the_models_used_last_are_kept_open(
     drawn: Path,  # noqa: F811
     tmp_path: Path,
+    models_held: Callable[[], list[str]],
 ) -> None:
     folder = shutil.copytree(drawn, tmp_path / "drawn")
     names = [f"run-{number}" for number in range(5)]
@@ -173,20 +175,31 @@ def test_only_the_models_used_last_are_kept_open(
         video_id = next(iter(library.video_id(number) for number in library.paths()))
         for name in names[:3]:
             opened.pictures(library, opened.models.opened(library, name))
-        assert models_held(names) == names[:3]
+        assert models_held() == names[:3]
         for name in names[3:]:
             finder.find(library, video_id, STEPS, name, ordered=True)
-        assert models_held(names) == names[2:]
+        assert models_held() == names[2:]
         train_again(folder / ".howto" / "runs" / names[2])
         finder.find(library, video_id, STEPS, names[2], ordered=True)
-        assert models_held(names) == names[2:]
+        assert models_held() == names[2:]
 
 
-def models_held(names: list[str]) -> list[str]:
-    """Whose models something still holds, once for each."""
-    gc.collect()
-    held = [one.name for one in gc.get_objects() if type(one) is OpenedRun]
-    return sorted(one for one in held if one in names)
+@pytest.fixture
+def models_held(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+    """Tells whose models something still holds, once for each."""
+    made: WeakSet[OpenedRun] = WeakSet()
+    make = OpenedRun.__init__
+
+    def noted(self: OpenedRun, *arguments: Any, **settings: Any) -> None:
+        make(self, *arguments, **settings)
+        made.add(self)
+
+    def held() -> list[str]:
+        gc.collect()
+        return sorted(one.name for one in made)
+
+    monkeypatch.setattr(OpenedRun, "__init__", noted)
+    return held
 
 
 def test_a_run_that_was_trained_again_answers_at_once(
