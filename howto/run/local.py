@@ -66,7 +66,8 @@ def run_local(
             works with cannot be used at all, which is no item's fault.
 
     Yields:
-        In the order in which they end. Where there is no result the reason is TIME_LIMIT,
+        In the order in which they end, and those that ended meanwhile in the order of the items:
+        with one worker, all in that order. Where there is no result the reason is TIME_LIMIT,
         DECODER_CRASHED, or INTERNAL_ERROR for an exception that escaped the function: a bug, and it
         still costs one item only.
     """
@@ -129,7 +130,8 @@ class LocalPool(Generic[Item, Result]):
             if not pending:
                 return
             done, _ = wait(pending, return_when=FIRST_COMPLETED)
-            for future in done:
+            # Several may have ended while the caller was busy: a set would have them in any order.
+            for future in [one for one in pending if one in done]:
                 item = pending.pop(future)
                 yield _ended(future, item, self._seconds(item))
 

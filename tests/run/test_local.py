@@ -5,12 +5,16 @@ from collections.abc import Iterator
 from importlib import import_module
 from itertools import islice
 from multiprocessing import active_children
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from howto.errors import MediaError, Reason
+from howto.run import local
 from howto.run.local import run_local
+
+from ..conftest import until
 
 STRANGE_DECODER = """
 import os, signal, time
@@ -24,6 +28,10 @@ def work(item):
     if item == "bug":
         raise ZeroDivisionError("of a stranger")
     return item.upper()
+
+def leave_a_file(path):
+    path.touch()
+    return path
 
 def return_error(reason):
     return MediaError(Reason(reason), "told by the worker")
@@ -92,6 +100,18 @@ def test_items_are_taken_a_few_at_a_time(decoder) -> None:
     next(ends)
     ends.close()
     assert len(taken) < 20
+
+
+def test_one_worker_ends_all_in_order(
+    decoder: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where many ended while the caller was busy with the first."""
+    monkeypatch.setattr(local, "_WAITING_PER_WORKER", 16)
+    items = [tmp_path / str(one) for one in range(24)]
+    ends = run_local(decoder.leave_a_file, items, workers=1)
+    assert next(ends).item == items[0]
+    until(items[15].exists)
+    assert [end.item for end in ends] == items[1:]
 
 
 def test_our_errors_cross_processes_whole(decoder) -> None:
