@@ -1,6 +1,7 @@
 """Downloads over a loopback server that misbehaves on demand."""
 
 import hashlib
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -177,11 +178,12 @@ def test_a_busy_server_is_asked_again_and_a_refusal_is_not(server: Server, tmp_p
         fetch(server.address("/elsewhere"), tmp_path / "other", pause=no_pause)
 
 
-def test_no_server_and_no_web_address(server: Server, tmp_path: Path) -> None:
-    address = server.address()
-    server.server_close()
-    with pytest.raises(DownloadFailed, match="127"):
-        fetch(address, tmp_path / "file", pause=no_pause)
+def test_no_server_and_no_web_address(tmp_path: Path) -> None:
+    with socket.socket() as held:  # nobody else gets the port, and nobody listens on it
+        held.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{held.getsockname()[1]}/file"
+        with pytest.raises(DownloadFailed, match="127"):
+            fetch(address, tmp_path / "file", pause=no_pause)
     with pytest.raises(DownloadFailed, match="not a web address"):
         fetch((tmp_path / "x").as_uri(), tmp_path / "file")
 
