@@ -62,9 +62,9 @@ def read_model(run: Path, read: Callable[[Path], Result]) -> Result:
     )
 
 
-def is_best(run: Path) -> bool:
-    """Whether `model_file` is the best of several by the videos held out, not merely the last."""
-    return (run / _POINTERS[0]).is_file()
+def is_best(run: Path, model: Path) -> bool:
+    """Whether a model is the best of several by the videos held out, not merely the last."""
+    return _pointed(run, _POINTERS[0]) == model
 
 
 def model_hash(model: Path) -> str:

@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from howto.errors import LibraryError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Gate", "Tensors", "side_by_side", "unit_length"]
 
@@ -91,6 +95,8 @@ class Tensors:
         self._checkpoint = checkpoint
         try:
             self._file: Any = safe_open(checkpoint, framework="numpy")
+            with checkpoint.open("rb") as file:
+                self._bytes = mmap(file.fileno(), 0, access=ACCESS_READ)
         except (OSError, SafetensorError) as error:
             raise self._unreadable(error) from error
 
@@ -107,6 +113,20 @@ class Tensors:
 
         try:
             return [np.asarray(self._file.get_tensor(name), np.float32) for name in names]
+        except SafetensorError as error:
+            raise self._unreadable(error) from error
+
+    def state_dict(self) -> "dict[str, Tensor]":
+        """All of them as torch has them, of whatever dtype.
+
+        Raises:
+            LibraryError: the file is damaged.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load
+
+        try:
+            return load(bytes(self._bytes))
         except SafetensorError as error:
             raise self._unreadable(error) from error
 

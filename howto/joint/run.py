@@ -53,9 +53,11 @@ class OpenedRun:
         self.folder = folder
         self._library, self._device = library, device
         self.config: Mapping[str, Any] = _config(folder)
-        # Opened and hashed at once: a run that trains may remove it while this is in use.
-        self.checkpoint, self._hash, self._tensors = read_model(
-            folder, lambda model: (model, model_hash(model), Tensors(model))
+        # Opened and hashed at once, and read from then on, captions and clips alike: a run that
+        # trains may remove it while this is in use.
+        self.checkpoint, self._is_best, self._hash, self._tensors = read_model(
+            folder,
+            lambda model: (model, is_best(folder, model), model_hash(model), Tensors(model)),
         )
         self.dim = int(self.config["dim"])
         self.streams: dict[str, int] = dict(self.config["streams"])
@@ -108,7 +110,7 @@ class OpenedRun:
     @property
     def selected(self) -> Selected | None:
         """The best checkpoint, and the videos that were held out; None: it is the last one."""
-        if not is_best(self.folder):
+        if not self._is_best:
             return None
         return Selected(self.checkpoint.parent.name, self._trained.held_out)
 
@@ -124,6 +126,7 @@ class OpenedRun:
         return open_word_text(
             self.folder,
             self._tensors,
+            checkpoint=self._hash,
             normalised=self.normalised,
             drop_stop_words=options is not None and options.drop_stop_words,
         )
@@ -135,7 +138,7 @@ class OpenedRun:
         from howto.train.opened import OpenRun
 
         device = chosen_device(self._device)
-        return read_model(self.folder, lambda _: OpenRun.open(self.folder, device))
+        return OpenRun.of_weights(self.folder, self._tensors.state_dict(), device)
 
     def embed_text(self, captions: Sequence[str], *, as_query: bool = False) -> NDArray[np.float32]:
         """Map captions to float32 (B, D)."""

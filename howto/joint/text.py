@@ -1,9 +1,9 @@
 """The text side of a run, read with numpy alone: words to vectors, the maximum, the gated unit.
 
 A finished run has its query side exported (`howto.train.query_side`), with every word put through
-the linear layer beforehand. Where there is none, for a run that is still training or a checkpoint
-that was added with a large vocabulary, the words of a caption are put through it when they are
-asked for: the same numbers from a table that is a twentieth of the size.
+the linear layer beforehand. Where there is none of the checkpoint in use, for a run that is still
+training or a checkpoint that was added with a large vocabulary, the words of a caption are put
+through it when they are asked for: the same numbers from a table that is a twentieth of the size.
 """
 
 import json
@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from howto import plugins
 from howto.clip.words import PAPER
-from howto.errors import LibraryError
+from howto.errors import LibraryError, UsageError
 from howto.joint.gate import Gate, Tensors
 from howto.train.encoders.words import tokens_of
-from howto.train.query_side import QuerySide
+from howto.train.query_side import QuerySide, exported_of
 from howto.train.vocabulary import Vocabulary
 
 __all__ = ["QUERY_FOLDER", "WordText", "holds_words", "open_word_text"]
@@ -96,13 +96,14 @@ def holds_words(run: Path) -> bool:
 
 
 def open_word_text(
-    run: Path, tensors: Tensors, *, normalised: bool, drop_stop_words: bool
+    run: Path, tensors: Tensors, *, checkpoint: str, normalised: bool, drop_stop_words: bool
 ) -> WordText:
     """Read the text side of a run whose encoder is over words.
 
     Args:
         run: its folder.
         tensors: of the checkpoint in use.
+        checkpoint: its SHA-256.
 
     Raises:
         LibraryError: a file of it is missing or damaged.
@@ -110,11 +111,9 @@ def open_word_text(
     """
     note = _note(run)
     encoder = plugins.create("text_encoders", note["name"], **note["options"])
-    exported = run / QUERY_FOLDER
-    if (exported / "meta.json").is_file():
-        query = QuerySide.open(exported)
-    else:
-        query = _from_checkpoint(run / note["kept"], tensors, encoder.max_words, normalised)
+    query = _exported(run / QUERY_FOLDER, checkpoint) or _from_checkpoint(
+        run / note["kept"], tensors, encoder.max_words, normalised
+    )
     return WordText(query, Vocabulary(query.words[1:]), encoder.lower_case, drop_stop_words)
 
 
@@ -125,6 +124,16 @@ def _note(run: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise LibraryError(f"{path} cannot be read: {error}") from error
     return note
+
+
+def _exported(folder: Path, checkpoint: str) -> QuerySide | None:
+    """What was written out of the checkpoint in use; None where there is none of it."""
+    if exported_of(folder) != checkpoint:
+        return None
+    try:
+        return QuerySide.open(folder)
+    except (OSError, UsageError):
+        return None  # just replaced by that of another; this one says the same more slowly
 
 
 def _from_checkpoint(kept: Path, tensors: Tensors, max_words: int, normalised: bool) -> QuerySide:

@@ -11,6 +11,7 @@ The random state of the sampler needs no place: its generator is made anew for e
 seed and the number of the epoch.
 """
 
+import errno
 import json
 import os
 import shutil
@@ -26,12 +27,23 @@ from torch import Tensor
 
 from howto.errors import LibraryError
 
-__all__ = ["BEST", "LAST", "Checkpoint", "LoopState", "load", "pointed", "restore", "save"]
+__all__ = [
+    "BEST",
+    "LAST",
+    "Checkpoint",
+    "LoopState",
+    "load",
+    "pointed",
+    "put_weights",
+    "restore",
+    "save",
+]
 
 LAST, BEST = "last", "best"
 _FOLDER = "checkpoints"
 _MODEL, _OPTIMISER, _STATE = "model.safetensors", "optimiser.safetensors", "state.json"
 _RNG = "rng."
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +73,9 @@ class Checkpoint:
 
     Attributes:
         model: the model's state dict, on the CPU.
-        optimiser: its tensors, by number of the parameter and name: `3.exp_avg`.
-        rng: torch's random states, by device.
+        optimiser: its tensors, by number of the parameter and name: `3.exp_avg`; none where the
+            model alone was read.
+        rng: torch's random states, by device; as the optimiser's.
     """
 
     folder: Path
@@ -70,6 +83,11 @@ class Checkpoint:
     model: dict[str, Tensor]
     optimiser: dict[str, Tensor]
     rng: dict[str, Tensor]
+
+    @property
+    def model_file(self) -> Path:
+        """The file of the model alone."""
+        return self.folder / _MODEL
 
 
 def save(
@@ -159,8 +177,19 @@ def _remove_others(run: Path) -> None:
     wanted = {folder.name for folder in (pointed(run, LAST), pointed(run, BEST)) if folder}
     for folder in (run / _FOLDER).iterdir():
         if folder.name not in wanted:
-            # A search may be writing the checkpoint's hash into it: then the next save removes it.
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a checkpoint; a search may be writing its hash into it meanwhile."""
+    for _ in range(_TRIES):
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTEMPTY):
+                raise
+        if not folder.exists():
+            return
 
 
 def pointed(run: Path, which: str) -> Path | None:
@@ -172,8 +201,11 @@ def pointed(run: Path, which: str) -> Path | None:
     return run / _FOLDER / name
 
 
-def load(run: Path, which: str = LAST) -> Checkpoint | None:
+def load(run: Path, which: str = LAST, *, model_only: bool = False) -> Checkpoint | None:
     """Read a checkpoint; None where the run has none.
+
+    Args:
+        model_only: leave out what only training needs, which is twice as large.
 
     Raises:
         LibraryError: there is one, and it is damaged; the message names it.
@@ -182,7 +214,7 @@ def load(run: Path, which: str = LAST) -> Checkpoint | None:
     if folder is None:
         return None
     try:
-        kept = load_file(folder / _OPTIMISER)
+        kept = {} if model_only else load_file(folder / _OPTIMISER)
         return Checkpoint(
             folder,
             LoopState(**json.loads((folder / _STATE).read_text())),
@@ -190,7 +222,8 @@ def load(run: Path, which: str = LAST) -> Checkpoint | None:
             {name: value for name, value in kept.items() if not name.startswith(_RNG)},
             {n.removeprefix(_RNG): value for n, value in kept.items() if n.startswith(_RNG)},
         )
-    except (OSError, ValueError, TypeError, SafetensorError) as error:
+    except (OSError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
+        # torch's own error for a file that went away after its header was read is a RuntimeError.
         raise LibraryError(
             f"the checkpoint {folder} cannot be read ({error}). Train again under another --name, "
             f"or remove {run}"
@@ -203,15 +236,13 @@ def restore(
     """Put a model, an optimiser and torch's chance back to where a checkpoint was.
 
     Args:
+        found: read whole, where there is an optimiser.
         optimiser: None: the model alone, to evaluate it or to go on from it in another way.
 
     Raises:
         LibraryError: the checkpoint is of a model of another form.
     """
-    try:
-        model.load_state_dict(found.model)
-    except RuntimeError as error:
-        raise LibraryError(f"{found.folder} is of another model: {error}") from error
+    put_weights(model, found.model, found.folder)
     if optimiser is not None:
         values: dict[int, dict[str, Any]] = {}
         for key, tensor in found.optimiser.items():
@@ -223,3 +254,19 @@ def restore(
         if "cuda" in found.rng and torch.cuda.is_available():
             torch.cuda.set_rng_state(found.rng["cuda"])
     return found.state
+
+
+def put_weights(model: torch.nn.Module, weights: Mapping[str, Tensor], folder: Path) -> None:
+    """Give a model what it learned.
+
+    Args:
+        weights: its state dict.
+        folder: where they are from.
+
+    Raises:
+        LibraryError: they are of a model of another form.
+    """
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise LibraryError(f"{folder} is of another model: {error}") from error

@@ -1,6 +1,6 @@
 """A run opened to be used: clips and captions to its joint space."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from howto import plugins
 from howto.errors import UsageError
-from howto.train.checkpoint import BEST, LAST, load, restore
+from howto.train.checkpoint import BEST, LAST, load, put_weights
 from howto.train.model import TextVideoModel
 from howto.train.pack_text import open_encoder
 from howto.train.runs import open_run
@@ -24,14 +24,14 @@ class OpenRun:
 
     Attributes:
         streams: names of the backbones, in the order of a clip's vector.
-        step: of the checkpoint.
+        step: of the checkpoint; None where only its weights were given.
     """
 
     name: str
     model: TextVideoModel
     encoder: Any
     streams: tuple[str, ...]
-    step: int
+    step: int | None
 
     @classmethod
     def open(cls, folder: Path, device: str = "cpu") -> "OpenRun":
@@ -42,10 +42,31 @@ class OpenRun:
             PluginError: its text encoder cannot be had.
             LibraryError: a file of it is damaged.
         """
-        run = open_run(folder)
-        found = load(folder, BEST) or load(folder, LAST)
+        name = open_run(folder).name
+        found = load(folder, BEST, model_only=True) or load(folder, LAST, model_only=True)
         if found is None:
-            raise UsageError(f"the run {folder.name!r} has no checkpoint yet")
+            raise UsageError(f"the run {name!r} has no checkpoint yet")
+        return cls.of_weights(folder, found.model, device, step=found.state.step)
+
+    @classmethod
+    def of_weights(
+        cls,
+        folder: Path,
+        weights: Mapping[str, Tensor],
+        device: str = "cpu",
+        *,
+        step: int | None = None,
+    ) -> "OpenRun":
+        """Load a run as it was at one of its checkpoints.
+
+        Args:
+            weights: the model's state dict at that checkpoint, which may be removed by now.
+            step: of that checkpoint, where it is known.
+
+        Raises:
+            UsageError, PluginError, LibraryError: as `open`.
+        """
+        run = open_run(folder)
         encoder = open_encoder(folder, device)
         # A frozen encoder's vectors went in ready-made: it is no part of the checkpoint.
         text = encoder.module() if encoder.trainable else torch.nn.Identity()
@@ -53,9 +74,9 @@ class OpenRun:
         streams: dict[str, int] = dict(run.config["streams"])
         dim = int(run.config["dim"])
         model = TextVideoModel(streams, dim, text, encoder.dim, normalised=loss.normalised)
-        restore(found, model)
+        put_weights(model, weights, folder)
         model.to(device).eval()
-        return cls(folder.name, model, encoder, tuple(streams), found.state.step)
+        return cls(folder.name, model, encoder, tuple(streams), step)
 
     def embed_text(self, captions: Sequence[str]) -> Tensor:
         """Map captions to float32 (B, D) on the model's device, without a gradient."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from howto.train.gated import GatedEmbedding
     from howto.train.model import TextVideoModel
 
-__all__ = ["QuerySide", "export_query_side"]
+__all__ = ["QuerySide", "export_query_side", "exported_of"]
 
 _FORMAT = 1
 _CHUNK = 4096  # words put through the linear layer at a time
@@ -114,6 +114,18 @@ def _sigmoid(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return opened
 
 
+def exported_of(folder: Path) -> str | None:
+    """The SHA-256 of the checkpoint that a query side is of, '' where it was not told.
+
+    Returns:
+        None: the folder holds none that can be read, or it is just being replaced.
+    """
+    try:
+        return str(_meta(folder).get("checkpoint", ""))
+    except UsageError:
+        return None
+
+
 def _meta(folder: Path) -> dict[str, Any]:
     try:
         meta: dict[str, Any] = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
@@ -138,6 +150,7 @@ def export_query_side(
     vocabulary: Sequence[str],
     max_words: int,
     *,
+    checkpoint: str = "",
     table_type: DTypeLike = np.float32,
 ) -> None:
     """Write a model's text side; what was there is replaced, and it is there whole or not at all.
@@ -147,6 +160,7 @@ def export_query_side(
         folder: to be made; its parent exists.
         vocabulary: the words of the pooling's table, '' for row 0; no word holds a line break.
         max_words: of a caption, as the text encoder cuts it.
+        checkpoint: the SHA-256 of the file that the model was read from, where that is known.
         table_type: float32; or float16, half the size, for which embeddings differ by about 1e-4
             of their length.
 
@@ -162,7 +176,12 @@ def export_query_side(
     for name, matrix in _gate_matrices(model).items():
         np.save(beside / f"{name}.npy", np.ascontiguousarray(matrix, np.float32))
     (beside / "words.txt").write_text("".join(f"{w}\n" for w in vocabulary), encoding="utf-8")
-    meta = {"format": _FORMAT, "max_words": max_words, "normalised": model.normalised}
+    meta = {
+        "format": _FORMAT,
+        "max_words": max_words,
+        "normalised": model.normalised,
+        "checkpoint": checkpoint,
+    }
     (beside / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
     _flush(beside)
     shutil.rmtree(folder, ignore_errors=True)

@@ -113,12 +113,27 @@ def open_run(folder: Path) -> Run:
 
 
 def _state(folder: Path) -> dict[str, Any]:
-    try:
-        name = (folder / "last").read_text().strip()
-    except FileNotFoundError:
-        return {}
-    state: dict[str, Any] = json.loads((folder / "checkpoints" / name / "state.json").read_text())
-    return state
+    """Where the run stands, by its last checkpoint; empty where it has none.
+
+    Raises:
+        LibraryError: the checkpoint is named and not there.
+    """
+    missing = ""
+    while True:
+        try:
+            name = (folder / "last").read_text().strip()
+        except FileNotFoundError:
+            return {}
+        path = folder / "checkpoints" / name / "state.json"
+        try:
+            state: dict[str, Any] = json.loads(path.read_text())
+        except FileNotFoundError as error:
+            # A run that trains removes a checkpoint once it points to the next.
+            if name == missing:
+                raise LibraryError(f"the run {folder} is damaged: there is no {path}") from error
+            missing = name
+        else:
+            return state
 
 
 def runs_of(state: Path) -> list[Run]:

@@ -296,11 +296,16 @@ def complete(ready: Prepared) -> bool:
     Returns:
         Whether there was anything.
     """
+    from howto.train.query_side import exported_of
+
     wants_curves = not (ready.folder / CURVES).is_file()
     if wants_curves:
         _draw(ready.folder)
-    wants_query = not (ready.folder / QUERY_SIDE).is_dir()
-    return (wants_query and _export(ready)) or wants_curves
+    # One from before the run was trained on is of another checkpoint.
+    is_exported = not _is_over_words(ready) or (
+        exported_of(ready.folder / QUERY_SIDE) == _hash(_best(ready))
+    )
+    return (not is_exported and _export(ready)) or wants_curves
 
 
 @contextmanager
@@ -645,17 +650,41 @@ def _draw(folder: Path) -> None:
     draw_curves(curves_of_run(list(read_metrics(folder))), folder / CURVES)
 
 
+def _best(ready: Prepared) -> checkpoint.Checkpoint | None:
+    """What the run learned, at its best checkpoint, else its last."""
+    best = checkpoint.load(ready.folder, checkpoint.BEST, model_only=True)
+    return best or checkpoint.load(ready.folder, model_only=True)
+
+
+def _hash(found: checkpoint.Checkpoint | None) -> str:
+    from howto.extract.weights import file_hash
+
+    return "" if found is None else file_hash(found.model_file)
+
+
+def _is_over_words(ready: Prepared) -> bool:
+    from howto.train.text_pooling import TextPooling
+
+    return isinstance(ready.problem.model.text, TextPooling) and (
+        ready.encoder.vocabulary is not None
+    )
+
+
 def _export(ready: Prepared) -> bool:
     """Write the query side of the best checkpoint, else the last, if the encoder is over words."""
     from howto.train.query_side import export_query_side
-    from howto.train.text_pooling import TextPooling
 
-    model = ready.problem.model
-    if not isinstance(model.text, TextPooling) or ready.encoder.vocabulary is None:
+    if not _is_over_words(ready):
         return False
-    found = checkpoint.load(ready.folder, checkpoint.BEST) or checkpoint.load(ready.folder)
+    model = ready.problem.model
+    found = _best(ready)
     if found is not None:
         checkpoint.restore(found, model)
-    words = ("", *ready.encoder.vocabulary.words)
-    export_query_side(model, ready.folder / QUERY_SIDE, words, ready.encoder.max_words)
+    export_query_side(
+        model,
+        ready.folder / QUERY_SIDE,
+        ("", *ready.encoder.vocabulary.words),
+        ready.encoder.max_words,
+        checkpoint=_hash(found),
+    )
     return True

@@ -130,7 +130,7 @@ def _pass_through(unit: GatedEmbedding) -> None:
 
 def _from_run(start: Start, model: TextVideoModel, pack: Pack, runs: Path) -> str:
     folder = runs / start.name
-    found = load(folder, BEST) or load(folder, LAST)
+    found = load(folder, BEST, model_only=True) or load(folder, LAST, model_only=True)
     if found is None:
         raise UsageError(f"--init {start.name}: that run has no checkpoint yet")
     own = model.state_dict()

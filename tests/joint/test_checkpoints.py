@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from howto.errors import LibraryError
 from howto.joint import checkpoints
@@ -15,6 +16,8 @@ from howto.joint.checkpoints import model_file, read_model
 from howto.joint.kept import KeptModels
 from howto.joint.opened import open_model
 from howto.library import Library
+from howto.train.opened import OpenRun
+from howto.train.runs import open_run
 
 ROTATIONS = 500
 
@@ -34,7 +37,8 @@ def rotate(run: Path, number: int) -> None:
     new = old.with_name(f"rotated-{number}")
     part = run / "checkpoints" / ".part"
     part.mkdir()
-    os.link(old / "model.safetensors", part / "model.safetensors")
+    for name in ("model.safetensors", "optimiser.safetensors", "state.json"):
+        os.link(old / name, part / name)
     part.rename(new)
     for pointer in ("last", "best"):
         (run / ".pointer").write_text(f"{new.name}\n")
@@ -50,6 +54,7 @@ def test_a_run_can_be_opened_at_any_instant(training: Library) -> None:
         opened = 0
         while not rotating.done():
             assert KeptModels().opened(training, "small").recipe == wanted
+            assert open_run(run).state["step"] > 0
             opened += 1
         rotating.result()
     assert opened > 20
@@ -64,6 +69,58 @@ def test_what_was_opened_is_read_when_its_checkpoint_is_gone(training: Library) 
     assert model.recipe == recipe
     np.testing.assert_array_equal(model.embed_features(clips), shown)
     np.testing.assert_array_equal(model.embed_text(["fold the shirt"]), said)
+
+
+def learn_on(run: Path, number: int) -> Path:
+    """Another checkpoint with other weights, as the next evaluation's best is; the old one goes."""
+    old = model_file(run).parent
+    rotate(run, number)
+    new = model_file(run)
+    learned = {name: tensor + 0.25 for name, tensor in load_file(new).items()}
+    new.unlink()  # another name of the old one
+    save_file(learned, new)
+    assert not old.exists()
+    return new
+
+
+@pytest.mark.parametrize("is_network", [False, True])
+def test_captions_are_those_of_the_checkpoint_of_the_clips(
+    training: Library, monkeypatch: pytest.MonkeyPatch, is_network: bool
+) -> None:
+    """Also where the text side is read long after the model was opened."""
+    monkeypatch.setattr("howto.joint.run.holds_words", lambda _: not is_network)
+    wanted = open_model(training, "small").embed_text(["fold the shirt"])
+    model = open_model(training, "small")
+    learn_on(training.state / "runs" / "small", 1)
+    np.testing.assert_array_equal(model.embed_text(["fold the shirt"]), wanted)
+    other = open_model(training, "small").embed_text(["fold the shirt"])
+    assert np.abs(other - wanted).max() > 1e-3
+
+
+def test_words_written_out_of_another_checkpoint_are_not_used(drawn: Path, tmp_path: Path) -> None:
+    """As where a finished run is trained on: its query side is renewed at the end only."""
+    with Library.open(shutil.copytree(drawn, tmp_path / "drawn")) as library:
+        run = library.state / "runs" / "small"
+        exported = open_model(library, "small").embed_text(["fold the shirt"])
+        learn_on(run, 1)
+        said = open_model(library, "small").embed_text(["fold the shirt"])
+        wanted = OpenRun.open(run).embed_text(["fold the shirt"]).numpy()
+    np.testing.assert_allclose(said, wanted, rtol=0, atol=1e-5)
+    assert np.abs(said - exported).max() > 1e-3
+
+
+def test_a_model_needs_nothing_that_only_training_does(training: Library) -> None:
+    run = training.state / "runs" / "small"
+    (model_file(run).parent / "optimiser.safetensors").unlink()
+    assert OpenRun.open(run).embed_text(["fold"]).shape == (1, 24)
+
+
+def test_best_is_what_was_best_when_it_was_opened(training: Library) -> None:
+    run = training.state / "runs" / "small"
+    (run / "best").unlink()
+    model = open_model(training, "small")
+    (run / "best").write_text("step-00000001\n")
+    assert model.selected is None
 
 
 def test_a_checkpoint_that_goes_before_it_is_read_is_not_the_last_word(training: Library) -> None:
@@ -97,6 +154,7 @@ def test_nobody_tries_for_ever(training: Library, monkeypatch: pytest.MonkeyPatc
 
 def test_a_checkpoint_that_is_named_and_gone_is_damage(training: Library) -> None:
     run = training.state / "runs" / "small"
-    shutil.rmtree(model_file(run).parent)
-    with pytest.raises(LibraryError, match="is damaged: there is no"):
-        open_model(training, "small")
+    shutil.rmtree(run / "checkpoints")
+    for read in (lambda: open_model(training, "small"), lambda: open_run(run)):
+        with pytest.raises(LibraryError, match="is damaged: there is no"):
+            read()

@@ -71,26 +71,62 @@ def test_what_a_kill_left_is_removed_later(trained: tuple[Problem, Path]) -> Non
     assert not lost.exists()
 
 
+@pytest.fixture
+def old(trained: tuple[Problem, Path]) -> Path:
+    """A checkpoint that the next save removes."""
+    folder = trained[1] / "checkpoints" / "step-00000001"
+    folder.mkdir()
+    return folder
+
+
+def save_again(trained: tuple[Problem, Path]) -> None:
+    problem, run = trained
+    state = checkpoint.load(run).state
+    checkpoint.save(run, state, problem.model.state_dict(), adam(problem))
+
+
+@pytest.mark.parametrize("times", [1, 3])
 def test_a_search_that_reads_what_is_removed_ends_no_training(
-    trained: tuple[Problem, Path], monkeypatch: pytest.MonkeyPatch
+    trained: tuple[Problem, Path], old: Path, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
     """It writes the checkpoint's hash beside it, which then is not empty when it is removed."""
-    problem, run = trained
-    before = checkpoint.load(run)
-    old = run / "checkpoints" / "step-00000001"
-    old.mkdir()
-    remove = os.rmdir
+    remove, hashes = os.rmdir, iter(range(times))
 
     def read_meanwhile(path: str, **settings: Any) -> None:
-        (old / "model.sha256").touch()
+        if next(hashes, None) is not None:
+            (old / "model.sha256").touch()
         remove(path, **settings)
 
     monkeypatch.setattr("os.rmdir", read_meanwhile)
-    checkpoint.save(run, before.state, problem.model.state_dict(), adam(problem))
-    assert old.exists()
-    monkeypatch.setattr("os.rmdir", remove)
-    checkpoint.save(run, before.state, problem.model.state_dict(), adam(problem))
+    save_again(trained)
+    assert old.exists() == (times == 3), "it was not tried again"
+    save_again(trained)
     assert not old.exists()
+
+
+def test_a_checkpoint_that_cannot_be_removed_is_told(
+    trained: tuple[Problem, Path], old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("os.rmdir", refuse)
+    with pytest.raises(PermissionError):
+        save_again(trained)
+    assert checkpoint.load(trained[1]).state.finished, "it was not whole before"
+
+
+def test_a_file_that_goes_while_it_is_read_is_named(
+    trained: tuple[Problem, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch's error is a plain RuntimeError where the header was read before it went."""
+
+    def went_away(path: Path) -> None:
+        raise RuntimeError(f"unable to open file <{path}> in read-only mode")
+
+    monkeypatch.setattr(checkpoint, "load_file", went_away)
+    with pytest.raises(LibraryError, match="step-00000004 cannot be read"):
+        checkpoint.load(trained[1])
 
 
 def test_a_run_without_a_checkpoint_has_none(tmp_path: Path) -> None:

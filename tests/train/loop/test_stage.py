@@ -203,6 +203,17 @@ def test_what_a_kill_left_unwritten_at_the_end_is_written_later(
     assert "had not written" not in cli(*flags).out
 
 
+def test_a_query_side_of_another_checkpoint_is_written_anew(library: Library) -> None:
+    """A kill between the end of a run that was trained on and its query side leaves the old one."""
+    ready = finished(library)
+    note = ready.folder / "query" / "meta.json"
+    expected = note.read_bytes()
+    note.write_text(json.dumps({**json.loads(expected), "checkpoint": "of the run before"}))
+    assert complete(ready)
+    assert note.read_bytes() == expected
+    assert not complete(ready)
+
+
 def test_a_finished_run_is_not_trained_over(library: Library) -> None:
     ready = finished(library)
     assert not complete(ready)
