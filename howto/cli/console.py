@@ -17,9 +17,10 @@ from rich.text import Text
 from howto.errors import NoLibrary, UsageError
 from howto.library import Library
 from howto.records import Outcome, Stage, State
-from howto.search.phrases import in_one_line
+from howto.search.phrases import in_one_line, named
 
 if TYPE_CHECKING:
+    from rich.console import JustifyMethod
     from rich.table import Table
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "plain_table",
     "print_json",
     "print_json_lists",
+    "print_paths",
     "progress",
     "show_outcomes",
     "tally_table",
@@ -68,12 +70,12 @@ def chosen_folder(folder: Path | None, library: Path | None) -> Path:
     """
     if folder is not None and library is not None and folder.resolve() != library.resolve():
         raise UsageError(f"two folders are named, {folder} and -L {library}; name one")
-    named = folder or library
-    if named is None and (here := Path.cwd()) == here.parent:
+    chosen = folder or library
+    if chosen is None and (here := Path.cwd()) == here.parent:
         raise UsageError(
             f"this folder is {here}, where every file of the machine is; name a folder"
         )
-    return named or Path()
+    return chosen or Path()
 
 
 def check_outputs(files: Mapping[str, Path | None]) -> None:
@@ -142,6 +144,17 @@ def print_json_lists(value: Mapping[str, Any], lists: Mapping[str, Iterable[Any]
     sys.stdout.write("\n}\n")
 
 
+def print_paths(paths: Iterable[str | Path], *, ends_in_null: bool = False) -> None:
+    """Print each path once: its very bytes to a pipe, what can be shown to a terminal."""
+    for path in dict.fromkeys(paths):
+        if ends_in_null or not sys.stdout.isatty():
+            sys.stdout.flush()
+            sys.stdout.buffer.write(os.fsencode(path) + (b"\0" if ends_in_null else b"\n"))
+        else:
+            print(named(str(path)))
+    sys.stdout.flush()
+
+
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
     """A progress bar with rate and time left, gone when done; nothing where stderr is no terminal.
@@ -183,18 +196,22 @@ def progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
         yield show
 
 
-def plain_table(*names: str, right: Collection[str] = (), header: bool = True) -> "Table":
+def plain_table(
+    *names: str, right: Collection[str] = (), whole: Collection[str] = (), header: bool = True
+) -> "Table":
     """A table without lines. What has no room in it is folded, never cut off.
 
     Args:
         names: of its columns.
         right: those of numbers.
+        whole: those whose lines stay in one piece: of text where there is room for it.
     """
-    from rich.table import Table
+    from howto.cli.table import FittedTable
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=header)
+    table = FittedTable(header=header)
     for name in names:
-        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+        justify: JustifyMethod = "right" if name in right else "left"
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=name in whole)
     return table
 
 

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["models"]
 
-_ROOMY = 60  # columns of a terminal
-
 MB = 1_000_000
 
 
@@ -103,10 +101,9 @@ def _list(library: Library | None, *, json: bool) -> None:
         print_json([_as_json(one) for one in found])
         return
 
-    table = plain_table("model", "kind", "dim", "MB", "licence", "weights", right=("dim", "MB"))
-    for column in table.columns[:2]:
-        # A name is what is copied from here: it stays in one piece wherever that leaves room.
-        column.no_wrap = output.width >= _ROOMY
+    names = ("model", "kind", "dim", "MB", "licence", "weights")
+    # A name is what is copied from here: it stays in one piece wherever that leaves room.
+    table = plain_table(*names, right=("dim", "MB"), whole=("model", "kind"))
     for one in found:
         table.add_row(*_row(one))
     output.print(table)

@@ -7,6 +7,7 @@ import typer
 from howto.cli.console import errors, output, plain_table, print_json
 from howto.contracts import GROUPS
 from howto.plugins import Plugin, check, installed, unreadable
+from howto.search.phrases import in_one_line
 
 __all__ = ["plugins"]
 
@@ -56,7 +57,8 @@ def _show(problems: dict[Plugin, str | None], *, loaded: bool) -> None:
     for plugin, problem in problems.items():
         row = [plugin.kind, plugin.name, plugin.origin]
         if loaded:
-            table.add_row(*row, Text(problem or "yes", style="red" if problem else ""))
+            told = in_one_line(problem) if problem else "yes"
+            table.add_row(*row, Text(told, style="red" if problem else ""))
         else:
             table.add_row(*row)
     output.print(table)

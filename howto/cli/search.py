@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from howto.cli.console import chosen_folder, errors, output, plain_table, print_json, progress
+from howto.cli.console import (
+    chosen_folder,
+    errors,
+    output,
+    plain_table,
+    print_json,
+    print_paths,
+    progress,
+)
 from howto.errors import UsageError
 from howto.library import Library
 from howto.search.filters import Filters, parse_date, parse_seconds
@@ -27,13 +35,14 @@ from howto.search.signals import AUTO, Opened
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rich.table import Table
     from rich.text import Text
 
 __all__ = ["as_json", "search", "show_answer"]
 
 EXIT_FAILED = 1
-_WIDE = 100
-"""Columns of a terminal in which ranks have one of their own; else they stand below the time."""
+_LEAST_SAID = 24
+"""Columns for what is said, without which ranks have none of their own and stand below the time."""
 _NARROW = 72
 """Columns of a terminal below which a table has no room for what is said."""
 MOST_CHARACTERS = 160
@@ -184,7 +193,7 @@ def search(
     if json:
         print_json(as_json(found))
     elif files:
-        _print_paths([hit.path for hit in found.hits if hit.has_media], ends_in_null=null)
+        print_paths([hit.path for hit in found.hits if hit.has_media], ends_in_null=null)
         _show_notes(found)
     else:
         show_answer(found)
@@ -275,17 +284,6 @@ def _waiting() -> None:
     errors.print("Another howto is looking at new files here; waiting for it.", style="dim")
 
 
-def _print_paths(paths: list[Path], *, ends_in_null: bool) -> None:
-    """Print each path once: its very bytes to a pipe, what can be shown to a terminal."""
-    for path in dict.fromkeys(paths):
-        if ends_in_null or not sys.stdout.isatty():
-            sys.stdout.flush()
-            sys.stdout.buffer.write(os.fsencode(path) + (b"\0" if ends_in_null else b"\n"))
-        else:
-            print(named(str(path)))
-    sys.stdout.flush()
-
-
 def _accepted_features(offer: PictureOffer, yes: bool, never: bool) -> bool:
     if yes or never or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return yes
@@ -335,31 +333,41 @@ def show_answer(answer: Answer, *, notes: bool = True) -> None:
     if answer.hits and output.width < _NARROW:
         _show_stacked(answer)
     elif answer.hits:
-        is_wide = output.width >= _WIDE
-        names = [_name(hit) for hit in answer.hits]
-        table = plain_table("", "score", right=("", "score"))
-        table.columns[0].style = "dim"
-        # A fixed width: a least one is not counted when the columns are fitted, and what is then
-        # too long for the terminal is cut off.
-        table.add_column("video", overflow="fold", width=_width_of(names))
-        table.add_column("moment", no_wrap=True)
-        ranked = len(answer.signals) > 1
-        if ranked and is_wide:
-            table.add_column("ranks", no_wrap=True)
-        table.add_column("said or named", overflow="fold")
-        for number, hit in enumerate(answer.hits, start=1):
-            video = _link(hit)
-            moment = f"{clock(hit.start)} - {clock(hit.end)}"
-            ranks = [f"{signal} {rank}" for signal, rank in hit.ranks.items()] if ranked else []
-            said = _highlighted(hit, answer.query)
-            if is_wide:
-                cells = [moment, *([", ".join(ranks)] if ranked else [])]
-            else:
-                cells = ["\n".join([moment, *ranks])]
-            table.add_row(str(number), f"{hit.score:.2f}", video, *cells, said)
-        output.print(table)
+        output.print(_table(answer))
     if notes:
         _show_notes(answer)
+
+
+def _table(answer: Answer) -> "Table":
+    rows = [
+        (str(number), f"{hit.score:.2f}", _link(hit), _moment(hit), _ranks(answer, hit))
+        for number, hit in enumerate(answer.hits, start=1)
+    ]
+    video_width = _width_of([name.plain for _, _, name, _, _ in rows])
+    # Ranks have a column of their own where that leaves room for what is said.
+    ranks_width = max(len(", ".join(ranks)) for *_, ranks in rows)
+    others = max(len(number) + len(moment) for number, _, _, moment, _ in rows) + len("score")
+    gaps = 2 * 5
+    is_wide = others + video_width + ranks_width + _LEAST_SAID + gaps <= output.width
+    ranks_apart = ["ranks"] if ranks_width and is_wide else []
+    names = ("", "score", "video", "moment", *ranks_apart, "said or named")
+    table = plain_table(*names, right=("", "score"), whole=("", "score", "moment", "ranks"))
+    table.columns[0].style = "dim"
+    table.columns[2].width = video_width
+    for hit, (number, score, name, moment, ranks) in zip(answer.hits, rows, strict=True):
+        cells = [moment, ", ".join(ranks)] if ranks_apart else ["\n".join([moment, *ranks])]
+        table.add_row(number, score, name, *cells, _highlighted(hit, answer.query))
+    return table
+
+
+def _moment(hit: Hit) -> str:
+    return f"{clock(hit.start)} - {clock(hit.end)}"
+
+
+def _ranks(answer: Answer, hit: Hit) -> list[str]:
+    """The places of a hit by each signal, where there are several."""
+    several = len(answer.signals) > 1
+    return [f"{signal} {rank}" for signal, rank in hit.ranks.items()] if several else []
 
 
 def _show_stacked(answer: Answer) -> None:
@@ -368,9 +376,7 @@ def _show_stacked(answer: Answer) -> None:
     from rich.text import Text
 
     for number, hit in enumerate(answer.hits, start=1):
-        ranks = [f"{signal} {rank}" for signal, rank in hit.ranks.items()]
-        facts = [f"{hit.score:.2f}", f"{clock(hit.start)} - {clock(hit.end)}"]
-        facts += ranks if len(answer.signals) > 1 else []
+        facts = [f"{hit.score:.2f}", _moment(hit), *_ranks(answer, hit)]
         heading = Text(f"{number} ", style="dim")
         output.print(heading.append_text(_link(hit)))
         output.print(Padding("  ".join(facts), (0, 0, 0, 2)))
@@ -416,14 +422,22 @@ def _is_text(hit: Hit) -> bool:
 def _highlighted(hit: Hit, query: Query) -> "Text":
     from rich.text import Text
 
-    shortened = textwrap.shorten(hit.caption, MOST_CHARACTERS, placeholder=" …")
-    caption = Text(in_one_line(shortened))
+    caption = Text(in_one_line(_shortened(hit.caption)))
     caption.highlight_words(query.terms, style="bold", case_sensitive=False)
     if not caption.plain:
         caption.append("nothing is said", style="dim")
     if "narration" not in hit.matched:
         caption.append(f"  ({', '.join(hit.matched)})", style="dim")
     return caption
+
+
+def _shortened(caption: str) -> str:
+    """Cut between words; where these leave little, as in Chinese or Thai, between characters."""
+    by_words = textwrap.shorten(caption, MOST_CHARACTERS, placeholder=" …")
+    line = " ".join(caption.split())
+    if len(line) <= MOST_CHARACTERS or len(by_words) >= MOST_CHARACTERS // 2:
+        return by_words
+    return f"{line[: MOST_CHARACTERS - 1]}…"
 
 
 def _say_unused(sheet: Path | None, cut: Path | None, *, open_best: bool) -> None:

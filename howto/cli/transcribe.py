@@ -16,6 +16,7 @@ from howto.cli.console import (
     output,
     plain_table,
     print_json,
+    print_paths,
     progress,
     show_outcomes,
 )
@@ -493,8 +494,7 @@ def _show_plan(library: Library, asked: _Asked, *, json: bool) -> None:
             }
         print_json(found)
         return
-    for job in planned.jobs:
-        print(job.path)
+    print_paths(job.path for job in planned.jobs)
     _say_plan(
         f"ask {', '.join(planned.wish.sources)} for",
         len(planned.jobs),
@@ -503,8 +503,7 @@ def _show_plan(library: Library, asked: _Asked, *, json: bool) -> None:
         planned.left,
     )
     if aligning is not None:
-        for path in aligning.videos.values():
-            print(path)
+        print_paths(aligning.videos.values())
         _say_plan(
             f"align with {aligning.aligner}",
             len(aligning.videos),

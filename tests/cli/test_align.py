@@ -230,6 +230,17 @@ def test_dry_run_only_and_limit(
     assert "Error: there is no file /somewhere/spreader.pt" in ran.err
 
 
+def test_a_dry_run_in_a_terminal_names_files_without_moving_its_cursor(
+    cli, folder: Path, spreader: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for suffix in ("mp4", "vtt"):
+        (folder / f"fold.{suffix}").rename(folder / f"a\x1b[31mb.{suffix}")
+    cli("transcribe", folder)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    told = cli("transcribe", folder, "--align", "spreader", "--dry-run").out
+    assert "a\\x1b[31mb.mp4\n" in told
+
+
 def test_one_file_with_its_sound(cli, folder: Path, spreader: Path) -> None:
     captions, video = folder / "fold.vtt", folder / "fold.mp4"
     ran = cli("transcribe", captions, "--align", "spreader", "--sound", video, "--json")

@@ -1,9 +1,11 @@
 """What howto prints: sentences whole, names as they are."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from rich.padding import Padding
 from rich.table import Table
 
@@ -84,3 +86,55 @@ def test_a_table_without_room_folds_and_loses_nothing(
     assert max(len(line.rstrip()) for line in printed.splitlines()) <= 40
     letters = "".join(printed.split())
     assert sorted(letters) == sorted("abc" + "x" * 31 + "12345" + "unreadable_captions")
+
+
+@pytest.mark.parametrize("whole", [(), ("name",), ("name", "note")])
+def test_a_table_of_any_width_has_every_letter_and_whole_numbers(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, whole: tuple[str, ...]
+) -> None:
+    """Many columns, and letters of two columns each: rich alone shrinks some of them to nothing."""
+    names = ("name", "count", "note", "share", "category", "of", "interval")
+    cells = ("n" * 66, "1,234,567", "字幕がありません" * 3, "", "two words", "12.5%", "(70.0-92.5)")
+    for width in range(30, 201):
+        monkeypatch.setattr(output, "_width", width)
+        table = plain_table(*names, right=("count", "share", "of", "interval"), whole=whole)
+        table.add_row(*cells)
+        table.add_row("second", *cells[1:])
+        output.print(table)
+        printed = capsys.readouterr().out
+        assert max(cell_len(line.rstrip()) for line in printed.splitlines()) <= width
+        assert printed.count("n" * 8) >= 1
+        assert Counter("".join(cells[:1] + 2 * cells[1:]).replace(" ", "")) <= Counter(printed)
+        for number in ("1,234,567", "12.5%", "(70.0-92.5)"):
+            assert printed.split().count(number) == 2, width
+
+
+def test_a_table_without_room_for_its_columns_is_shown_row_by_row(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "_width", 30)
+    table = plain_table("run", "steps", "loss", "sampler", "note", right=("steps", "loss"))
+    table.add_row("first", "1,200", "0.0232", "", "ended where it was to end")
+    table.add_row("second", "60", "", "intra-video", "")
+    output.print(table)
+    assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == [
+        "first",
+        "  steps  1,200",
+        "  loss   0.0232",
+        "  note   ended where it was to",
+        "         end",
+        "second",
+        "  steps    60",
+        "  sampler  intra-video",
+    ]
+
+
+def test_what_a_plugin_says_of_its_fault_moves_no_cursor(
+    cli: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = "no such\nfile \x1b[2J\x1b[31m"
+    monkeypatch.setattr("howto.cli.plugins.check", lambda _: told)
+    ran = cli("plugins", "backbones")
+    assert ran.code == 1
+    assert "\x1b" not in ran.out
+    assert "\\x1b[2J" in ran.out.replace(" ", "").replace("\n", "")

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -201,6 +202,29 @@ def test_tables_are_whole_at_80_columns(monkeypatch, is_terminal: bool) -> None:
     assert (max(map(len, lines)) <= 80) == is_terminal
     rows = [line for line in lines if "67%" in line or "100.0%" in line]
     assert len(rows) == 3
+
+
+def test_figures_and_names_are_whole_at_any_width(monkeypatch) -> None:
+    """In a terminal, of every table: none of a figure and its interval goes without a mark."""
+    published = RETRIEVAL["youcook2", "validation"]
+    result = result_of_scores(np.eye(30) + np.random.default_rng(0).normal(size=(30, 30)) / 3)
+    made = partial(retrieval_table, result, "main", "37 videos", published)
+    scores = partial(retrieval_table, result)
+    figures = {str(cell) for column in scores().columns[1:] for cell in column.cells} - {""}
+    for width in range(30, 131):
+        written = io.StringIO()
+        console = Console(file=written, width=width, force_terminal=True, color_system=None)
+        monkeypatch.setattr(eval_tables, "output", console)
+        print_table(scores())
+        print_table(made(), partial(made, narrow=True))
+        print_table(own_table(*wide_own()), lambda: own_table(*wide_own(), narrow=True))
+        printed = written.getvalue()
+        assert max(len(line.rstrip()) for line in printed.splitlines()) <= width
+        words = printed.split()
+        assert {*figures, "100%", "(52-82)", "(100-100)"} <= set(words), width
+        assert {"text", "to", "video", "95%", "interval", "chance,"} <= set(words), width
+        for name in ("words+pictures(clip:ViT-B-32.openai)", "HowTo100MthenYouCook2"):
+            assert Counter(name) <= Counter(printed), width
 
 
 # --- benchmarks ---

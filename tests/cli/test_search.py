@@ -320,18 +320,62 @@ def test_a_terminal_without_room_for_columns(cli, videos: Path, monkeypatch) -> 
     ]
 
 
-@pytest.mark.parametrize("width", [72, 73, 80, 99, 100, 120])
-def test_no_letter_of_a_hit_is_cut_off(videos: Path, monkeypatch, capsys, width: int) -> None:
+@pytest.mark.parametrize("letters", [1, 31, 80])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_no_letter_of_a_hit_is_lost(
+    videos: Path, monkeypatch, capsys, letters: int, count: int
+) -> None:
     """Columns fold, whatever the name's length, and the whole is no wider than the terminal."""
     answer = api.search("left sleeve", videos, top=1)
-    monkeypatch.setattr("howto.cli.search.output", Console(width=width, highlight=False))
-    for letters in (1, 12, 28, 31, 60):
-        hit = replace(answer.hits[0], video="z" * letters, path=Path("/z"))
-        show_answer(replace(answer, hits=(hit,)))
+    ranks = dict(list({"words": 112, "meaning": 150, "pictures": 187}.items())[:count])
+    hit = replace(answer.hits[0], video="z" * letters, path=Path("/z"), ranks=ranks)
+    hit = replace(hit, score=0.5, start=3601, end=3710)
+    answer = replace(answer, hits=(hit,), signals=tuple(ranks))
+    whole = ["1", "0.50", "1:00:01", "1:01:50"]
+    whole += [word for rank in ranks.items() for word in map(str, rank)] if count > 1 else []
+    for width in range(40, 201):
+        monkeypatch.setattr("howto.cli.search.output", Console(width=width, highlight=False))
+        show_answer(answer, notes=False)
         printed = capsys.readouterr().out
         assert all(len(line.rstrip()) <= width for line in printed.splitlines())
         assert printed.count("z") == letters
-        assert set("now fold the left sleeve of the shirt".split()) <= set(printed.split())
+        words = printed.replace(",", " ").split()
+        assert {*"now fold the left sleeve of the shirt".split(), *whole} <= set(words), width
+
+
+def test_ranks_have_a_column_only_beside_room_for_what_is_said(
+    videos: Path, monkeypatch, capsys
+) -> None:
+    answer = api.search("left sleeve", videos, top=1)
+    ranks = {"words": 112, "meaning": 150, "pictures": 187}
+    hit = replace(answer.hits[0], video="z" * 31, path=Path("/z"), ranks=ranks)
+    heads = {}
+    for width in (100, 110, 120, 140):
+        monkeypatch.setattr("howto.cli.search.output", Console(width=width, highlight=False))
+        show_answer(replace(answer, hits=(hit,), signals=tuple(ranks)), notes=False)
+        heads[width] = capsys.readouterr().out.splitlines()[0].split()
+    assert {width for width, head in heads.items() if "ranks" in head} == {120, 140}
+
+
+@pytest.mark.parametrize(
+    ("caption", "begins", "most"),
+    [
+        ("把衬衫对折然后放进抽屉里" * 30, "把衬衫对折", 160),
+        ("shirt " + "พับเสื้อ" * 40, "shirt พับเสื้อ", 160),
+        ("shirt " * 40, "shirt shirt", 160),
+    ],
+)
+def test_a_long_caption_is_cut_in_any_script(
+    videos: Path, monkeypatch, capsys, caption: str, begins: str, most: int
+) -> None:
+    answer = api.search("left sleeve", videos, top=1)
+    hit = replace(answer.hits[0], caption=caption)
+    monkeypatch.setattr("howto.cli.search.output", Console(width=1000, highlight=False))
+    show_answer(replace(answer, hits=(hit,)), notes=False)
+    said = capsys.readouterr().out.splitlines()[1]
+    said = said[said.index(begins) :].rstrip()
+    assert most * 0.9 <= len(said) <= most
+    assert said.endswith("…")
 
 
 def test_state_dir_is_used(cli, videos: Path, tmp_path: Path) -> None:

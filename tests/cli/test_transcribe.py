@@ -454,6 +454,17 @@ def test_dry_run_limit_and_only(cli, spoken: Path, parrot: Path) -> None:
     assert parrot.read_text().split() == ["broken.mp4", "plain.mp4"]
 
 
+def test_a_dry_run_in_a_terminal_names_files_without_moving_its_cursor(
+    cli, spoken: Path, parrot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (spoken / "plain.mp4").rename(spoken / "a\nb\x1b[31mc.mp4")
+    asked = ("transcribe", spoken, "--asr", "parrot", "--only", "a*", "--dry-run")
+    cli(*asked)
+    assert "a\nb\x1b[31mc.mp4\n" in cli(*asked).out
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert "a\\nb\\x1b[31mc.mp4\n" in cli(*asked).out
+
+
 def test_too_few_words_is_an_outcome_and_can_be_taken_back(cli, spoken: Path) -> None:
     options = ["transcribe", spoken, "--json", "--only", "capt*", "--min-narration-words"]
     ran = cli(*options, "5")
