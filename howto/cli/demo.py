@@ -45,6 +45,8 @@ HELD_OUT = 0.3  # so few videos that a tenth would be two
 TRUTH = "queries.csv"
 PLOT = "eval.png"
 
+EXIT_STOPPED = 130
+
 
 def demo(
     folder: Annotated[
@@ -62,6 +64,14 @@ def demo(
 
     Example:  howto demo my-demo
     """
+    try:
+        _demo(folder, videos_per_task, seed, json=json)
+    except KeyboardInterrupt:
+        errors.print("Stopped. What is done is kept; run the same command to go on.")
+        raise typer.Exit(EXIT_STOPPED) from None
+
+
+def _demo(folder: Path, videos_per_task: int, seed: int, *, json: bool) -> None:
     from howto.cli.eval_show import own_report
     from howto.demo import DemoSpec, write_demo
 
@@ -150,7 +160,10 @@ def _train(library: Library) -> "Done | None":
     if ready.finished is not None:
         return None
     with training_display() as show:
-        return train_prepared(ready, on_event=show)
+        done = train_prepared(ready, on_event=show)
+    if done.trained.stopped:  # Ctrl-C, which training holds back until the step in hand is done
+        raise KeyboardInterrupt
+    return done
 
 
 def _as_json(trained: "Done | None") -> dict[str, object] | None:

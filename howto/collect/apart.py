@@ -64,6 +64,7 @@ def apart(function: Callable[..., Returned], *arguments: Any, files: list[Path])
     Raises:
         ItemError: that the function raised, faults of the disk included; DECODER_CRASHED,
             TIME_LIMIT; INTERNAL_ERROR for any other exception.
+        HowtoError: no worker process can start.
     """
     size = sum(file.stat().st_size for file in files if file.exists())
     call = _Call(function, arguments, _SECONDS + size / _BYTES_PER_SECOND)

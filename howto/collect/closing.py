@@ -3,6 +3,7 @@
 Needs yt-dlp.
 """
 
+import contextlib
 import weakref
 from typing import Any
 
@@ -37,7 +38,11 @@ class ClosingYoutubeDL(YoutubeDL):  # type: ignore[misc]  # yt-dlp has no types
         return answer
 
     def close_answers(self) -> None:
-        """Close those that are still open; nothing reads them any more."""
-        for answer in list(self._answers):
-            answer.close()
-        self._answers.clear()
+        """Close those that are still open; nothing reads them any more. Raises nothing: what a site
+        did before is what matters, and a connection that fails to close is gone as well."""
+        try:
+            for answer in list(self._answers):
+                with contextlib.suppress(Exception):  # any of yt-dlp's kinds of connection
+                    answer.close()
+        finally:
+            self._answers.clear()

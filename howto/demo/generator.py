@@ -7,14 +7,12 @@ was interrupted goes on where it stopped.
 """
 
 import json
+import math
 import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,8 +21,9 @@ from filelock import FileLock, Timeout
 from howto.demo.captions import caption_text
 from howto.demo.script import DemoLine, DemoScript, DemoStep, make_scripts
 from howto.demo.spec import DEFAULT, DemoSpec
-from howto.errors import HowtoError, UsageError
+from howto.errors import HowtoError, ItemError, Reason, UsageError
 from howto.recipe import Recipe
+from howto.run.local import run_local
 
 __all__ = ["TRUTH_FILE", "DemoVideo", "Sound", "write_demo"]
 
@@ -231,19 +230,26 @@ def _render_all(
             _render(spec, video)
             yield video
         return
-    # spawn: forking a process that has torch or OpenCV threads can hang.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        try:
-            tasks = {pool.submit(_render, spec, video): video for video in videos}
-            for task in as_completed(tasks):
-                task.result()
-                yield tasks[task]
-        except BrokenProcessPool as error:
+    tasks = [(spec, video) for video in videos]
+    for ended in run_local(_render_apart, tasks, workers=workers, time_limit=math.inf):
+        if ended.reason is Reason.DECODER_CRASHED:
             raise HowtoError(
                 "a process that draws the demo died. Run it again to go on where it stopped."
-            ) from error
-        finally:
-            pool.shutdown(cancel_futures=True)
+            )
+        if ended.reason is not None:
+            raise ItemError(ended.reason, ended.detail)
+        if ended.result is not None:
+            raise ended.result
+        yield ended.item[1]
+
+
+def _render_apart(task: tuple[DemoSpec, DemoVideo]) -> OSError | None:
+    """Runs in a worker; returns what is wrong with the disk."""
+    try:
+        _render(*task)
+    except OSError as error:
+        return error
+    return None
 
 
 def _render(spec: DemoSpec, video: DemoVideo) -> None:

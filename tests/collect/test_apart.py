@@ -1,6 +1,7 @@
 """Files from elsewhere are looked into by another process, which may crash or hang."""
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from howto.errors import ItemError, MediaError, Reason
 from tests.collect.conftest import Desk
 from tests.collect.site import serving_videos
 from tests.collect.test_kills import CAPTIONS
+from tests.conftest import is_running, until
 
 
 def which_process() -> int:
@@ -49,6 +51,15 @@ def test_it_is_one_other_process() -> None:
     first = apart(which_process, files=[])
     assert first != os.getpid()
     assert apart(which_process, files=[]) == first
+
+
+def test_a_worker_killed_between_two_files_costs_none() -> None:
+    idle = apart(which_process, files=[])
+    os.kill(idle, signal.SIGKILL)
+    until(lambda: not is_running(idle))
+    again = apart(which_process, files=[])
+    assert again not in (idle, os.getpid())
+    assert apart(which_process, files=[]) == again
 
 
 def test_whatever_happens_there_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,9 @@
 """The local engine: an item that crashes or hangs its process costs itself alone."""
 
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from itertools import islice
@@ -10,15 +13,15 @@ from types import ModuleType
 
 import pytest
 
-from howto.errors import MediaError, Reason
+from howto.errors import HowtoError, MediaError, Reason, UsageError
 from howto.run import local
-from howto.run.local import run_local
+from howto.run.local import LocalPool, run_local
 
-from ..conftest import until
+from ..conftest import is_running, until
 
 STRANGE_DECODER = """
 import os, signal, time
-from howto.errors import MediaError, Reason
+from howto.errors import MediaError, Reason, UsageError
 
 def work(item):
     if item == "crash":
@@ -38,6 +41,82 @@ def return_error(reason):
 
 def lets_through(one):
     return one not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+def which_process(_):
+    return os.getpid()
+
+def refuse(_):
+    raise UsageError("no such model")
+
+def do(step):
+    return step()
+"""
+
+ODD_ENDS = """
+import errno, sys
+from howto.errors import HowtoError
+
+class TwoParts(Exception):
+    def __init__(self, code, what):
+        super().__init__(f"{code}: {what}")
+
+class TwoPartsOfOurs(HowtoError, TwoParts):
+    pass
+
+class NoText(Exception):
+    def __str__(self):
+        raise ZeroDivisionError
+
+class Unbuildable:
+    def __reduce__(self):
+        return sys.exit, (3,)
+
+class Late:
+    def __reduce__(self):
+        return late, ()
+
+def late():
+    raise TimeoutError("of the network")
+
+class Unpicklable:
+    def __reduce__(self):
+        raise ZeroDivisionError("in the way")
+
+def escapes():
+    raise TwoParts(3, "odd")
+
+def escapes_as_ours():
+    raise TwoPartsOfOurs(3, "odd")
+
+def has_no_text():
+    raise NoText
+
+def times_out():
+    raise OSError(errno.ETIMEDOUT, "timed out", "film.mp4")
+
+def exits():
+    sys.exit(3)
+
+def is_interrupted():
+    raise KeyboardInterrupt
+
+def gives_what_cannot_be_sent():
+    return Unpicklable()
+
+def gives_what_arrives_late():
+    return Late()
+
+def goes_well():
+    return "well"
+"""
+
+SLOW_TO_LOAD = """
+import multiprocessing, time
+if multiprocessing.parent_process() is not None:
+    time.sleep(600)
+
+def work(item):
+    return item
 """
 
 
@@ -46,6 +125,8 @@ def decoder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
     """Functions that do to their process what a decoder may; a worker imports them by name."""
     folder = tmp_path_factory.mktemp("decoder")
     (folder / "strange_decoder.py").write_text(STRANGE_DECODER)
+    (folder / "odd_ends.py").write_text(ODD_ENDS)
+    (folder / "slow_to_load.py").write_text(SLOW_TO_LOAD)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
         yield import_module("strange_decoder")
@@ -54,7 +135,7 @@ def decoder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
 @pytest.fixture(scope="module")
 def ends(decoder: ModuleType) -> dict[str, object]:
     items = ["a", "crash", "b", "hang", "c", "bug", "d", "e"]
-    return {end.item: end for end in run_local(decoder.work, items, workers=2, time_limit=3)}
+    return {end.item: end for end in run_local(decoder.work, items, workers=2, time_limit=5)}
 
 
 @pytest.mark.parametrize(("items", "processes"), [("", 0), ("a", 1), ("ab", 2), ("abcd", 2)])
@@ -79,7 +160,7 @@ def test_every_item_ends_once_and_the_good_ones_well(ends) -> None:
     ("item", "reason", "said"),
     [
         ("crash", Reason.DECODER_CRASHED, "exit code -11"),
-        ("hang", Reason.TIME_LIMIT, "within 3 s"),
+        ("hang", Reason.TIME_LIMIT, "within 5 s"),
         ("bug", Reason.INTERNAL_ERROR, "ZeroDivisionError: of a stranger at strange_decoder.py:11"),
     ],
 )
@@ -125,3 +206,107 @@ def test_a_worker_never_sees_ctrl_c(decoder: ModuleType) -> None:
     (end,) = run_local(decoder.lets_through, [signal.SIGINT], workers=1)
     assert end.result is False
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        ("escapes", "TwoParts: 3: odd at odd_ends.py:32"),
+        ("escapes_as_ours", "TwoPartsOfOurs: 3: odd"),
+        ("has_no_text", "NoText at odd_ends.py:38"),
+        ("times_out", "TimeoutError: [Errno 110] timed out: 'film.mp4'"),
+        ("exits", "SystemExit: 3"),
+        ("is_interrupted", "KeyboardInterrupt: "),
+        ("gives_what_cannot_be_sent", "ZeroDivisionError: in the way"),
+        ("gives_what_arrives_late", "TimeoutError: of the network"),
+    ],
+)
+def test_whatever_the_function_does_costs_one_item_only(
+    decoder: ModuleType, step: str, said: str
+) -> None:
+    odd = import_module("odd_ends")
+    items = [odd.goes_well, getattr(odd, step), odd.goes_well]
+    well, end, after = run_local(decoder.do, items, workers=1)
+    assert (well.result, after.result) == ("well", "well")
+    assert (end.item, end.result, end.reason) == (items[1], None, Reason.INTERNAL_ERROR)
+    assert end.detail.startswith(said)
+
+
+def test_an_item_that_cannot_be_sent_or_rebuilt_costs_itself_alone(decoder: ModuleType) -> None:
+    odd = import_module("odd_ends")
+    items = [odd.goes_well, lambda: None, odd.Unbuildable(), odd.goes_well]
+    ends = list(run_local(decoder.do, items, workers=1))
+    assert [end.item for end in ends] == items
+    assert [end.result for end in ends] == ["well", None, None, "well"]
+    assert [end.reason for end in ends[1:3]] == [Reason.INTERNAL_ERROR] * 2
+
+
+def test_an_error_of_ours_that_is_no_items_fault_ends_the_run(decoder: ModuleType) -> None:
+    with pytest.raises(UsageError, match="no such model"):
+        list(run_local(decoder.refuse, "ab", workers=1))
+
+
+def test_what_the_function_needs_is_loaded_in_the_items_time(decoder: ModuleType) -> None:
+    work = import_module("slow_to_load").work
+    (end,) = run_local(work, ["a"], workers=1, time_limit=0.5)
+    assert end.reason is Reason.TIME_LIMIT
+
+
+@pytest.fixture
+def pool(decoder: ModuleType) -> Iterator[LocalPool[str, int]]:
+    made = LocalPool(decoder.which_process, 1, 120)
+    yield made
+    made.close()
+
+
+def end_worker(process: int) -> None:
+    """As the system does that is short of memory."""
+    os.kill(process, signal.SIGKILL)
+    until(lambda: not is_running(process))
+
+
+def test_a_worker_that_is_killed_while_idle_is_replaced(pool: LocalPool[str, int]) -> None:
+    for _ in range(2):
+        (end,) = pool.run("a")
+        assert end.result
+        end_worker(end.result)
+    assert [one.result for one in pool.run("abc")] == 3 * [pool_process(pool)]
+
+
+def pool_process(pool: LocalPool[str, int]) -> int | None:
+    (end,) = pool.run("a")
+    return end.result
+
+
+def test_a_crash_before_the_start_was_heard_of_costs_that_item_alone(
+    decoder: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the caller keeps the interpreter busy: the pool then knows of no item at work."""
+    monkeypatch.setattr("pebble.pool.process.TaskManager.task_start", lambda *_: None)
+    items = ["a", "crash", "b", "crash", *"cdefgh"]
+    ends = list(run_local(decoder.work, items, workers=1))
+    assert [end.item for end in ends] == items
+    assert [end.result for end in ends] == ["A", None, "B", None, *"CDEFGH"]
+    assert {end.reason for end in ends if end.result is None} == {Reason.DECODER_CRASHED}
+
+
+def test_workers_that_could_start_and_cannot_any_more_are_told_as_such(
+    pool: LocalPool[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = pool_process(pool)
+    assert process
+    monkeypatch.setattr(local.interrupts, "leave_to_the_driver", os.abort)
+    end_worker(process)
+    with pytest.raises(HowtoError, match="They could before"):
+        list(pool.run("ab"))
+    monkeypatch.undo()
+    assert pool_process(pool) is not None
+
+
+def test_a_script_without_a_main_part_is_told_so(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("from howto.run.local import run_local\nprint(*run_local(abs, [1]))\n")
+    command = [sys.executable, str(script)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1].endswith('`if __name__ == "__main__":`')
