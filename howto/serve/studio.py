@@ -8,6 +8,7 @@ import hashlib
 import multiprocessing
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -34,6 +35,8 @@ _ASK_FOR_PIECES_AFTER = 20  # seconds
 _PICTURES_BYTES = 32 << 20
 _MOST_PIECES = 24
 _JPEG_QUALITY = 82
+_LOOK_SECONDS = 1.0
+_MOST_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,23 +203,55 @@ class _Workers:
                 self._forget(key, making)
 
     async def _call(self, function: Callable[[], Made]) -> Made:
-        from pebble import ProcessExpired, ProcessPool
+        from pebble import ProcessExpired
 
+        for _ in range(_MOST_TRIES):
+            pool = self._running_pool()
+            try:
+                return await self._called(pool, function)
+            except BrokenProcessPool:
+                continue  # lost with a process that was idle when it ended
+            except ProcessExpired as error:
+                raise MediaError(Reason.DECODER_CRASHED) from error
+            except TimeoutError as error:
+                raise MediaError(Reason.TIME_LIMIT) from error
+        raise MediaError(Reason.DECODER_CRASHED)
+
+    def _running_pool(self) -> "ProcessPool":
+        from pebble import ProcessPool
+
+        if self._pool is not None and not self._pool.active:
+            self.stop()
+            self._pool = None
         if self._pool is None:
             self._pool = ProcessPool(
                 max_workers=self._processes,
                 context=multiprocessing.get_context("spawn"),
                 initializer=interrupts.leave_to_the_driver,
             )
-        with interrupts.held_back():  # the first one starts the workers
-            future = self._pool.schedule(function, timeout=self._seconds)
+        return self._pool
+
+    async def _called(self, pool: "ProcessPool", function: Callable[[], Made]) -> Made:
+        """What a process gives.
+
+        Raises:
+            BrokenProcessPool: none of the pool's will do anything any more.
+        """
         try:
-            made: Made = await asyncio.wrap_future(future)
-        except ProcessExpired as error:
-            raise MediaError(Reason.DECODER_CRASHED) from error
-        except TimeoutError as error:
-            raise MediaError(Reason.TIME_LIMIT) from error
-        return made
+            with interrupts.held_back():  # the first one starts the workers
+                future = pool.schedule(function, timeout=self._seconds)
+        except RuntimeError as error:
+            raise BrokenProcessPool(str(error)) from error
+        made: asyncio.Future[Made] = asyncio.wrap_future(future)
+        try:
+            # Of a pool that is lost some never end.
+            while not made.done() and pool.active:
+                await asyncio.wait([made], timeout=_LOOK_SECONDS)
+            if not made.done():
+                raise BrokenProcessPool
+            return made.result()
+        finally:
+            made.cancel()
 
 
 def _seen(task: asyncio.Task[Any]) -> None:

@@ -1,8 +1,11 @@
 """Who waits for what, where pictures and pieces are made."""
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import Callable
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +60,22 @@ def test_pictures_do_not_wait_for_pieces(path: Path, monkeypatch: pytest.MonkeyP
         return picture
 
     assert in_studio(beside).startswith(b"\xff\xd8")
+
+
+def test_processes_that_are_killed_while_idle_are_replaced(path: Path) -> None:
+    """As the system does that is short of memory."""
+
+    async def after_it(studio: Studio) -> list[bytes]:
+        others = set(active_children())
+        pictures = [await studio.picture(path, "1", 1.0, 90)]
+        for child in set(active_children()) - others:
+            os.kill(child.pid or 0, signal.SIGKILL)
+            child.join()
+        both = (studio.picture(path, "1", seconds, 90) for seconds in (2.0, 3.0))
+        pictures += await asyncio.wait_for(asyncio.gather(*both), PATIENCE)
+        return pictures
+
+    assert [picture[:2] for picture in in_studio(after_it)] == [b"\xff\xd8"] * 3
 
 
 def test_few_pieces_wait_and_one_more_is_told_when_to_come_again(path: Path) -> None:
