@@ -63,8 +63,8 @@ class FittedTable(Table):
         wide = options.update(width=_ANY_WIDTH)
         found = [Measurement.get(console, wide, cell) for cell in cells]
         # rich makes a column of 1 of an empty one.
-        longest_word = max(1, *(one.minimum for one in found))
-        return Measurement(longest_word, max(1, *(one.maximum for one in found)))
+        longest_word = max([1, *(one.minimum for one in found)])
+        return Measurement(longest_word, max([1, *(one.maximum for one in found)]))
 
     def _blocks(self) -> Iterator[RenderableType]:
         """Each row: its first cell, and below it the others behind their columns' names."""

@@ -7,7 +7,6 @@ was interrupted goes on where it stopped.
 """
 
 import json
-import math
 import os
 import re
 import shutil
@@ -30,6 +29,7 @@ __all__ = ["TRUTH_FILE", "DemoVideo", "Sound", "write_demo"]
 TRUTH_FILE = "demo.json"
 LOCK_FILE = ".demo.lock"
 MOST_WORKERS = 2
+_MOST_SECONDS = 1800.0  # for one video, which takes a few
 
 Sound = Literal["speech", "room"]
 
@@ -231,7 +231,7 @@ def _render_all(
             yield video
         return
     tasks = [(spec, video) for video in videos]
-    for ended in run_local(_render_apart, tasks, workers=workers, time_limit=math.inf):
+    for ended in run_local(_render_apart, tasks, workers=workers, time_limit=_MOST_SECONDS):
         if ended.reason is Reason.DECODER_CRASHED:
             raise HowtoError(
                 "a process that draws the demo died. Run it again to go on where it stopped."

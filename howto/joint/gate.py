@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,20 +83,19 @@ class Tensors:
 
     Args:
         checkpoint: a model.safetensors.
+        for_torch: `state_dict` will be asked for; imports torch.
 
     Raises:
         LibraryError: the file is missing or damaged.
     """
 
-    def __init__(self, checkpoint: Path) -> None:
+    def __init__(self, checkpoint: Path, *, for_torch: bool = False) -> None:
         from safetensors import SafetensorError, safe_open
 
         self._checkpoint = checkpoint
         try:
-            self._file: Any = safe_open(checkpoint, framework="numpy")
-            with checkpoint.open("rb") as file:
-                self._bytes = mmap(file.fileno(), 0, access=ACCESS_READ)
-        except (OSError, SafetensorError) as error:
+            self._file: Any = safe_open(checkpoint, framework="pt" if for_torch else "numpy")
+        except (OSError, RuntimeError, SafetensorError) as error:  # a RuntimeError is torch's own
             raise self._unreadable(error) from error
 
     def __contains__(self, name: str) -> bool:
@@ -112,23 +110,15 @@ class Tensors:
         from safetensors import SafetensorError
 
         try:
-            return [np.asarray(self._file.get_tensor(name), np.float32) for name in names]
+            found = [self._file.get_tensor(name) for name in names]
         except SafetensorError as error:
             raise self._unreadable(error) from error
+        arrays = (one if isinstance(one, np.ndarray) else one.float().numpy() for one in found)
+        return [np.asarray(one, np.float32) for one in arrays]
 
     def state_dict(self) -> "dict[str, Tensor]":
-        """All of them as torch has them, of whatever dtype.
-
-        Raises:
-            LibraryError: the file is damaged.
-        """
-        from safetensors import SafetensorError
-        from safetensors.torch import load
-
-        try:
-            return load(bytes(self._bytes))
-        except SafetensorError as error:
-            raise self._unreadable(error) from error
+        """All of them, of whatever dtype, where they were opened for torch."""
+        return {name: self._file.get_tensor(name) for name in self._file.keys()}  # noqa: SIM118
 
     def _unreadable(self, error: Exception) -> LibraryError:
         return LibraryError(

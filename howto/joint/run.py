@@ -57,7 +57,12 @@ class OpenedRun:
         # trains may remove it while this is in use.
         self.checkpoint, self._is_best, self._hash, self._tensors = read_model(
             folder,
-            lambda model: (model, is_best(folder, model), model_hash(model), Tensors(model)),
+            lambda model: (
+                model,
+                is_best(folder, model),
+                model_hash(model),
+                Tensors(model, for_torch=not holds_words(folder)),
+            ),
         )
         self.dim = int(self.config["dim"])
         self.streams: dict[str, int] = dict(self.config["streams"])

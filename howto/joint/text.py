@@ -131,9 +131,11 @@ def _exported(folder: Path, checkpoint: str) -> QuerySide | None:
     if exported_of(folder) != checkpoint:
         return None
     try:
-        return QuerySide.open(folder)
+        query = QuerySide.open(folder)
     except (OSError, UsageError):
         return None  # just replaced by that of another; this one says the same more slowly
+    # Asked again: its files were opened one by one.
+    return query if exported_of(folder) == checkpoint else None
 
 
 def _from_checkpoint(kept: Path, tensors: Tensors, max_words: int, normalised: bool) -> QuerySide:

@@ -13,7 +13,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import chain, islice
-from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
@@ -21,7 +20,7 @@ from howto.errors import HowtoError, ItemError, Reason
 from howto.run import interrupts
 
 if TYPE_CHECKING:
-    from pebble import ProcessPool
+    from howto.run.pool import Pool
 
 __all__ = ["Ended", "LocalPool", "default_workers", "run_local"]
 
@@ -116,7 +115,7 @@ class LocalPool(Generic[Item, Result]):
         self._function = function
         self._workers = workers
         self._seconds = time_limit if callable(time_limit) else lambda _: time_limit
-        self._pool: ProcessPool | None = None
+        self._pool: Pool | None = None
         self._sign: Future[Any] = Future()
         self._answered = False
 
@@ -151,10 +150,14 @@ class LocalPool(Generic[Item, Result]):
             ended = self._wait(pending) if pending else []
             if not ended:
                 return list(pending.values())
-            # Several may have ended while the caller was busy: they come in order.
-            for future in ended:
-                item = pending.pop(future)
-                yield _ended(future, item, self._seconds(item))
+            # Several may have ended while the caller was busy: they come in order, and nothing
+            # of those that were taken is held.
+            while ended:
+                yield self._taken(ended.pop(0), pending)
+
+    def _taken(self, future: Future[Any], pending: dict[Future[Any], Item]) -> Ended[Item, Result]:
+        item = pending.pop(future)
+        return _ended(future, item, self._seconds(item))
 
     def _run_alone(self, item: Item) -> Ended[Item, Result]:
         for _ in range(_MOST_TRIES):
@@ -169,7 +172,7 @@ class LocalPool(Generic[Item, Result]):
     def _hand_out(self, item: Item) -> Future[Any]:
         seconds = self._seconds(item)
         try:
-            task = _pickled((self._function, item))
+            task = pickle.dumps((self._function, item))
         except Exception as error:  # noqa: BLE001 whatever it is costs this item only
             # By way of a worker, for the order of the ends.
             return self._schedule(_give_back, ("problem", _told(error)), seconds)
@@ -203,11 +206,11 @@ class LocalPool(Generic[Item, Result]):
     def _is_lost(self) -> bool:
         return self._pool is not None and not self._pool.active
 
-    def _start(self) -> "ProcessPool":
+    def _start(self) -> "Pool":
         """Start the workers. The first thing that one of them does is to give a sign."""
-        from pebble import ProcessPool
+        from howto.run.pool import Pool
 
-        pool = self._pool = ProcessPool(
+        pool = self._pool = Pool(
             max_workers=self._workers,
             context=multiprocessing.get_context("spawn"),
             initializer=interrupts.leave_to_the_driver,
@@ -283,12 +286,12 @@ def _answer(task: bytes) -> _Answer:
     item's time and at the item's cost."""
     try:
         function, item = pickle.loads(task)  # noqa: S301 the driver wrote it
-        return "result", _pickled(function(item))
+        return "result", pickle.dumps(function(item))
     except HowtoError as error:
         if isinstance(error, ItemError):
             return "problem", _told(error)
         try:
-            sent = _pickled(error)
+            sent = pickle.dumps(error)
             pickle.loads(sent)  # noqa: S301 by default, errors of more than one part cannot be
             return "error", sent
         except Exception:  # noqa: BLE001 its text is told in any case
@@ -297,15 +300,11 @@ def _answer(task: bytes) -> _Answer:
         return "problem", _told(error)
 
 
-def _pickled(what: object) -> bytes:
-    return bytes(ForkingPickler.dumps(what))
-
-
 def _told(error: BaseException) -> str:
     """The error and the line of code it came from."""
     try:
         text = f"{type(error).__name__}: {error}"
-    except Exception:  # noqa: BLE001 its text is a stranger's code too
+    except BaseException:  # noqa: BLE001 its text is a stranger's code too
         text = type(error).__name__
     frames = traceback.extract_tb(error.__traceback__)
     return f"{text} at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else text

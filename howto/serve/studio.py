@@ -20,7 +20,7 @@ from howto.run import interrupts
 from howto.serve.readers import Busy
 
 if TYPE_CHECKING:
-    from pebble import ProcessPool
+    from howto.run.pool import Pool
 
 __all__ = ["LONGEST_PIECE", "Piece", "Studio"]
 
@@ -146,13 +146,19 @@ class _Workers:
         self._most, self._ask_after = processes + most_waiting, ask_after
         self._free = asyncio.Semaphore(processes)
         self._making: dict[str, _Making] = {}
-        self._pool: ProcessPool | None = None
+        self._pool: Pool | None = None
+        self._stopped = False
 
     def stop(self) -> None:
-        """End the processes."""
+        """End the processes, for good."""
+        self._stopped = True
+        self._end()
+
+    def _end(self) -> None:
         if self._pool is not None:
             self._pool.stop()  # type: ignore[no-untyped-call]
             self._pool.join()
+            self._pool = None
 
     async def once(
         self, key: str, function: Callable[[], Made], keep: Callable[[Made], None]
@@ -206,6 +212,8 @@ class _Workers:
         from pebble import ProcessExpired
 
         for _ in range(_MOST_TRIES):
+            if self._stopped:
+                raise asyncio.CancelledError
             pool = self._running_pool()
             try:
                 return await self._called(pool, function)
@@ -217,21 +225,20 @@ class _Workers:
                 raise MediaError(Reason.TIME_LIMIT) from error
         raise MediaError(Reason.DECODER_CRASHED)
 
-    def _running_pool(self) -> "ProcessPool":
-        from pebble import ProcessPool
+    def _running_pool(self) -> "Pool":
+        from howto.run.pool import Pool
 
         if self._pool is not None and not self._pool.active:
-            self.stop()
-            self._pool = None
+            self._end()
         if self._pool is None:
-            self._pool = ProcessPool(
+            self._pool = Pool(
                 max_workers=self._processes,
                 context=multiprocessing.get_context("spawn"),
                 initializer=interrupts.leave_to_the_driver,
             )
         return self._pool
 
-    async def _called(self, pool: "ProcessPool", function: Callable[[], Made]) -> Made:
+    async def _called(self, pool: "Pool", function: Callable[[], Made]) -> Made:
         """What a process gives.
 
         Raises:

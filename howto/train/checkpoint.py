@@ -13,6 +13,7 @@ seed and the number of the epoch.
 
 import errno
 import json
+import logging
 import os
 import shutil
 from collections.abc import Mapping
@@ -30,6 +31,7 @@ from howto.errors import LibraryError
 __all__ = [
     "BEST",
     "LAST",
+    "MODEL",
     "Checkpoint",
     "LoopState",
     "load",
@@ -41,9 +43,13 @@ __all__ = [
 
 LAST, BEST = "last", "best"
 _FOLDER = "checkpoints"
-_MODEL, _OPTIMISER, _STATE = "model.safetensors", "optimiser.safetensors", "state.json"
+MODEL, _OPTIMISER, _STATE = "model.safetensors", "optimiser.safetensors", "state.json"
 _RNG = "rng."
 _TRIES = 3
+_IN_USE = (errno.ENOENT, errno.ENOTEMPTY, errno.EBUSY)
+"""A search writes a hash into it, or reads it on a network's disk: the next save removes it."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +90,6 @@ class Checkpoint:
     optimiser: dict[str, Tensor]
     rng: dict[str, Tensor]
 
-    @property
-    def model_file(self) -> Path:
-        """The file of the model alone."""
-        return self.folder / _MODEL
-
 
 def save(
     run: Path,
@@ -114,7 +115,7 @@ def save(
     part = home / f".{folder.name}.part"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
-    save_file(_on_cpu(model), part / _MODEL)
+    save_file(_on_cpu(model), part / MODEL)
     save_file(_on_cpu(_moments(optimiser) | _random_states()), part / _OPTIMISER)
     (part / _STATE).write_text(json.dumps(asdict(state), indent=1))
     for path in [*part.iterdir(), part]:
@@ -176,18 +177,19 @@ def _point(run: Path, pointer: str, name: str) -> None:
 def _remove_others(run: Path) -> None:
     wanted = {folder.name for folder in (pointed(run, LAST), pointed(run, BEST)) if folder}
     for folder in (run / _FOLDER).iterdir():
-        if folder.name not in wanted:
+        if folder.name not in wanted and folder.is_dir():
             _remove(folder)
 
 
 def _remove(folder: Path) -> None:
-    """Remove a checkpoint; a search may be writing its hash into it meanwhile."""
+    """Remove a checkpoint, or say that it stays: that is no reason to end a training."""
     for _ in range(_TRIES):
         try:
             shutil.rmtree(folder)
         except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.ENOTEMPTY):
-                raise
+            if error.errno not in _IN_USE:
+                _log.warning("the old checkpoint %s cannot be removed: %s", folder, error)
+                return
         if not folder.exists():
             return
 
@@ -218,7 +220,7 @@ def load(run: Path, which: str = LAST, *, model_only: bool = False) -> Checkpoin
         return Checkpoint(
             folder,
             LoopState(**json.loads((folder / _STATE).read_text())),
-            load_file(folder / _MODEL),
+            load_file(folder / MODEL),
             {name: value for name, value in kept.items() if not name.startswith(_RNG)},
             {n.removeprefix(_RNG): value for n, value in kept.items() if n.startswith(_RNG)},
         )

@@ -303,7 +303,7 @@ def complete(ready: Prepared) -> bool:
         _draw(ready.folder)
     # One from before the run was trained on is of another checkpoint.
     is_exported = not _is_over_words(ready) or (
-        exported_of(ready.folder / QUERY_SIDE) == _hash(_best(ready))
+        exported_of(ready.folder / QUERY_SIDE) == _hash(ready)
     )
     return (not is_exported and _export(ready)) or wants_curves
 
@@ -650,16 +650,17 @@ def _draw(folder: Path) -> None:
     draw_curves(curves_of_run(list(read_metrics(folder))), folder / CURVES)
 
 
-def _best(ready: Prepared) -> checkpoint.Checkpoint | None:
-    """What the run learned, at its best checkpoint, else its last."""
-    best = checkpoint.load(ready.folder, checkpoint.BEST, model_only=True)
-    return best or checkpoint.load(ready.folder, model_only=True)
+def _best(ready: Prepared) -> str:
+    """Which checkpoint counts: the best, else the last."""
+    best = checkpoint.pointed(ready.folder, checkpoint.BEST)
+    return checkpoint.BEST if best else checkpoint.LAST
 
 
-def _hash(found: checkpoint.Checkpoint | None) -> str:
+def _hash(ready: Prepared) -> str:
     from howto.extract.weights import file_hash
 
-    return "" if found is None else file_hash(found.model_file)
+    folder = checkpoint.pointed(ready.folder, _best(ready))
+    return "" if folder is None else file_hash(folder / checkpoint.MODEL)
 
 
 def _is_over_words(ready: Prepared) -> bool:
@@ -677,7 +678,7 @@ def _export(ready: Prepared) -> bool:
     if not _is_over_words(ready):
         return False
     model = ready.problem.model
-    found = _best(ready)
+    found = checkpoint.load(ready.folder, _best(ready), model_only=True)
     if found is not None:
         checkpoint.restore(found, model)
     export_query_side(
@@ -685,6 +686,6 @@ def _export(ready: Prepared) -> bool:
         ready.folder / QUERY_SIDE,
         ("", *ready.encoder.vocabulary.words),
         ready.encoder.max_words,
-        checkpoint=_hash(found),
+        checkpoint=_hash(ready),
     )
     return True

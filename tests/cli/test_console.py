@@ -109,6 +109,11 @@ def test_a_table_of_any_width_has_every_letter_and_whole_numbers(
             assert printed.split().count(number) == 2, width
 
 
+def test_a_table_of_nothing_is_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    output.print(plain_table("a", "b", header=False))
+    assert capsys.readouterr().out.strip() == ""
+
+
 def test_a_table_without_room_for_its_columns_is_shown_row_by_row(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """A run that is opened while it trains: its checkpoints go as new ones come."""
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from howto.joint.kept import KeptModels
 from howto.joint.opened import open_model
 from howto.library import Library
 from howto.train.opened import OpenRun
+from howto.train.query_side import QuerySide
 from howto.train.runs import open_run
 
 ROTATIONS = 500
@@ -107,6 +109,25 @@ def test_words_written_out_of_another_checkpoint_are_not_used(drawn: Path, tmp_p
         wanted = OpenRun.open(run).embed_text(["fold the shirt"]).numpy()
     np.testing.assert_allclose(said, wanted, rtol=0, atol=1e-5)
     assert np.abs(said - exported).max() > 1e-3
+
+
+def test_words_that_are_replaced_while_they_are_read_are_not_used(
+    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Library.open(shutil.copytree(drawn, tmp_path / "drawn")) as library:
+        wanted = open_model(library, "small").embed_text(["fold the shirt"])
+        query = library.state / "runs" / "small" / "query"
+        really = QuerySide.open
+
+        def replaced(folder: Path) -> QuerySide:
+            np.save(query / "words.npy", np.load(query / "words.npy") + 1)
+            note = query / "meta.json"
+            note.write_text(json.dumps({**json.loads(note.read_bytes()), "checkpoint": "next"}))
+            return really(folder)
+
+        monkeypatch.setattr(QuerySide, "open", replaced)
+        said = open_model(library, "small").embed_text(["fold the shirt"])
+    np.testing.assert_allclose(said, wanted, rtol=0, atol=1e-5)
 
 
 def test_a_model_needs_nothing_that_only_training_does(training: Library) -> None:

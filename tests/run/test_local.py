@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from importlib import import_module
 from itertools import islice
@@ -12,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from pebble.pool.process import TaskResult, WorkerManager
 
 from howto.errors import HowtoError, MediaError, Reason, UsageError
 from howto.run import local
@@ -65,7 +67,7 @@ class TwoPartsOfOurs(HowtoError, TwoParts):
 
 class NoText(Exception):
     def __str__(self):
-        raise ZeroDivisionError
+        sys.exit("no text")
 
 class Unbuildable:
     def __reduce__(self):
@@ -287,6 +289,27 @@ def test_a_crash_before_the_start_was_heard_of_costs_that_item_alone(
     ends = list(run_local(decoder.work, items, workers=1))
     assert [end.item for end in ends] == items
     assert [end.result for end in ends] == ["A", None, "B", None, *"CDEFGH"]
+    assert {end.reason for end in ends if end.result is None} == {Reason.DECODER_CRASHED}
+
+
+def test_who_ended_is_heard_to_the_last_word(
+    decoder: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the caller keeps the interpreter busy: a process that crashed is seen to have ended
+    before what it sent is read: the result before, and which item it took then."""
+    receive = WorkerManager.receive
+
+    def late(self: WorkerManager, timeout: float) -> object:
+        found = receive(self, timeout)
+        if isinstance(found, TaskResult):
+            time.sleep(0.25)  # twice as long as it takes until somebody looks who ended
+        return found
+
+    monkeypatch.setattr(WorkerManager, "receive", late)
+    items = ["a", "crash", "b", "crash", "c"]
+    ends = list(run_local(decoder.work, items, workers=1, time_limit=15))
+    assert [end.item for end in ends] == items
+    assert [end.result for end in ends] == ["A", None, "B", None, "C"]
     assert {end.reason for end in ends if end.result is None} == {Reason.DECODER_CRASHED}
 
 

@@ -78,6 +78,21 @@ def test_processes_that_are_killed_while_idle_are_replaced(path: Path) -> None:
     assert [picture[:2] for picture in in_studio(after_it)] == [b"\xff\xd8"] * 3
 
 
+def test_what_is_stopped_starts_nothing_anew(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("howto.serve.studio._cut", endless)
+
+    async def stopped(studio: Studio) -> list[Any]:
+        others = set(active_children())
+        piece = a_piece(studio, path, 3)
+        while not set(active_children()) - others:
+            await asyncio.sleep(0.01)
+        studio.stop()
+        (ended,) = await asyncio.wait_for(asyncio.gather(piece, return_exceptions=True), PATIENCE)
+        return [type(ended), set(active_children()) - others]
+
+    assert in_studio(stopped) == [asyncio.CancelledError, set()]
+
+
 def test_few_pieces_wait_and_one_more_is_told_when_to_come_again(path: Path) -> None:
     async def refused(studio: Studio) -> list[Any]:
         pieces = [a_piece(studio, path, 2 + number / 4) for number in range(6)]

@@ -104,16 +104,21 @@ def test_a_search_that_reads_what_is_removed_ends_no_training(
     assert not old.exists()
 
 
-def test_a_checkpoint_that_cannot_be_removed_is_told(
-    trained: tuple[Problem, Path], old: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_checkpoint_that_cannot_be_removed_is_told_and_ends_no_training(
+    trained: tuple[Problem, Path],
+    old: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    (old.parent / ".DS_Store").touch()  # not a checkpoint, and not ours
+
     def refuse(*_: Any, **__: Any) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("os.rmdir", refuse)
-    with pytest.raises(PermissionError):
-        save_again(trained)
-    assert checkpoint.load(trained[1]).state.finished, "it was not whole before"
+    save_again(trained)
+    assert any(str(old) in one.getMessage() for one in caplog.records)
+    assert (old.parent / ".DS_Store").exists()
 
 
 def test_a_file_that_goes_while_it_is_read_is_named(
