@@ -1,5 +1,6 @@
 """`--compile` trains as without, with batches whose numbers of different words vary."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,6 +52,14 @@ def problem() -> Problem:
     model = TextVideoModel({"made": COLUMNS}, 32, TextPooling(table, 32), 32)
     every = np.ones(VIDEOS, bool)
     return Problem(pack, every, ~every, model, IntraVideoSampler(), MaxMarginLoss())
+
+
+@pytest.fixture(autouse=True)
+def without_yt_dlp(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch.compile looks at all modules, and some of yt-dlp's, which other tests have imported,
+    cannot be looked at."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "yt_dlp"]:
+        monkeypatch.delitem(sys.modules, name)
 
 
 def test_compiled_it_trains_as_without(tmp_path: Path) -> None:
