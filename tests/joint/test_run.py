@@ -15,6 +15,7 @@ from howto.clip.pairs import PairOptions
 from howto.clip.stage import clip_videos
 from howto.errors import ItemError, LibraryError, Reason, RecipeMismatch, UsageError
 from howto.extract.features import read
+from howto.joint.checkpoints import model_file
 from howto.joint.opened import make_features, missing_features, open_model
 from howto.library import Library
 from howto.search.like import parse_like
@@ -331,7 +332,7 @@ def test_a_run_by_its_folder(library: Library) -> None:
 def test_a_run_without_a_checkpoint_and_a_damaged_one(tmp_path: Path, drawn: Path) -> None:
     run = tmp_path / "runs" / "bad"
     shutil.copytree(drawn / ".howto" / "runs" / "small", run)
-    model = next(run.glob("checkpoints/*/model.safetensors"))
+    model = model_file(run)
     model.write_bytes(model.read_bytes()[:100])
     with pytest.raises(LibraryError, match="cannot be read"):
         open_model(None, str(run)).embed_features([np.zeros((1, 512), np.float32)])
