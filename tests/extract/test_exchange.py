@@ -380,6 +380,8 @@ def test_tensors_of_any_kind_come_in(library: Library, tmp_path: Path) -> None:
     assert [one.partition(":")[0] for one in done.lost] == ["complex"]
 
 
+# torch says so once a process, of what this test makes.
+@pytest.mark.filterwarnings("ignore:Sparse invariant checks:UserWarning")
 def test_a_sparse_tensor_with_places_outside_itself_is_refused(tmp_path: Path) -> None:
     forged = torch.sparse_coo_tensor([[0, 10**12]], [1.0, 2.0], (3,), check_invariants=False)
     torch.save({"a": forged}, tmp_path / "a.pth")
